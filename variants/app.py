@@ -1,0 +1,120 @@
+"""The one route set, for any variant.
+
+flask --app 'variants.app:create_app("plain_global")' run
+gunicorn 'variants.app:create_app("plain_global")' --workers 4 --threads 8
+"""
+
+import itertools
+import json
+import os
+import secrets
+import threading
+from importlib import import_module
+from typing import Any, cast
+
+from flask import Flask, Response, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, NotFound
+
+from variants import VARIANTS
+from variants.store import Store
+
+FUNCTIONS = ("create", "increment", "read", "append", "items")
+LONGEST_ITEM = 1000
+ROUTES = "no such route; there are /create /increment /read /append /items"
+worker: dict[str, Any] = {}
+thread = threading.local()
+
+
+def label_worker() -> None:
+    worker.update(boot=secrets.token_hex(4), threads=itertools.count(1))
+
+
+label_worker()
+# under gunicorn --preload this module is imported once, before the workers are forked
+os.register_at_fork(after_in_child=label_worker)
+
+
+def load(variant: str) -> Store:
+    """The module of a variant: one of VARIANTS, or any importable module with the five functions.
+
+    Raises ImportError if there is no such module, or if it lacks one of them.
+    """
+    module = import_module(f"variants.{variant}" if variant in VARIANTS else variant)
+    missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
+    if missing:
+        raise ImportError(f"{variant} has no {', '.join(missing)}; a variant has {FUNCTIONS}")
+    return cast(Store, module)
+
+
+def storable(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def create_app(variant: str) -> Flask:
+    """The Flask app that serves a variant; every reply names its worker, thread and boot."""
+    store = load(variant)
+    app = Flask("variants")
+    # 1,000 characters of JSON, each escaped as two \\uXXXX
+    app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
+
+    @app.route("/create", methods=["GET", "POST"])
+    def create() -> ResponseReturnValue:
+        return jsonify(store.create())
+
+    @app.route("/increment", methods=["GET", "POST"])
+    def increment() -> ResponseReturnValue:
+        return jsonify(store.increment())
+
+    @app.get("/read")
+    def read() -> ResponseReturnValue:
+        return jsonify(store.read())
+
+    @app.post("/append")
+    def append() -> ResponseReturnValue:
+        if not request.is_json:
+            abort(415, "the body must be JSON, and the Content-Type application/json")
+        body = request.get_json(silent=True)
+        item = body.get("item") if isinstance(body, dict) else None
+        if not isinstance(item, str) or not 1 <= len(item) <= LONGEST_ITEM or not storable(item):
+            abort(
+                400,
+                f'the body must be {{"item": text of 1 to {LONGEST_ITEM:,} characters}}',
+            )
+        return jsonify(store.append(item))
+
+    @app.get("/items")
+    def items() -> ResponseReturnValue:
+        return jsonify(store.items())
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        reply = error.get_response()
+        text = ROUTES if isinstance(error, NotFound) else error.description
+        reply.set_data(json.dumps({"error": text}) + "\n")
+        reply.content_type = "application/json"
+        return reply
+
+    for exception, advice in getattr(store, "UNAVAILABLE", {}).items():
+
+        def unavailable(error: Exception, advice: str = advice) -> ResponseReturnValue:
+            return jsonify(error=f"{advice} ({error})"), 503
+
+        app.register_error_handler(exception, unavailable)
+
+    @app.after_request
+    def label(reply: Response) -> Response:
+        if not hasattr(thread, "number"):
+            thread.number = next(worker["threads"])
+        reply.headers["X-Worker"] = str(os.getpid())
+        reply.headers["X-Thread"] = str(thread.number)
+        reply.headers["X-Boot"] = worker["boot"]
+        reply.headers["Cache-Control"] = "no-store"
+        return reply
+
+    return app

@@ -1,0 +1,39 @@
+"""A plain module global.
+
+Lives in: worker. Each worker process imports this module, so each has a copy of its own.
+Guard: none. While one thread pauses, another reads the same count.
+Loses: updates between the threads of a worker, and the total between workers.
+"""
+
+from variants.pause import pause
+
+cache = {"count": 0}
+entries: list[str] = []
+
+
+def create() -> int:
+    cache["count"] = 0
+    entries.clear()
+    return 0
+
+
+def increment() -> int:
+    seen = cache["count"]
+    pause()
+    cache["count"] = seen + 1
+    return seen + 1
+
+
+def read() -> int:
+    return cache["count"]
+
+
+def append(item: str) -> int:
+    seen = len(entries)
+    pause()
+    entries.append(item)
+    return seen + 1
+
+
+def items() -> list[str]:
+    return list(entries)

@@ -1,0 +1,81 @@
+"""A row in SQLite.
+
+Lives in: machine. The file is one for all workers that can open it.
+Guard: transaction. BEGIN IMMEDIATE takes the file's write lock before the read.
+Loses: nothing. A writer that waits too long for the lock is refused, and told so.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from variants.pause import pause
+
+UNAVAILABLE = {
+    sqlite3.OperationalError: "SQLite cannot use the file that SQLITE_PATH names, or it is locked "
+    "by another writer: try again"
+}
+PATH = os.environ.get("SQLITE_PATH", "state.sqlite3")
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
+    INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
+"""
+local = threading.local()
+
+
+def connection() -> sqlite3.Connection:
+    if getattr(local, "pid", None) != os.getpid():
+        # a connection must not be used, nor closed, by a process that inherited it
+        local.inherited = getattr(local, "connection", None)
+        local.connection = sqlite3.connect(PATH, timeout=5, isolation_level=None)
+        local.connection.execute("PRAGMA journal_mode = WAL")
+        local.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        local.pid = os.getpid()
+    return local.connection
+
+
+@contextmanager
+def transaction() -> Iterator[sqlite3.Connection]:
+    db = connection()
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def create() -> int:
+    with transaction() as db:
+        db.execute("UPDATE cache SET count = 0")
+        db.execute("DELETE FROM entries")
+        return 0
+
+
+def increment() -> int:
+    with transaction() as db:
+        (seen,) = db.execute("SELECT count FROM cache").fetchone()
+        pause()
+        db.execute("UPDATE cache SET count = ?", (seen + 1,))
+        return seen + 1
+
+
+def read() -> int:
+    (count,) = connection().execute("SELECT count FROM cache").fetchone()
+    return count
+
+
+def append(item: str) -> int:
+    with transaction() as db:
+        (seen,) = db.execute("SELECT count(*) FROM entries").fetchone()
+        pause()
+        db.execute("INSERT INTO entries VALUES (?, ?)", (seen + 1, item))
+        return seen + 1
+
+
+def items() -> list[str]:
+    return [item for (item,) in connection().execute("SELECT item FROM entries ORDER BY position")]

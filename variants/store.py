@@ -1,0 +1,28 @@
+"""What a variant is: a module with these five functions, in this order.
+
+A variant's docstring says in three labelled lines what it promises. The first word of
+`Lives in` is where its state lives (request, worker or machine), the first word of `Guard`
+is what makes read-modify-write one atomic step there, or `none`.
+
+A variant whose store can be down or busy also names the exceptions that say so:
+`UNAVAILABLE: dict[type[Exception], str]`, from the exception to what the reader should do.
+"""
+
+from typing import Protocol
+
+
+class Store(Protocol):
+    def create(self) -> int:
+        """Start over: the count is 0 and the list is empty. Returns 0."""
+
+    def increment(self) -> int:
+        """Add one. Returns the new count."""
+
+    def read(self) -> int:
+        """The count; 0 if nobody ever created it."""
+
+    def append(self, item: str) -> int:
+        """Add item at the end of the list. Returns its position, from 1."""
+
+    def items(self) -> list[str]:
+        """The list, in order."""
