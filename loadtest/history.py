@@ -1,0 +1,267 @@
+"""What was asked and what was answered: a history, as JSON lines, one operation each.
+
+    {"client": 3, "op": "increment", "start": 81234, "end": 81975, "outcome": "ok", "value": 17,
+     "worker": 4242, "thread": 5, "boot": "b7e1", "phase": "load"}
+
+    client   who asked: a whole number from 0; one number is one client, in all files of a run
+    op       create · increment · read · append (of `item`) · items (the whole list)
+    start    when it was sent, in nanoseconds of a monotonic clock
+    end      when it was answered, same clock; null if it never was
+    outcome  ok (it happened) · fail (refused: it certainly did not happen) · unknown (either)
+    value    what was answered: the count, the position of an append, the length of `items`
+    item     the text appended; no item is sent twice in a run
+    items    the list that was read
+    worker   the server's process        }
+    thread   the thread that answered    }  null where the reply does not say
+    boot     an id made at worker start  }
+    phase    load · audit (reads of every worker when nothing is in flight any more)
+    clock    which machine's clock; absent or null if there is only one. Times are compared
+             within one clock only, and a client belongs to one clock
+
+What is unknown is null, and null may be left out. Other fields are ignored.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import polars as pl
+
+Op = Literal["create", "increment", "read", "append", "items"]
+Outcome = Literal["ok", "fail", "unknown"]
+Phase = Literal["load", "audit"]
+
+OPS = ("create", "increment", "read", "append", "items")
+OUTCOMES = ("ok", "fail", "unknown")
+PHASES = ("load", "audit")
+
+SCHEMA: dict[str, pl.DataType] = {
+    "client": pl.UInt32(),
+    "op": pl.Enum(OPS),
+    "start": pl.Int64(),
+    "end": pl.Int64(),
+    "outcome": pl.Enum(OUTCOMES),
+    "value": pl.Int64(),
+    "item": pl.String(),
+    "items": pl.List(pl.String()),
+    "worker": pl.UInt32(),
+    "thread": pl.Int64(),
+    "boot": pl.Categorical(),
+    "phase": pl.Enum(PHASES),
+    "clock": pl.Categorical(),
+}
+"""The columns of a history as a DataFrame, in this order."""
+
+CHUNK = 32 << 20  # bytes parsed at a time, so that a large file needs little more than its columns
+LARGEST = 1 << 61  # a value beyond it cannot be a count
+
+
+class Malformed(ValueError):
+    """A history is not as the schema says: `FILE:LINE: what is wrong`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One request, from start to end, with what came back."""
+
+    client: int
+    op: Op
+    start: int
+    end: int | None = None
+    outcome: Outcome = "ok"
+    value: int | None = None
+    item: str | None = None
+    items: tuple[str, ...] | None = None
+    worker: int | None = None
+    thread: int | None = None
+    boot: str | None = None
+    phase: Phase = "load"
+    clock: str | None = None
+
+    def __str__(self) -> str:
+        asked = self.op if self.item is None else f"append {self.item}"
+        answer: str = self.outcome
+        if self.outcome != "ok":
+            pass
+        elif self.items is not None and len(self.items) <= 5:
+            answer = "[" + ", ".join(self.items) + "]"
+        elif self.items is not None:
+            answer = f"{len(self.items):,} items"
+        else:
+            answer = "ok" if self.value is None else f"{self.value:,}"
+        where = [f"{n} {v}" for n, v in (("worker", self.worker), ("thread", self.thread)) if v]
+        return f"client {self.client}  {asked} → {answer}" + "".join("  " + w for w in where)
+
+
+def line(op: Operation) -> str:
+    """The operation as one line of JSON, newline included: what a recorder appends to its file."""
+    items = "null" if op.items is None else json.dumps(op.items)
+    return (
+        f'{{"client": {op.client}, "op": "{op.op}", "start": {op.start}, "end": {_number(op.end)}, '
+        f'"outcome": "{op.outcome}", "value": {_number(op.value)}, "item": {_text(op.item)}, '
+        f'"items": {items}, "worker": {_number(op.worker)}, "thread": {_number(op.thread)}, '
+        f'"boot": {_text(op.boot)}, "phase": "{op.phase}", "clock": {_text(op.clock)}}}\n'
+    )
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else json.dumps(value)
+
+
+def write(path: str | Path, operations: Iterable[Operation]) -> None:
+    """Writes the operations to a file that `read` reads."""
+    with Path(path).open("w") as file:
+        file.writelines(map(line, operations))
+
+
+def frame(operations: Iterable[Operation]) -> pl.DataFrame:
+    """The operations as a DataFrame with the columns of SCHEMA."""
+    rows = [asdict(operation) for operation in operations]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def operations(frame: pl.DataFrame) -> list[Operation]:
+    """The rows of a DataFrame as operations."""
+    return [
+        Operation(**{**row, "items": None if row["items"] is None else tuple(row["items"])})
+        for row in frame.select(list(SCHEMA)).iter_rows(named=True)
+    ]
+
+
+def read(*paths: str | Path, progress: Callable[[int, int], object] | None = None) -> pl.DataFrame:
+    """The histories in these files as one DataFrame with the columns of SCHEMA.
+
+    "-" is standard input. Raises Malformed at the first line that is not as the schema says.
+    A last line without a newline that is no JSON is a run cut off: it is dropped with a
+    warning. `progress` is called with the bytes done and the bytes there are (standard
+    input counts as 0).
+    """
+    total = sum(Path(path).stat().st_size for path in paths if str(path) != "-")
+    done = 0
+    parts = [pl.DataFrame(schema=SCHEMA)]
+    for path in paths:
+        name = "standard input" if str(path) == "-" else str(path)
+        with sys.stdin.buffer if str(path) == "-" else Path(path).open("rb") as file:
+            before = 0
+            for chunk in _chunks(file):
+                parts.append(_parse(chunk, name, before))
+                before += chunk.count(b"\n")
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, total)
+    return pl.concat(parts, rechunk=False)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The file in pieces of whole lines."""
+    rest = b""
+    while block := file.read(CHUNK):
+        whole, newline, after = block.rpartition(b"\n")
+        if newline:
+            yield rest + whole + newline
+            rest = after
+        else:
+            rest += block
+    if rest:
+        yield rest
+
+
+def _parse(chunk: bytes, name: str, before: int) -> pl.DataFrame:
+    """The lines of a chunk; `before` lines of the file came earlier."""
+    part = _columns(chunk)
+    if part is not None:
+        return part
+    lines = chunk.split(b"\n")
+    # the last of the shortest run of lines that does not parse is the first bad line
+    bad = bisect.bisect_left(
+        range(len(lines)), True, key=lambda n: _columns(b"\n".join(lines[: n + 1])) is None
+    )
+    if bad == len(lines) - 1 and not _is_json(lines[bad]):
+        warnings.warn(f"{name}:{before + bad + 1}: cut off, left out", stacklevel=3)
+        return _parse(b"\n".join(lines[:bad]) + b"\n", name, before)
+    raise Malformed(f"{name}:{before + bad + 1}: {_complaint(lines[bad])}")
+
+
+def _columns(chunk: bytes) -> pl.DataFrame | None:
+    """The lines as columns, or None if one of them is not as the schema says."""
+    try:
+        part = pl.read_ndjson(io.BytesIO(chunk), schema=SCHEMA)
+    except pl.exceptions.PolarsError:
+        return None
+    part = part.with_columns(pl.col("phase").fill_null("load"))
+    if part.select(pl.any_horizontal(wrong.any() for wrong in _RULES.values())).item():
+        return None
+    length = pl.col("items").list.len().cast(pl.Int64)
+    return part.with_columns(pl.col("value").fill_null(length))
+
+
+_ok = pl.col("outcome") == "ok"
+_ITEMS = pl.col("items")
+_RULES: dict[str, pl.Expr] = {
+    '"client" is missing': pl.col("client").is_null(),
+    '"op" is missing': pl.col("op").is_null(),
+    '"start" is missing': pl.col("start").is_null(),
+    '"outcome" is missing': pl.col("outcome").is_null(),
+    'it is ok, so it needs an "end"': _ok & pl.col("end").is_null(),
+    "it ends before it starts": pl.col("end") < pl.col("start"),
+    'it is ok, so it needs a "value"': _ok
+    & pl.col("op").is_in(["increment", "read", "append"])
+    & pl.col("value").is_null(),
+    'its "value" is too large to be a count': pl.col("value").abs() >= LARGEST,
+    'an append needs an "item"': (pl.col("op") == "append") & pl.col("item").is_null(),
+    'it is ok, so it needs "items"': _ok & (pl.col("op") == "items") & _ITEMS.is_null(),
+    'there is a null in "items"': _ITEMS.list.eval(pl.element().is_null().any()).list.first(),
+    'its "value" is not the length of "items"': (pl.col("op") == "items")
+    & (pl.col("value") != _ITEMS.list.len().cast(pl.Int64)),
+}
+"""What no line may be: what to say of it, and where it is so."""
+
+
+def _complaint(line: bytes) -> str:
+    """What is wrong with a line that does not parse."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return "not JSON"
+    if not isinstance(fields, dict):
+        return "not a JSON object"
+    for name, dtype in SCHEMA.items():
+        said = fields.get(name)
+        if said is None:
+            continue
+        if dtype.is_integer() and not (type(said) is int and _fits(said, dtype)):
+            least = "from 0 " if dtype.is_unsigned_integer() else ""
+            return f'"{name}" is {json.dumps(said)}, not a whole number {least}'.rstrip()
+        if isinstance(dtype, pl.Enum) and said not in (words := dtype.categories.to_list()):
+            return f'"{name}" is {json.dumps(said)}, not one of {", ".join(words)}'
+        if isinstance(dtype, pl.List) and not isinstance(said, list):
+            return f'"{name}" is {json.dumps(said)}, not a list'
+    for rule, wrong in _RULES.items():
+        if pl.read_ndjson(io.BytesIO(line), schema=SCHEMA).select(wrong).item():
+            return rule
+    return "not as the schema says"
+
+
+def _fits(number: int, dtype: pl.DataType) -> bool:
+    low, high = (0, 1 << 32) if dtype.is_unsigned_integer() else (-(1 << 63), 1 << 63)
+    return low <= number < high
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
