@@ -18,15 +18,14 @@ def create() -> int:
 
 def increment() -> int:
     cache = g.setdefault("cache", {"count": 0})
-    seen: int = cache["count"]
+    seen = cache["count"]
     pause()
     cache["count"] = seen + 1
     return seen + 1
 
 
 def read() -> int:
-    count: int = g.setdefault("cache", {"count": 0})["count"]
-    return count
+    return g.setdefault("cache", {"count": 0})["count"]
 
 
 def append(item: str) -> int:

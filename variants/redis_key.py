@@ -28,7 +28,10 @@ client = redis.Redis.from_url(
 
 
 def create() -> int:
-    client.pipeline().set(CACHE, 0).delete(ENTRIES).execute()
+    with client.pipeline() as transaction:
+        transaction.set(CACHE, 0)
+        transaction.delete(ENTRIES)
+        transaction.execute()
     return 0
 
 
@@ -47,4 +50,4 @@ def append(item: str) -> int:
 
 
 def items() -> list[str]:
-    return client.lrange(ENTRIES, 0, -1)
+    return [str(item) for item in client.lrange(ENTRIES, 0, -1)]

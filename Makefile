@@ -1,0 +1,68 @@
+# Where should a Flask app keep its state?  `make` alone shows what there is to do.
+
+VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: help setup check $(VARIANTS) diff judge test lint lock clean
+
+help: ## this menu
+	@echo 'Where should a Flask app keep its state?'; echo
+	@grep -hE '^[^ ]+:.* ## ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
+	    -e 's/-%:/-<variant>:/' -e 's/:.* ## /\t/' | awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+	@echo; echo '  <variant>  $(VARIANTS)'
+	@echo '  settings   WORKERS=4 THREADS=8 USERS=16 DURATION=0.5 PAUSE_MS=1 PORT=8000'
+
+check: .venv/run ## all variants under four topologies (VARIANT=my_module: that one)
+	@$(PY) -m loadtest check $(VARIANT)
+
+$(VARIANTS): .venv/run ## that variant alone
+	@$(PY) -m loadtest check $@
+
+serve-%: .venv/run ## serve it on 127.0.0.1 and try it with curl
+	@$(PY) -m loadtest serve $*
+
+locust-%: .venv/run ## serve it and open locust's web UI against it
+	@$(PY) -m loadtest locust $*
+
+A ?= plain_global
+B ?= locked_global
+diff: ## two variants side by side: make diff A=plain_global B=locked_global
+	@for variant in $(A) $(B); do test -f variants/$$variant.py || \
+	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS)"; exit 2; }; done
+	@diff --side-by-side --ignore-all-space --width=80 variants/$(A).py variants/$(B).py || test $$? = 1
+
+judge: .venv/run ## judge histories recorded anywhere: make judge FILE=my.jsonl
+	@$(PY) -m loadtest judge $(FILE)
+
+test: .venv/dev ## all tests, on real servers
+	@$(PY) -m pytest
+
+lint: .venv/dev ## style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+setup: .venv/run ## build .venv from the locked dependencies (the others do so when needed)
+
+clean: ## remove .venv, results and caches
+	rm -rf .venv results .hypothesis .mypy_cache .pytest_cache .ruff_cache state.sqlite3*
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+lock: .venv/dev ## lock the newest releases that pyproject.toml allows
+	@lock() { $(PY) -m uv --quiet pip compile pyproject.toml --upgrade --universal --generate-hashes \
+	    --no-annotate --no-header --python-version 3.11 "$$@"; }; \
+	lock --output-file requirements.txt && \
+	lock --group notebooks --constraint requirements.txt --output-file requirements-notebooks.txt && \
+	lock --group dev --constraint requirements-notebooks.txt --output-file requirements-dev.txt
+
+.venv/run: requirements.txt
+.venv/notebooks: requirements-notebooks.txt .venv/run
+.venv/dev: requirements-dev.txt .venv/run
+.venv/run .venv/notebooks .venv/dev:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'error: Python 3.11 or newer is needed; name one, such as PYTHON=python3.12'; exit 2; }
+	@echo 'installing $< (once)'
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,1 @@
+"""The experiment: a variant, served, loaded, recorded and judged."""

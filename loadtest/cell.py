@@ -1,0 +1,112 @@
+"""One cell: a variant under a topology, served, loaded, recorded and judged."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest import history
+from loadtest.checker import Verdict, judge
+from loadtest.guardian import guarded
+from loadtest.promises import Promise, promise
+from loadtest.server import ROOT, Server, serve
+from loadtest.topology import Topology
+
+LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
+
+
+class LoadError(Exception):
+    """The load did not run; the message says why, in the words of locust's own log."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the clients do: so many of them, for at least so long and so many increments."""
+
+    users: int = 16
+    seconds: float = 0.5
+    increments: int = 500
+    pause_ms: float = 1.0
+    keep_alive: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    variant: str
+    topology: Topology
+    load: Load
+    promise: Promise
+    verdict: Verdict
+    history: Path
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant} at {self.topology}"
+
+    @property
+    def as_promised(self) -> bool:
+        return self.promise.kept(self.verdict)
+
+
+def run(
+    variant: str,
+    topology: Topology,
+    folder: Path,
+    load: Load = Load(),
+    *,
+    redis_url: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Cell:
+    """Runs one cell; its history and logs go into `folder`, which is made.
+
+    redis_key needs the URL of a Redis. `progress` is told in a few words what begins.
+    Raises ServerError or LoadError, and ValueError for an unknown variant.
+    """
+    began = time.monotonic()
+    expected = promise(variant, topology, load.pause_ms)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{variant}-{topology.workers}x{topology.threads}.jsonl"
+    progress("starting the server")
+    with serve(
+        variant,
+        topology,
+        log=path.with_suffix(".server.log"),
+        pause_ms=load.pause_ms,
+        env=state_of_its_own(path, redis_url),
+    ) as server:
+        progress(f"load from {load.users} clients")
+        apply(load, server, path)
+    progress("judging")
+    verdict = judge(history.read(path), workers=topology.workers, threads=topology.threads)
+    return Cell(variant, topology, load, expected, verdict, path, time.monotonic() - began)
+
+
+def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
+    """Where the variants that keep state outside their process keep that of one run."""
+    prefix = f"{path.parent.name}:{path.stem}:{os.getpid()}:"
+    redis = {"REDIS_URL": redis_url} if redis_url else {}
+    return {"SQLITE_PATH": str(path.with_suffix(".sqlite3")), "REDIS_PREFIX": prefix} | redis
+
+
+def apply(load: Load, server: Server, path: Path) -> None:
+    """Loads a server with locust in a process of its own, and writes the history to `path`."""
+    log = path.with_suffix(".locust.log")
+    enough = ("--at-least", str(load.seconds), str(load.increments))
+    kept = ["--keep-alive"] if load.keep_alive else []
+    command = locust(server.url, path, load.users, "--headless", "--only-summary", *enough, *kept)
+    with guarded(command, log=log) as process:
+        if status := process.wait():
+            last = log.read_text().strip().splitlines()[-1:]
+            raise LoadError(f"locust ended with status {status}: {' '.join(last)}")
+
+
+def locust(url: str, path: Path, users: int, *options: str) -> list[str]:
+    """The locust command for our locustfile."""
+    return [
+        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
+        *("--exit-code-on-error", "0", "--host", url, "--history", str(path)),
+        *("--users", str(users), "--spawn-rate", "100"),
+    ]

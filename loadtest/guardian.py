@@ -1,0 +1,87 @@
+"""Runs a command that must not outlive its owner, however the owner ends.
+
+The owner calls `guarded`. Between owner and command stands a small process, the guardian, which
+runs this file. It reads its standard input, a pipe that only the owner holds open. When the pipe
+closes (the owner left the block, crashed or was killed) the guardian ends the command's whole
+process group, and then removes the command's folder. This needs no signal and works on Linux and
+macOS alike.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+GRACE = 5.0
+
+
+@contextmanager
+def guarded(
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: dict[str, str] | None = None,
+    folder: Path | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The guardian's process, whose exit status is the command's.
+
+    The command's process group is numbered as the child of this process. Output is appended to
+    `log`. `folder`, if given, is removed at the end. Leaving the block ends the command.
+    """
+    with log.open("ab") as output:
+        guardian = subprocess.Popen(
+            [sys.executable, "-I", __file__, str(folder or ""), *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=env,
+            pass_fds=pass_fds,
+            # Ctrl-C in the terminal is for the owner alone; the guardian sees the pipe close
+            start_new_session=True,
+        )
+    assert guardian.stdin
+    try:
+        yield guardian
+    finally:
+        guardian.stdin.close()
+        guardian.wait()
+
+
+def main(folder: str, *command: str) -> int:
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, close_fds=False, start_new_session=True
+    )
+
+    def end_group(how: signal.Signals) -> None:
+        # the group may be gone already, which macOS calls a PermissionError
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, how)
+
+    def when_owner_is_gone() -> None:
+        os.read(0, 1)
+        end_group(signal.SIGTERM)
+        if not ended.wait(GRACE):
+            end_group(signal.SIGKILL)
+
+    ended = threading.Event()
+    threading.Thread(target=when_owner_is_gone, daemon=True).start()
+    status = child.wait()
+    ended.set()
+    # what the command left running, such as the workers of a gunicorn that was killed
+    end_group(signal.SIGKILL)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    # a signal meant for the owner must not end the guardian before its work is done
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, lambda *_: None)
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""What every variant does when one request follows another; flask_g is the one that cannot."""
+
+import pytest
+
+from variants import VARIANTS
+
+KEEPING = [variant for variant in VARIANTS if variant != "flask_g"]
+WALK = ["/create", "/increment", "/increment", "/read", "/increment", "/create", "/read"]
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def client(client_of, variant):
+    return client_of(variant)
+
+
+def ask(client, path):
+    reply = client.get(path) if path == "/read" else client.post(path)
+    assert reply.status_code == 200
+    return reply.json
+
+
+def append(client, item):
+    return client.post("/append", json={"item": item})
+
+
+def test_the_count_goes_up_by_one_and_starts_over(client, variant):
+    answers = [ask(client, path) for path in WALK]
+    assert answers == ([0, 1, 1, 0, 1, 0, 0] if variant == "flask_g" else [0, 1, 2, 2, 3, 0, 0])
+
+
+def test_the_list_keeps_its_order_and_answers_positions(client, variant):
+    client.post("/create")
+    positions = [append(client, item).json for item in "abc"]
+    items = client.get("/items").json
+    assert (positions, items) == (
+        ([1, 1, 1], []) if variant == "flask_g" else ([1, 2, 3], ["a", "b", "c"])
+    )
+
+
+def test_create_empties_the_list(client):
+    append(client, "a")
+    client.post("/create")
+    assert client.get("/items").json == []
+    assert append(client, "b").json == 1
+
+
+def test_before_any_create_the_count_is_0_and_the_list_empty(client):
+    assert client.get("/read").json == 0
+    assert client.get("/items").json == []
+
+
+def test_a_browser_may_create_and_increment_by_get(client):
+    assert client.get("/create").json == 0
+    assert client.get("/increment").json == 1
+
+
+@pytest.mark.parametrize("item", ["x", "x" * 1000, "\N{PILE OF POO}" * 1000, "a\0b", "\n", " "])
+def test_an_item_is_any_text_of_1_to_1000_characters(client, variant, item):
+    assert append(client, item).json == 1
+    assert client.get("/items").json == ([] if variant == "flask_g" else [item])
+
+
+BAD = {
+    "no body": ({}, 415),
+    "not declared as JSON": ({"data": '{"item": "a"}'}, 415),
+    "not JSON": ({"data": "{", "content_type": "application/json"}, 400),
+    "no item": ({"json": {}}, 400),
+    "not an object": ({"json": ["a"]}, 400),
+    "a number": ({"json": {"item": 1}}, 400),
+    "null": ({"json": {"item": None}}, 400),
+    "empty": ({"json": {"item": ""}}, 400),
+    "too long": ({"json": {"item": "x" * 1001}}, 400),
+    "half a surrogate pair": (
+        {"data": r'{"item": "\ud800"}', "content_type": "application/json"},
+        400,
+    ),
+    "a huge body": ({"json": {"item": "x" * 100_000}}, 413),
+}
+
+
+@pytest.mark.parametrize(("request_", "status"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused_in_json_and_changes_nothing(client, request_, status):
+    append(client, "kept")
+    before = client.get("/items").json
+    reply = client.post("/append", **request_)
+    assert (reply.status_code, list(reply.json)) == (status, ["error"])
+    assert client.get("/items").json == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/append", 405),
+        ("POST", "/read", 405),
+        ("POST", "/items", 405),
+        ("DELETE", "/increment", 405),
+        ("PUT", "/create", 405),
+        ("GET", "/", 404),
+        ("GET", "/nope", 404),
+    ],
+)
+def test_a_wrong_method_or_path_is_refused_in_json_and_changes_nothing(
+    client, method, path, status
+):
+    client.post("/increment")
+    before = client.get("/read").json
+    reply = client.open(path, method=method)
+    assert (reply.status_code, list(reply.json)) == (status, ["error"])
+    assert client.get("/read").json == before
+
+
+@pytest.mark.parametrize("path", ["/read", "/items", "/increment", "/create", "/nope"])
+def test_every_reply_names_its_worker_and_may_not_be_kept(client, path):
+    headers = client.get(path).headers
+    assert headers["X-Worker"].isdigit()
+    assert headers["X-Thread"].isdigit()
+    assert headers["X-Boot"]
+    assert headers["Cache-Control"] == "no-store"

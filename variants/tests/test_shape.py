@@ -1,0 +1,69 @@
+"""Siblings have the same names in the same order, so that their diff is the lesson."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from variants import VARIANTS, app, store
+
+CONTRACT = {
+    name: inspect.signature(function)
+    for name, function in vars(store.Store).items()
+    if name in app.FUNCTIONS
+}
+
+
+def tree(variant):
+    path = Path(importlib.import_module(f"variants.{variant}").__file__)
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_the_contract_has_the_five_functions_in_order():
+    assert tuple(CONTRACT) == app.FUNCTIONS
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_ends_with_the_five_functions_in_order_with_the_contracts_signatures(variant):
+    functions = [node for node in tree(variant).body if isinstance(node, ast.FunctionDef)]
+    assert tuple(function.name for function in functions[-5:]) == app.FUNCTIONS
+    module = importlib.import_module(f"variants.{variant}")
+    for name, contract in CONTRACT.items():
+        signature = inspect.signature(getattr(module, name))
+        assert list(signature.parameters.values()) == list(contract.parameters.values())[1:]
+        assert signature.return_annotation == contract.return_annotation
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_only_the_module_has_a_docstring_and_it_has_the_three_lines(variant):
+    title, *lines = ast.get_docstring(tree(variant)).splitlines()
+    assert title.endswith(".")
+    assert [line.partition(":")[0] for line in lines if line] == ["Lives in", "Guard", "Loses"]
+    functions = [node for node in tree(variant).body if isinstance(node, ast.FunctionDef)]
+    assert not any(map(ast.get_docstring, functions))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_increment_and_append_pause_once_each(variant):
+    for function in tree(variant).body:
+        if isinstance(function, ast.FunctionDef) and function.name in app.FUNCTIONS:
+            calls = [
+                node
+                for node in ast.walk(function)
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "pause"
+            ]
+            assert len(calls) == (function.name in ("increment", "append"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_variant_knows_the_experiment_and_only_flask_g_knows_flask(variant):
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree(variant))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [node.names[0].name])
+    }
+    assert "loadtest" not in imported
+    assert ("flask" in imported) == (variant == "flask_g")
