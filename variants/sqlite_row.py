@@ -8,8 +8,9 @@ Loses: nothing. A writer that waits too long for the lock is refused, and told s
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from variants.pause import pause
 
@@ -31,10 +32,19 @@ def connection() -> sqlite3.Connection:
         # a connection must not be used, nor closed, by a process that inherited it
         local.inherited = getattr(local, "connection", None)
         local.connection = sqlite3.connect(PATH, timeout=5, isolation_level=None)
-        local.connection.execute("PRAGMA journal_mode = WAL")
         local.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        switch_to_wal(local.connection)
         local.pid = os.getpid()
     return local.connection
+
+
+def switch_to_wal(db: sqlite3.Connection) -> None:
+    # alone among statements this one fails at once where others wait for the lock
+    for _ in range(500):
+        with suppress(sqlite3.OperationalError):
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        time.sleep(0.01)
 
 
 @contextmanager

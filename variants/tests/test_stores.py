@@ -4,6 +4,9 @@ import importlib
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -98,3 +101,26 @@ def test_a_sqlite_file_locked_too_long_is_503_and_loses_nothing_acknowledged(
 def test_a_module_that_is_no_variant_is_refused_by_what_it_lacks():
     with pytest.raises(ImportError, match=r"json has no create, increment"):
         load("json")
+
+
+OPEN_AT_ONCE = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from variants.sqlite_row import increment
+while time.time() < float(sys.argv[1]):
+    pass
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(lambda _: increment(), range(8)))
+"""
+
+
+def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it_and_in_wal(tmp_path):
+    for attempt in range(5):
+        path = tmp_path / f"{attempt}.sqlite3"
+        environment = os.environ | {"SQLITE_PATH": str(path), "PAUSE_MS": "0"}
+        command = [sys.executable, "-c", OPEN_AT_ONCE, str(time.time() + 0.3)]
+        workers = [subprocess.Popen(command, env=environment) for _ in range(4)]
+        assert [worker.wait() for worker in workers] == [0] * 4
+        db = sqlite3.connect(path)
+        assert db.execute("SELECT count FROM cache").fetchone() == (32,)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
