@@ -86,20 +86,6 @@ class Operation:
     phase: Phase = "load"
     clock: str | None = None
 
-    def __str__(self) -> str:
-        asked = self.op if self.item is None else f"append {self.item}"
-        answer: str = self.outcome
-        if self.outcome != "ok":
-            pass
-        elif self.items is not None and len(self.items) <= 5:
-            answer = "[" + ", ".join(self.items) + "]"
-        elif self.items is not None:
-            answer = f"{len(self.items):,} items"
-        else:
-            answer = "ok" if self.value is None else f"{self.value:,}"
-        where = [f"{n} {v}" for n, v in (("worker", self.worker), ("thread", self.thread)) if v]
-        return f"client {self.client}  {asked} → {answer}" + "".join("  " + w for w in where)
-
 
 def line(op: Operation) -> str:
     """The operation as one line of JSON, newline included: what a recorder appends to its file."""
