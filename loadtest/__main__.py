@@ -82,7 +82,9 @@ def check(
     folder = new_folder()
     cells: list[Cell] = []
     with ExitStack() as stack:
-        redis_url = stack.enter_context(redis_server()) if needs_redis(chosen) else None
+        redis_url = (
+            stack.enter_context(redis_server(folder / "redis.log")) if needs_redis(chosen) else None
+        )
         tell = stack.enter_context(progress(len(chosen) * len(columns)))
         for variant in chosen:
             for column in columns:
@@ -169,7 +171,11 @@ def served(variant: str, shape: Topology, port: int, pause_ms: float) -> Iterato
     promises.facts(variant)
     folder = new_folder()
     with ExitStack() as stack:
-        redis_url = stack.enter_context(redis_server()) if needs_redis([variant]) else None
+        redis_url = (
+            stack.enter_context(redis_server(folder / "redis.log"))
+            if needs_redis([variant])
+            else None
+        )
         env = state_of_its_own(folder / variant, redis_url)
         log = folder / f"{variant}.server.log"
         yield stack.enter_context(

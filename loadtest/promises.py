@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from loadtest.checker import Verdict
 from loadtest.topology import Topology
 from variants import VARIANTS
+from variants.store import FUNCTIONS
 
 LIVES_IN = ("request", "worker", "machine")
 
@@ -53,15 +55,37 @@ def module_name(variant: str) -> str:
     return f"variants.{variant}" if variant in VARIANTS else variant
 
 
-def docstring(variant: str) -> str:
-    """The docstring of a variant, read without running it. Raises ValueError if there is none."""
+def source(variant: str) -> ast.Module:
+    """The syntax tree of a variant, read without running it. Raises ValueError if it is none."""
+    text = b""
+    with suppress(ImportError, ValueError, OSError):
+        if (spec := find_spec(module_name(variant))) and spec.origin:
+            text = Path(spec.origin).read_bytes()
     try:
-        spec = find_spec(module_name(variant))
-    except (ImportError, ValueError):
-        spec = None
-    if not spec or not spec.origin:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"{variant} does not compile: {error}") from None
+    names = {name for node in tree.body for name in bound(node)}
+    missing = [name for name in FUNCTIONS if name not in names and "*" not in names]
+    if len(missing) == len(FUNCTIONS):
         raise ValueError(f"unknown variant {variant!r}; variants: {', '.join(VARIANTS)}")
-    return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    if missing:
+        raise ValueError(
+            f"{variant} has no {', '.join(missing)}; variants/store.py has the contract"
+        )
+    return tree
+
+
+def bound(node: ast.stmt) -> Iterable[str]:
+    """The names that a statement at the top of a module defines or imports."""
+    match node:
+        case ast.FunctionDef(name=name):
+            return [name]
+        case ast.ImportFrom(names=names):
+            return [alias.asname or alias.name for alias in names]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+    return []
 
 
 def facts(variant: str) -> Facts | None:
@@ -69,7 +93,8 @@ def facts(variant: str) -> Facts | None:
 
     Raises ValueError if there is no such variant, or if a line names a place that is none.
     """
-    lines = (line.partition(":") for line in docstring(variant).splitlines())
+    docstring = ast.get_docstring(source(variant)) or ""
+    lines = (line.partition(":") for line in docstring.splitlines())
     said = {label: (text.split() or [""])[0].strip(".,;") for label, _, text in lines}
     if "Lives in" not in said:
         return None

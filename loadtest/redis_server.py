@@ -22,8 +22,8 @@ class RedisError(Exception):
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """The URL of a Redis that answers.
+def redis_server(log: Path) -> Iterator[str]:
+    """The URL of a Redis that answers; a server that we start writes its log to `log`.
 
     The one at REDIS_URL is used as it is, and never flushed or stopped. Otherwise a server of our
     own is started on a private socket, with its append-only file on, and ends with the block, or
@@ -40,7 +40,7 @@ def redis_server() -> Iterator[str]:
         return
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    log, socket = folder / "log", folder / "socket"
+    socket = folder / "socket"
     command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     command += ["--appendonly", "yes", "--save", "", "--daemonize", "no"]
     with guarded(command, log=log, folder=folder) as process:
@@ -48,7 +48,7 @@ def redis_server() -> Iterator[str]:
         deadline = time.monotonic() + STARTUP_S
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                last = log.read_text().strip().splitlines()[-1:] if log.exists() else []
+                last = log.read_text().strip().splitlines()[-1:]
                 raise RedisError(f"{command[0]} did not start: {' '.join(last)}")
             time.sleep(0.01)
         yield url

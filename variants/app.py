@@ -17,9 +17,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
 from variants import VARIANTS
-from variants.store import Store
+from variants.store import FUNCTIONS, Store
 
-FUNCTIONS = ("create", "increment", "read", "append", "items")
 LONGEST_ITEM = 1000
 ROUTES = "no such route; there are /create /increment /read /append /items"
 worker: dict[str, Any] = {}
@@ -43,7 +42,9 @@ def load(variant: str) -> Store:
     module = import_module(f"variants.{variant}" if variant in VARIANTS else variant)
     missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
     if missing:
-        raise ImportError(f"{variant} has no {', '.join(missing)}; a variant has {FUNCTIONS}")
+        raise ImportError(
+            f"{variant} has no {', '.join(missing)}; a variant has {', '.join(FUNCTIONS)}"
+        )
     return cast(Store, module)
 
 

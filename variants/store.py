@@ -10,6 +10,8 @@ A variant whose store can be down or busy also names the exceptions that say so:
 
 from typing import Protocol
 
+FUNCTIONS = ("create", "increment", "read", "append", "items")
+
 
 class Store(Protocol):
     def create(self) -> int:

@@ -9,8 +9,8 @@ from variants.app import create_app
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    with redis_server() as url:
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis") / "log") as url:
         yield url
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from variants import VARIANTS, app, store
+from variants import VARIANTS
+from variants.store import FUNCTIONS, Store
 
 CONTRACT = {
-    name: inspect.signature(function)
-    for name, function in vars(store.Store).items()
-    if name in app.FUNCTIONS
+    name: inspect.signature(function) for name, function in vars(Store).items() if name in FUNCTIONS
 }
 
 
@@ -22,13 +21,13 @@ def tree(variant):
 
 
 def test_the_contract_has_the_five_functions_in_order():
-    assert tuple(CONTRACT) == app.FUNCTIONS
+    assert tuple(CONTRACT) == FUNCTIONS
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_ends_with_the_five_functions_in_order_with_the_contracts_signatures(variant):
     functions = [node for node in tree(variant).body if isinstance(node, ast.FunctionDef)]
-    assert tuple(function.name for function in functions[-5:]) == app.FUNCTIONS
+    assert tuple(function.name for function in functions[-5:]) == FUNCTIONS
     module = importlib.import_module(f"variants.{variant}")
     for name, contract in CONTRACT.items():
         signature = inspect.signature(getattr(module, name))
@@ -48,7 +47,7 @@ def test_only_the_module_has_a_docstring_and_it_has_the_three_lines(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_increment_and_append_pause_once_each(variant):
     for function in tree(variant).body:
-        if isinstance(function, ast.FunctionDef) and function.name in app.FUNCTIONS:
+        if isinstance(function, ast.FunctionDef) and function.name in FUNCTIONS:
             calls = [
                 node
                 for node in ast.walk(function)

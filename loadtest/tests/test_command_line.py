@@ -1,0 +1,225 @@
+"""What a person types and sees."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environment(tmp_path, redis_url):
+    """A shell somewhere else, in which modules of one's own can be imported."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "COLUMNS": "80"}
+
+
+@pytest.fixture
+def shell(tmp_path, environment):
+    def run(*arguments, **more):
+        return subprocess.run(
+            [sys.executable, "-m", "loadtest", *arguments],
+            cwd=tmp_path,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    """Starts a command that goes on until it is stopped, and checks that nothing is left of it."""
+    started = []
+
+    def run(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "loadtest", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
+    done = shell("check", "locked_global")
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = done.stdout
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\x1b" not in out, "no colour in a pipe"
+    assert re.search(r"locked_global\s+✓ linearizable\s+✓ linearizable\s+✗ 4 counters", out)
+    assert "Everything as promised: 4 of 4 cells." in out.splitlines()[-1]
+    assert re.search(r"0 violations in [\d,]+ writes", out)
+    assert "[ 1/4] locked_global at 1×1: linearizable" in done.stderr
+    latest = tmp_path / "results" / "latest"
+    assert {path.name for path in latest.glob("*.jsonl")} == {
+        f"locked_global-{shape}.jsonl" for shape in ("1x1", "1x8", "4x1", "4x8")
+    }
+
+
+def test_a_lock_that_is_not_taken_is_status_1_and_names_the_cell(shell, tmp_path):
+    source = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
+    before, increment = source.split("def increment")
+    planted = before + "def increment" + increment.replace("with lock:", "if True:", 1)
+    (tmp_path / "unlocked.py").write_text(planted, encoding="utf-8")
+    done = shell("check", "unlocked", "--threads", "8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NOT AS PROMISED: unlocked at 1×8" in done.stdout
+    assert "! not promised" in done.stdout
+
+
+def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
+    source = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
+    (tmp_path / "modest.py").write_text(
+        source.replace("Guard: lock", "Guard: none"), encoding="utf-8"
+    )
+    done = shell("check", "modest", "--threads", "8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NOT AS PROMISED: modest at 1×8: promised lost, found linearizable" in done.stdout
+
+
+def test_a_run_that_proves_nothing_is_status_2(shell):
+    done = shell("check", "locked_global", "--threads", "1", "--users", "1", "--duration", "0.1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "? inconclusive" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (["check", "redis"], {}, "unknown variant 'redis'; variants: plain_global, flask_g, "),
+        (["serve", "nope"], {}, "unknown variant 'nope'; variants: plain_global, flask_g, "),
+        (["locust", "nope"], {}, "unknown variant 'nope'; variants: plain_global, flask_g, "),
+        (["serve"], {}, "Missing argument 'VARIANT'"),
+        (["chekc"], {}, "No such command 'chekc'"),
+        (["check", "--users", "0"], {}, "'--users'"),
+        (["check"], {"WORKERS": "many"}, "'many' is not a valid int"),
+        (["check"], {"PAUSE_MS": "-1"}, "PAUSE_MS"),
+        (["check"], {"DURATION": "0"}, "DURATION"),
+        (["check", "redis_key"], {"REDIS_URL": "redis://127.0.0.1:1"}, "no Redis answers at"),
+        (["judge", "no_such_file.jsonl"], {}, "no_such_file.jsonl"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments, settings, said):
+    done = shell(*arguments, **settings)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["serve"], ["locust"], ["judge"]])
+def test_help_is_given(shell, command):
+    done = shell(*command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: python -m loadtest")
+
+
+def left_of(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_all_end(processes):
+    _, alive = psutil.wait_procs(processes, timeout=15)
+    assert not alive
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_check_that_is_stopped_leaves_nothing_behind(start, how, status):
+    process = start("check")
+    while len(left_of(process)) < 4:
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = left_of(process)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in err
+    assert_all_end(children)
+
+
+def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
+    port = free_port()
+    process = start("serve", "locked_global", "--workers", "1", "--port", str(port))
+    assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+    lines = [process.stdout.readline() for _ in range(5)]
+    curls = [line.strip() for line in lines if "curl" in line]
+    assert len(curls) == 3
+    answers = [
+        subprocess.run(f"{curl} --silent", shell=True, capture_output=True, text=True).stdout
+        for curl in (curl.partition(" #")[0] for curl in curls)
+    ]
+    assert answers[:2] == ["1\n", "1\n"]
+    assert "X-Worker" in answers[2]
+    children = left_of(process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert err.strip() == "stopped"
+    assert_all_end(children)
+
+
+def test_serve_says_that_the_port_is_taken(shell):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for command in ("serve", "locust"):
+            done = shell(command, "locked_global", "--port", port)
+            assert done.returncode == 2
+            assert f"port {port} cannot be used" in done.stderr
+
+
+def test_locust_prints_an_address_that_works_and_ctrl_c_ends_both(start):
+    port = free_port()
+    process = start("locust", "locked_global", "--port", str(port))
+    line = process.stdout.readline()
+    assert f"open http://127.0.0.1:{port} " in line
+    assert "Locust" in requests.get(f"http://127.0.0.1:{port}", timeout=10).text
+    children = left_of(process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert err.strip() == "stopped"
+    assert_all_end(children)
+
+
+def test_make_alone_is_a_menu_and_its_targets_exist():
+    done = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True)
+    targets = re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)
+    assert {"check", "<variant>", "serve-<variant>", "locust-<variant>", "test"} <= set(targets)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    for target in targets:
+        name = target.replace("<variant>", "redis_key")
+        subprocess.run(["make", "-C", ROOT, "--dry-run", name], capture_output=True, check=True)
+
+
+def test_diff_shows_what_differs_between_two_variants():
+    done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
+    added = [line.split("> ")[1].strip() for line in done.stdout.splitlines() if ">\t" in line]
+    assert set(added) <= {"", "from threading import Lock", "lock = Lock()", "with lock:"}

@@ -1,0 +1,59 @@
+"""The experiment itself, on real servers: what is promised holds, and what is unsafe breaks."""
+
+import pytest
+
+from loadtest import cell, history, topology
+from loadtest.cell import Load
+from loadtest.promises import found
+from loadtest.topology import Topology
+from variants import VARIANTS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.mark.parametrize("shape", topology.DEFAULT, ids=str)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_cell_comes_out_as_promised(variant, shape, folder, redis_url):
+    each = cell.run(variant, shape, folder, redis_url=redis_url)
+    verdict = each.verdict
+    assert each.as_promised, f"{each.name}: {verdict}"
+    assert verdict.acknowledged >= 500
+    assert verdict.unknown == 0
+    assert verdict.failed == 0
+    if verdict.division.of == "worker":
+        copies = verdict.division.copies
+        assert len(copies) == shape.workers
+        assert sum(copy.acknowledged for copy in copies) == verdict.acknowledged
+        assert sum(copy.audited + copy.lost for copy in copies) == verdict.acknowledged
+
+
+def test_without_a_pause_nothing_safe_breaks(folder, redis_url):
+    for variant in ("locked_global", "sqlite_row", "redis_key"):
+        shape = Topology(1, 8)
+        each = cell.run(variant, shape, folder, Load(pause_ms=0), redis_url=redis_url)
+        assert each.as_promised, f"{each.name}: {each.verdict}"
+
+
+def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(folder):
+    alone = cell.run("plain_global", Topology(1, 8), folder, Load(pause_ms=0))
+    assert alone.promise.expect == "no promise"
+    divided = cell.run("plain_global", Topology(4, 1), folder, Load(pause_ms=0))
+    assert divided.as_promised
+    assert "divided" in found(divided.verdict)
+
+
+def test_kept_connections_hide_that_the_workers_disagree(folder):
+    each = cell.run("locked_global", Topology(4, 1), folder, Load(keep_alive=True))
+    operations = history.read(each.history).filter(phase="load", op="increment")
+    workers_of_a_client = operations.group_by("client").n_unique()["worker"]
+    assert workers_of_a_client.max() == 1
+    assert operations["worker"].n_unique() > 1
+
+
+def test_one_client_alone_proves_nothing(folder):
+    each = cell.run("locked_global", Topology(1, 1), folder, Load(users=1, increments=20))
+    assert each.verdict.verdict == "inconclusive"
+    assert not each.as_promised
