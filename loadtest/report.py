@@ -1,6 +1,6 @@
 """What a terminal shows of cells and verdicts, in 80 columns, with colour and without."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -59,17 +59,18 @@ def square(cell: Cell) -> Text:
 
 def explanations(cells: Iterable[Cell]) -> RenderableType:
     """For each cell that is not clean: why, in one sentence, and the requests that prove it."""
-    return Group(*(explanation(cell) for cell in cells if cell.verdict.verdict != "linearizable"))
+    return Group(*(part for cell in cells for part in explanation(cell)))
 
 
-def explanation(cell: Cell) -> RenderableType:
-    verdict = cell.verdict
-    heading = Text(cell.name, style="bold")
-    heading.append(f"  {verdict.why}", style="not bold")
-    lines: list[RenderableType] = [heading]
-    if verdict.anomalies:
-        lines.append(Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2)))
-    return Padding(Group(*lines), (0, 0, 1, 0))
+def explanation(cell: Cell) -> Iterator[RenderableType]:
+    verdict, promise = cell.verdict, cell.promise
+    if verdict.verdict != "linearizable":
+        yield Text.assemble((cell.name, "bold"), f"  {verdict.why}")
+        if verdict.anomalies:
+            yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
+        yield ""
+    if promise.expect == "no promise":
+        yield Text.assemble((cell.name, "bold"), f"  makes no promise: {promise.why}.\n")
 
 
 def witness(operations: Sequence[Operation]) -> Table:
@@ -94,7 +95,7 @@ def conclusion(cells: Sequence[Cell]) -> Text:
         fewest = min(verdict.acknowledged + verdict.appended for verdict in clean)
         text.append(
             f"A clean cell shows 0 violations in {fewest:,} writes or more: under "
-            f"{3 / fewest:.2%} of writes at 95 % confidence. Green is not correct.\n"
+            f"{300 / fewest:.2f} % of writes at 95 % confidence. Green is not correct.\n"
         )
     broken = [cell for cell in cells if not cell.as_promised]
     if not broken:
