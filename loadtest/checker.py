@@ -19,7 +19,7 @@ from loadtest import anomalies, linearizability
 from loadtest.anomalies import Anomaly as Anomaly
 from loadtest.division import Copy as Copy
 from loadtest.division import Division as Division
-from loadtest.run import Run
+from loadtest.run import Run, Thing
 from loadtest.words import timeline
 
 
@@ -100,51 +100,56 @@ def judge(
 ) -> Verdict:
     """The verdict on the last run in a history.
 
-    With `workers` and `threads` a run in which fewer of them answered is inconclusive.
+    With `workers` and `threads`, a run in which fewer of them answered is inconclusive. A thread
+    pool gives work to a thread that is idle, so that not all of several threads need to have
+    answered: two in each worker are enough.
     """
     run = Run(history)
-    found = () if run.overlaps_create else anomalies.find(run)
-    division = None if run.overlaps_create else _main_division(run)
+    found: tuple[Anomaly, ...] = ()
+    division: Division | None = None
+    guarantees: dict[str, bool] = {}
+    if not run.overlaps_create:
+        found = anomalies.find(run)
+        division = _division(run)
+        guarantees = _guarantees(run, {anomaly.name for anomaly in found})
     missing = _missing(run, workers, threads)
-    acknowledged, appended = run.counter.acknowledged, run.items.acknowledged
-    writes = acknowledged + appended
-    bound = None
+    writes = run.counter.acknowledged + run.items.acknowledged
+    counters = division if division is not None and division.what == "counter" else None
+    outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
+    verdict: Literal["linearizable", "violated", "inconclusive"]
     if found:
-        verdict: Literal["linearizable", "violated", "inconclusive"] = "violated"
-        why = found[0].why
-        if division is not None and division.of != "none":
-            why = division.sentence
+        verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
-        verdict, why = "inconclusive", f"Nothing is wrong, but it proves nothing: {missing[0]}."
+        verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
     else:
-        verdict, bound = "linearizable", 3 / writes
-        why = f"0 in {writes:,}: under {300 / writes:.2g} % at 95 %."
-    counters = run.counter_division
+        verdict, why = "linearizable", f"0 in {writes:,}: under {_percent(3 / writes)} at 95 %."
     return Verdict(
         verdict=verdict,
         why=why,
         anomalies=found,
         division=division,
         operations=run.rows.select(pl.len()).collect().item(),
-        acknowledged=acknowledged,
+        acknowledged=run.counter.acknowledged,
         unknown=run.counter.unknown.height,
-        failed=run.rows.filter(op="increment", outcome="fail").select(pl.len()).collect().item(),
+        failed=dict(outcomes).get("fail", 0),
         audited=counters.copies[0].audited if counters and len(counters.copies) == 1 else None,
         lost=counters.lost if counters else 0,
-        appended=appended,
-        missing=missing,
-        bound=bound,
+        appended=run.items.acknowledged,
+        guarantees=guarantees,
+        missing=missing if verdict == "inconclusive" else (),
+        bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
     )
 
 
 def order(history: pl.DataFrame) -> pl.DataFrame | None:
-    """The operations in an order that explains every answer, each with the instant `at` which it
+    """The operations in an order that explains every answer, each with an instant `at` which it
     can have happened; None if there is no such order. See `linearizability.order`."""
     return linearizability.order(Run(history))
 
 
-def _main_division(run: Run) -> Division | None:
-    both = [
+def _division(run: Run) -> Division | None:
+    """Of counter and list, the one that is divided; the counter if both or neither are."""
+    used = [
         division
         for thing, division in (
             (run.counter, run.counter_division),
@@ -152,14 +157,107 @@ def _main_division(run: Run) -> Division | None:
         )
         if thing.acknowledged or division is not None
     ]
-    divided = [division for division in both if division is not None and division.of != "none"]
-    return (divided or both or [None])[0]
+    divided = [division for division in used if division is not None and division.of != "none"]
+    return next(iter(divided or used), None)
+
+
+def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
+    """What holds of the counter and of the list, each by itself."""
+    things = (run.counter, run.items)
+    guarantees = {
+        "monotonic reads": "non-monotonic read" not in found,
+        "read your writes": "read-your-writes" not in found,
+        "sequential consistency": "not linearizable" not in found
+        or all(linearizability.contradiction(run, thing, "client") is None for thing in things),
+    }
+    totals = [
+        division is not None
+        and division.of == "none"
+        and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
+        for thing, division, audit in (
+            (run.counter, run.counter_division, "read"),
+            (run.items, run.items_division, "items"),
+        )
+        if not run.rows.filter(op=audit, outcome="ok", phase="audit").head(1).collect().is_empty()
+    ]
+    if totals:
+        wrong_items = {"lost item", "duplicated item", "unexpected item"}
+        guarantees["eventual total"] = all(totals) and not found & wrong_items
+    return guarantees
+
+
+def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
+    if division is not None and division.of != "none":
+        return division.sentence
+    lost = [anomaly for anomaly in found if anomaly.name in ("lost update", "lost item")]
+    first = (lost or found)[0]
+    if guarantees["sequential consistency"] and not lost:
+        return f"Not linearizable, but sequentially consistent per client. {first.why}"
+    return first.why
 
 
 def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, ...]:
+    """What it would take for a clean history to show anything."""
     missing = []
     if run.overlaps_create:
-        missing.append("a create overlaps another operation, and no count can be followed across")
-    if not run.counter.acknowledged + run.items.acknowledged:
+        missing.append("a create overlaps other operations; a count cannot be followed across it")
+    if run.sent_twice:
+        item = run.sent_twice[0].item
+        missing.append(f"{item} was sent twice, so the list cannot be followed")
+    things = [
+        (thing, read)
+        for thing, read in ((run.counter, "read"), (run.items, "items"))
+        if thing.acknowledged
+    ]
+    if not things:
         missing.append("nothing was acknowledged")
-    return tuple(missing)
+        return tuple(missing)
+    for thing, read in things:
+        audit = run.rows.filter(op=read, outcome="ok", phase="audit").select(pl.len() > 0)
+        if not audit.collect().item():
+            missing.append(f"no audit read the {thing.name}")
+    if not any(_overlap(run, thing) for thing, _ in things):
+        missing.append("no two operations overlapped, so that nothing could go wrong")
+    return (*missing, *_unanswered(run, workers, threads))
+
+
+def _overlap(run: Run, thing: Thing) -> bool:
+    """Two operations on it, at least one of them a write, overlapped in time."""
+    ended = pl.col("end").cum_max().shift(1)
+    write_ended = pl.when("write").then("end").cum_max().forward_fill().shift(1)
+    if run.within:
+        ended, write_ended = ended.over("clock"), write_ended.over("clock")
+    start = pl.col("start")
+    overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
+    return bool(thing.answered.sort("start").select(overlap.any()).item())
+
+
+def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:
+    """Workers and threads that the topology has and that answered nothing under load."""
+    boot = pl.coalesce(pl.col("boot").cast(pl.String), pl.col("worker").cast(pl.String))
+    seen = (
+        run.rows.filter(outcome="ok", phase="load")
+        .group_by(boot=boot)
+        .agg(threads=pl.col("thread").drop_nulls().n_unique(), worker=pl.col("worker").first())
+        .drop_nulls("boot")
+        .collect()
+    )
+    unanswered = []
+    if workers is not None and seen.height < workers:
+        answered = (
+            "no reply says which worker it is from"
+            if seen.is_empty()
+            else (f"only {seen.height} of {workers} workers answered")
+        )
+        unanswered.append(answered)
+    if threads is not None and threads > 1:
+        for boot_, count, worker in seen.sort("worker", "boot").iter_rows():
+            if count < 2:
+                name = f"boot {boot_}" if worker is None else f"worker {worker}"
+                unanswered.append(f"only {count} of {threads} threads of {name} answered")
+    return unanswered
+
+
+def _percent(share: float) -> str:
+    percent = min(100.0, 100 * share)
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"

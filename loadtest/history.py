@@ -86,6 +86,26 @@ class Operation:
     phase: Phase = "load"
     clock: str | None = None
 
+    @property
+    def asked(self) -> str:
+        """What was asked, in words: "append milk"."""
+        return self.op if self.item is None else f"{self.op} {self.item}"
+
+    @property
+    def answer(self) -> str:
+        """What came of it, in words: a number, a short list, "7 items", "fail", "unknown"."""
+        if self.outcome != "ok" or (self.value is None and self.items is None):
+            return self.outcome
+        if self.items is None:
+            return f"{self.value:,}"
+        few = len(self.items) <= 4
+        return f"[{', '.join(self.items)}]" if few else f"{len(self.items):,} items"
+
+    def __str__(self) -> str:
+        labels = (("worker", self.worker), ("thread", self.thread))
+        by = [f"{name} {number}" for name, number in labels if number is not None]
+        return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
+
 
 def line(op: Operation) -> str:
     """The operation as one line of JSON, newline included: what a recorder appends to its file."""

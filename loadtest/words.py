@@ -7,20 +7,28 @@ from collections.abc import Iterable, Sequence
 from loadtest.history import Operation
 
 
+def who(operation: Operation) -> str:
+    """Who asked: "client 3", "the audit"."""
+    return "the audit" if operation.phase == "audit" else f"client {operation.client}"
+
+
 def whose(operation: Operation) -> str:
-    """An operation in words: "client 3's increment"."""
+    """An operation in words: "client 3's increment", "the audit's read"."""
     asked = {"items": "read of the list", "append": f"append of {operation.item}"}
-    return f"client {operation.client}'s {asked.get(operation.op, operation.op)}"
+    return f"{who(operation)}'s {asked.get(operation.op, operation.op)}"
 
 
-def Whose(operation: Operation) -> str:
-    """The same at the beginning of a sentence."""
-    words = whose(operation)
-    return words[0].upper() + words[1:]
+def told(operation: Operation, at: int | None = None) -> str:
+    """What it was told, in words: "was told 8", "read 3 items"; of an unknown one, what it is."""
+    if operation.value is None:
+        return f"must have been number {at:,}"
+    if operation.op == "items":
+        return f"read {number(operation.value, 'item')}"
+    return f"was told {operation.value:,}"
 
 
 def where(*operations: Operation) -> str:
-    """Who answered, in words, as far as it is known: " at worker 4242 (threads 5 and 6)"."""
+    """Who answered, as far as it is known: " at worker 4242, threads 5 and 6"."""
     workers = sorted({o.worker for o in operations if o.worker is not None})
     if not workers:
         return ""
@@ -28,7 +36,12 @@ def where(*operations: Operation) -> str:
         return f" at workers {both(workers)}"
     threads = sorted({o.thread for o in operations if o.thread is not None})
     named = "thread" if len(threads) == 1 else "threads"
-    return f" at worker {workers[0]}" + (f" ({named} {both(threads)})" if threads else "")
+    return f" at worker {workers[0]}" + (f", {named} {both(threads)}" if threads else "")
+
+
+def number(count: int, noun: str) -> str:
+    """1 increment, 1,200 increments"""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def both(things: Iterable[object]) -> str:
@@ -37,38 +50,35 @@ def both(things: Iterable[object]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def sentence(words: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{words[0].upper()}{words[1:]}."
+
+
 def timeline(operations: Sequence[Operation], width: int = 80) -> list[str]:
-    """The operations as bars, in the order of their starts and ends (not to scale), as long as
-    they fit; else one operation a line."""
-    bars = [f"|-- {_asked(o)} → {_answer(o)} --|" for o in operations]
-    label = max(len(f"client {o.client}") for o in operations) + 2
+    """The operations as bars, in the order of their starts and ends (not to scale); one a line
+    without bars where they do not fit or have no common clock."""
+    names = ["audit" if o.phase == "audit" else f"client {o.client}" for o in operations]
+    words = [f"{o.asked} → {o.answer}" for o in operations]
+    margin = max(map(len, names)) + 2
     events = sorted(
-        [(o.start, 0, n) for n, o in enumerate(operations)]
-        + [(o.end, 1, n) for n, o in enumerate(operations) if o.end is not None]
+        [(o.start, False, n) for n, o in enumerate(operations)]
+        + [(o.end, True, n) for n, o in enumerate(operations) if o.end is not None]
     )
-    at: dict[tuple[int, int], int] = {}
-    column = label - 4
-    for _, end, n in events:
-        column = max(column + 4, at[n, 0] + len(bars[n]) if end else 0)
-        at[n, end] = column
-    if len({o.clock for o in operations}) > 1 or column > width:
-        return [f"{f'client {o.client}':<{label}}{bars[n][4:-4]}" for n, o in enumerate(operations)]
-    lines = []
+    left, right = [0] * len(operations), [0] * len(operations)
+    column = margin - 4
+    for _, ends, n in events:
+        if ends:
+            column = right[n] = max(column + 4, left[n] + len(words[n]) + 8)
+        else:
+            column = left[n] = column + 4
     for n, o in enumerate(operations):
-        length = at.get((n, 1), column) - at[n, 0]
-        lines.append(f"{f'client {o.client}':<{at[n, 0]}}{bars[n][:-3]:-<{length - 1}}|")
-    return lines
-
-
-def _asked(operation: Operation) -> str:
-    return operation.op if operation.item is None else f"append {operation.item}"
-
-
-def _answer(operation: Operation) -> str:
-    if operation.outcome != "ok":
-        return operation.outcome
-    if operation.items is not None:
-        if len(operation.items) <= 4:
-            return "[" + ", ".join(operation.items) + "]"
-        return f"{len(operation.items):,} items"
-    return "ok" if operation.value is None else f"{operation.value:,}"
+        if o.end is None:  # it runs off the page
+            column = right[n] = max(column, left[n] + len(words[n]) + 8)
+    if column > width or len({o.clock for o in operations}) > 1:
+        return [f"{name:<{margin}}{said}" for name, said in zip(names, words, strict=True)]
+    return [
+        f"{names[n]:<{left[n]}}{f'|-- {words[n]} -':-<{right[n] - left[n] - 1}}"
+        + ("|" if operations[n].end is not None else ">")
+        for n in range(len(operations))
+    ]
