@@ -46,6 +46,8 @@ def guarded(
             start_new_session=True,
         )
     assert guardian.stdin
+    # importing polars lets system calls go on after Ctrl-C, which would wait for the command's end
+    signal.siginterrupt(signal.SIGINT, True)
     try:
         yield guardian
     finally:

@@ -221,5 +221,5 @@ def test_make_alone_is_a_menu_and_its_targets_exist():
 
 def test_diff_shows_what_differs_between_two_variants():
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
-    added = [line.split("> ")[1].strip() for line in done.stdout.splitlines() if ">\t" in line]
-    assert set(added) <= {"", "from threading import Lock", "lock = Lock()", "with lock:"}
+    added = {line.partition("\t>")[2].strip() for line in done.stdout.splitlines()}
+    assert added == {"", "from threading import Lock", "lock = Lock()", "with lock:"}
