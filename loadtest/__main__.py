@@ -88,18 +88,9 @@ def check(
         tell = stack.enter_context(progress(len(chosen) * len(columns)))
         for variant in chosen:
             for column in columns:
-                name = f"{variant} at {column}"
-                cells.append(
-                    cell.run(
-                        variant,
-                        column,
-                        folder,
-                        load,
-                        redis_url=redis_url,
-                        progress=lambda what, name=name: tell(f"{name}: {what}"),
-                    )
-                )
-                tell(cells[-1])
+                done = cell.run(variant, column, folder, load, redis_url=redis_url, progress=tell)
+                cells.append(done)
+                tell(done)
     out = report.console()
     out.print(report.matrix(cells, columns))
     out.print(report.explanations(cells))

@@ -62,14 +62,15 @@ def run(
 ) -> Cell:
     """Runs one cell; its history and logs go into `folder`, which is made.
 
-    redis_key needs the URL of a Redis. `progress` is told in a few words what begins.
+    redis_key needs the URL of a Redis. `progress` is told what begins.
     Raises ServerError or LoadError, and ValueError for an unknown variant.
     """
     began = time.monotonic()
     expected = promise(variant, topology, load.pause_ms)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{variant}-{topology.workers}x{topology.threads}.jsonl"
-    progress("starting the server")
+    name = f"{variant} at {topology}"
+    progress(f"{name}: starting the server")
     with serve(
         variant,
         topology,
@@ -77,9 +78,9 @@ def run(
         pause_ms=load.pause_ms,
         env=state_of_its_own(path, redis_url),
     ) as server:
-        progress(f"load from {load.users} clients")
+        progress(f"{name}: load from {load.users} clients")
         apply(load, server, path)
-    progress("judging")
+    progress(f"{name}: judging")
     verdict = judge(history.read(path), workers=topology.workers, threads=topology.threads)
     return Cell(variant, topology, load, expected, verdict, path, time.monotonic() - began)
 

@@ -18,7 +18,8 @@ COLOURS = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
 
 def figures(verdict: Verdict) -> tuple[str, str]:
     """A verdict in one or two words, and its figure."""
-    counters = f"{len(verdict.division.copies)} counters" if verdict.division else ""
+    division = verdict.division
+    copies = f"{len(division.copies)} {division.what}s" if division else ""
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
     match verdict.verdict, sorted(found(verdict)):
         case "linearizable", _:
@@ -26,9 +27,9 @@ def figures(verdict: Verdict) -> tuple[str, str]:
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, ["divided"]:
-            return counters, f"lost 0/{verdict.acknowledged:,}"
+            return copies, f"lost 0/{verdict.acknowledged:,}"
         case _, ["divided", "lost"]:
-            return counters, lost
+            return copies, lost
         case _, ["lost"]:
             return "lost updates", lost
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
