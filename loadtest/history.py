@@ -29,19 +29,16 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import polars as pl
 
-Op = Literal["create", "increment", "read", "append", "items"]
-Outcome = Literal["ok", "fail", "unknown"]
-Phase = Literal["load", "audit"]
-
-OPS = ("create", "increment", "read", "append", "items")
-OUTCOMES = ("ok", "fail", "unknown")
-PHASES = ("load", "audit")
+from loadtest.operation import OPS, OUTCOMES, PHASES
+from loadtest.operation import Op as Op
+from loadtest.operation import Operation as Operation
+from loadtest.operation import line as line
 
 SCHEMA: dict[str, pl.DataType] = {
     "client": pl.UInt32(),
@@ -66,64 +63,6 @@ LARGEST = 1 << 61  # a value beyond it cannot be a count
 
 class Malformed(ValueError):
     """A history is not as the schema says: `FILE:LINE: what is wrong`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One request, from start to end, with what came back."""
-
-    client: int
-    op: Op
-    start: int
-    end: int | None = None
-    outcome: Outcome = "ok"
-    value: int | None = None
-    item: str | None = None
-    items: tuple[str, ...] | None = None
-    worker: int | None = None
-    thread: int | None = None
-    boot: str | None = None
-    phase: Phase = "load"
-    clock: str | None = None
-
-    @property
-    def asked(self) -> str:
-        """What was asked, in words: "append milk"."""
-        return self.op if self.item is None else f"{self.op} {self.item}"
-
-    @property
-    def answer(self) -> str:
-        """What came of it, in words: a number, a short list, "7 items", "fail", "unknown"."""
-        if self.outcome != "ok" or (self.value is None and self.items is None):
-            return self.outcome
-        if self.items is None:
-            return f"{self.value:,}"
-        few = len(self.items) <= 4
-        return f"[{', '.join(self.items)}]" if few else f"{len(self.items):,} items"
-
-    def __str__(self) -> str:
-        labels = (("worker", self.worker), ("thread", self.thread))
-        by = [f"{name} {number}" for name, number in labels if number is not None]
-        return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
-
-
-def line(op: Operation) -> str:
-    """The operation as one line of JSON, newline included: what a recorder appends to its file."""
-    items = "null" if op.items is None else json.dumps(op.items)
-    return (
-        f'{{"client": {op.client}, "op": "{op.op}", "start": {op.start}, "end": {_number(op.end)}, '
-        f'"outcome": "{op.outcome}", "value": {_number(op.value)}, "item": {_text(op.item)}, '
-        f'"items": {items}, "worker": {_number(op.worker)}, "thread": {_number(op.thread)}, '
-        f'"boot": {_text(op.boot)}, "phase": "{op.phase}", "clock": {_text(op.clock)}}}\n'
-    )
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
-def _text(value: str | None) -> str:
-    return "null" if value is None else json.dumps(value)
 
 
 def write(path: str | Path, operations: Iterable[Operation]) -> None:
@@ -162,7 +101,7 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
         with sys.stdin.buffer if str(path) == "-" else Path(path).open("rb") as file:
             before = 0
             for chunk in _chunks(file):
-                parts.append(_parse(chunk, name, before))
+                parts.append(parse(chunk, name, before))
                 before += chunk.count(b"\n")
                 done += len(chunk)
                 if progress is not None:
@@ -184,8 +123,9 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _parse(chunk: bytes, name: str, before: int) -> pl.DataFrame:
-    """The lines of a chunk; `before` lines of the file came earlier."""
+def parse(chunk: bytes, name: str, before: int = 0) -> pl.DataFrame:
+    """Some lines of the file `name`, `before` of which came earlier; as `read`, also in what it
+    raises."""
     part = _columns(chunk)
     if part is not None:
         return part
@@ -196,7 +136,7 @@ def _parse(chunk: bytes, name: str, before: int) -> pl.DataFrame:
     )
     if bad == len(lines) - 1 and not _is_json(lines[bad]):
         warnings.warn(f"{name}:{before + bad + 1}: cut off, left out", stacklevel=3)
-        return _parse(b"\n".join(lines[:bad]) + b"\n", name, before)
+        return parse(b"\n".join(lines[:bad]) + b"\n", name, before)
     raise Malformed(f"{name}:{before + bad + 1}: {_complaint(lines[bad])}")
 
 

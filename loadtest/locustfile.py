@@ -28,8 +28,7 @@ from locust.env import Environment
 from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest import history
-from loadtest.history import Op, Operation, Phase
+from loadtest.operation import Op, Operation, Phase, line
 
 TIMEOUT_S = 10
 BURST = 16
@@ -101,7 +100,7 @@ class Recorder:
             operation = Operation(
                 client=client, op=op, start=start, item=item, phase=phase, **reached
             )
-            self.file.write(history.line(operation))
+            self.file.write(line(operation))
         if operation.outcome == "ok":
             self.acknowledged[op] += 1
             if operation.boot:

@@ -1,0 +1,73 @@
+"""One operation, and how it is written down. What a client needs of a history, without polars."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+Op = Literal["create", "increment", "read", "append", "items"]
+Outcome = Literal["ok", "fail", "unknown"]
+Phase = Literal["load", "audit"]
+
+OPS = ("create", "increment", "read", "append", "items")
+OUTCOMES = ("ok", "fail", "unknown")
+PHASES = ("load", "audit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One request, from start to end, with what came back."""
+
+    client: int
+    op: Op
+    start: int
+    end: int | None = None
+    outcome: Outcome = "ok"
+    value: int | None = None
+    item: str | None = None
+    items: tuple[str, ...] | None = None
+    worker: int | None = None
+    thread: int | None = None
+    boot: str | None = None
+    phase: Phase = "load"
+    clock: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """What was asked, in words: "append milk"."""
+        return self.op if self.item is None else f"{self.op} {self.item}"
+
+    @property
+    def answer(self) -> str:
+        """What came of it, in words: a number, a short list, "7 items", "fail", "unknown"."""
+        if self.outcome != "ok" or (self.value is None and self.items is None):
+            return self.outcome
+        if self.items is None:
+            return f"{self.value:,}"
+        few = len(self.items) <= 4
+        return f"[{', '.join(self.items)}]" if few else f"{len(self.items):,} items"
+
+    def __str__(self) -> str:
+        labels = (("worker", self.worker), ("thread", self.thread))
+        by = [f"{name} {number}" for name, number in labels if number is not None]
+        return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
+
+
+def line(op: Operation) -> str:
+    """The operation as one line of JSON, newline included: what a recorder appends to its file."""
+    items = "null" if op.items is None else json.dumps(op.items)
+    return (
+        f'{{"client": {op.client}, "op": "{op.op}", "start": {op.start}, "end": {_number(op.end)}, '
+        f'"outcome": "{op.outcome}", "value": {_number(op.value)}, "item": {_text(op.item)}, '
+        f'"items": {items}, "worker": {_number(op.worker)}, "thread": {_number(op.thread)}, '
+        f'"boot": {_text(op.boot)}, "phase": "{op.phase}", "clock": {_text(op.clock)}}}\n'
+    )
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else json.dumps(value)
