@@ -66,9 +66,8 @@ def lost_update(run: Run) -> Found | None:
             f"both read {value - 1:,} and wrote {value:,}, and one is gone"
         )
         return Found(division.lost, (one, other), f"{why} {rest}")
-    audit = run.rows.filter(op="read", outcome="ok", phase="audit").sort("value", "end")
     last = run.counter.writes.sort("end")["row"][-1]
-    one, read = run.operations(last, audit.select("row").last().collect().item())
+    one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
     return Found(division.lost, (one, read), f"{sentence(f'{whose(read)} {told(read)}')} {rest}")
 
 
@@ -205,12 +204,14 @@ def stale_read(run: Run) -> Found | None:
         first = thing.answered.filter(higher & clock)["row"][0]
         return Found(count, *_yet(run, first, read["row"]))
     before = thing.writes.filter(clock & (pl.col("end") < read["start"])).sort("end")["row"]
-    last, one = run.operations(before[-1], read["row"])
+    *last, one = run.operations(*before.tail(1), read["row"])
     why = (
         f"{whose(one)} {told(one)}{where(one)}, and {number(read['before'], thing.write)} had been "
-        f"acknowledged before it began, the last of them {whose(last)}"
+        f"acknowledged before it began"
     )
-    return Found(count, (last, one), sentence(why))
+    if last:
+        why += f", the last of them {whose(last[0])}"
+    return Found(count, (*last, one), sentence(why))
 
 
 def future_read(run: Run) -> Found | None:
@@ -387,8 +388,7 @@ def lost_item(run: Run) -> Found | None:
         A      |-- append x → 1 --|
         audit                         |-- items → [] --|
     """
-    audited = run.rows.filter(op="items", outcome="ok", phase="audit")
-    audit = audited.select("row", "items", *LEVELS["thread"]).collect()
+    audit = run.items.audit
     if audit.is_empty():
         return None
     present = audit.select(item="items").explode("item")

@@ -174,11 +174,11 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
         division is not None
         and division.of == "none"
         and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
-        for thing, division, audit in (
-            (run.counter, run.counter_division, "read"),
-            (run.items, run.items_division, "items"),
+        for thing, division in (
+            (run.counter, run.counter_division),
+            (run.items, run.items_division),
         )
-        if not run.rows.filter(op=audit, outcome="ok", phase="audit").head(1).collect().is_empty()
+        if thing.audit.height
     ]
     if totals:
         wrong_items = {"lost item", "duplicated item", "unexpected item"}
@@ -204,19 +204,14 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
     if run.sent_twice:
         item = run.sent_twice[0].item
         missing.append(f"{item} was sent twice, so the list cannot be followed")
-    things = [
-        (thing, read)
-        for thing, read in ((run.counter, "read"), (run.items, "items"))
-        if thing.acknowledged
-    ]
+    things = [thing for thing in (run.counter, run.items) if thing.acknowledged]
     if not things:
         missing.append("nothing was acknowledged")
         return tuple(missing)
-    for thing, read in things:
-        audit = run.rows.filter(op=read, outcome="ok", phase="audit").select(pl.len() > 0)
-        if not audit.collect().item():
-            missing.append(f"no audit read the {thing.name}")
-    if not any(_overlap(run, thing) for thing, _ in things):
+    for thing in things:
+        if thing.audit.is_empty():
+            missing.append(f"no audit read the {thing.name} after the last {thing.write} had ended")
+    if not any(_overlap(run, thing) for thing in things):
         missing.append("no two operations overlapped, so that nothing could go wrong")
     return (*missing, *_unanswered(run, workers, threads))
 

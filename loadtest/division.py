@@ -49,19 +49,17 @@ class Division:
         return sum(copy.lost for copy in self.copies)
 
 
-def divide(rows: pl.LazyFrame, what: Literal["counter", "list"]) -> Division | None:
-    """How the counter or the list is divided in the operations of a run; None: cannot be told.
+def divide(
+    what: Literal["counter", "list"], written: pl.DataFrame, audit: pl.DataFrame, unknown: int
+) -> Division | None:
+    """How the counter or the list is divided; None: cannot be told.
 
-    Unknown writes may happen as late as during the audit: they widen what counts as
-    agreement and are never called lost.
+    `written` are the acknowledged writes and `audit` the audit's reads, with their value, boot,
+    worker and thread. Unknown writes may happen as late as during the audit: they widen what
+    counts as agreement and are never called lost.
     """
-    write, read = ("increment", "read") if what == "counter" else ("append", "items")
-    columns = [*LEVELS["thread"], "clock", "start", "end", "value", "items"]
-    audit = rows.filter(op=read, outcome="ok", phase="audit").select(columns).collect()
     if audit.is_empty():
         return None
-    unknown = rows.filter(op=write, outcome="unknown").select(pl.len()).collect().item()
-    written = rows.filter(op=write, outcome="ok").select(*LEVELS["thread"], "value").collect()
     highest = _most(audit)
 
     if written.height >= 2 and _most(written) == 1 and highest == 0:
@@ -72,7 +70,7 @@ def divide(rows: pl.LazyFrame, what: Literal["counter", "list"]) -> Division | N
             if _alike_by_accident(written, audit, by, unknown):
                 copies = _copies(written, audit, by)
                 return Division(of, copies, _say(of, copies, what), what)
-        lost = max(0, written.height - highest)
+        lost = max(0, written.height - max(0, highest))
         one = Copy(f"the {what}", None, None, None, written.height, highest, lost)
         return Division("none", (one,), _say("none", (one,), what), what)
     for of, by in LEVELS.items():
@@ -147,7 +145,7 @@ def _copies(written: pl.DataFrame, audit: pl.DataFrame, by: list[str]) -> tuple[
         worker, thread, audited = row["worker"], row.get("thread"), row["audited"]
         label = f"boot {row['boot']}" if worker is None else f"worker {worker}"
         label += "" if thread is None else f" thread {thread}"
-        lost = 0 if audited is None else max(0, row["acknowledged"] - audited)
+        lost = 0 if audited is None else max(0, row["acknowledged"] - max(0, audited))
         copies.append(Copy(label, row["boot"], worker, thread, row["acknowledged"], audited, lost))
     return tuple(copies)
 

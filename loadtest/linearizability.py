@@ -18,7 +18,7 @@ consistency (Lamport 1979) of the counter by itself, or of the list by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -96,11 +96,10 @@ def _named(run: Run) -> Thing | Contradiction:
         end=pl.lit(NEVER), write=pl.lit(True), rank=2 * pl.col("value")
     )
     answered = pl.concat([run.items.answered, placed.select(run.items.answered.columns)])
-    return Thing(
-        run.items.name,
-        run.items.write,
-        answered.sort("rank", "start"),
-        run.items.unknown.join(seen, on="row", how="anti"),
+    return replace(
+        run.items,
+        answered=answered.sort("rank", "start"),
+        unknown=run.items.unknown.join(seen, on="row", how="anti"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 
 from loadtest import history as h
-from loadtest.division import Division, divide
+from loadtest.division import LEVELS, Division, divide
 
 NEVER = (1 << 63) - 1
 ELEMENTS = 4_000_000  # items of list reads looked at together
@@ -28,12 +28,16 @@ class Thing:
     answered   its ok operations by (rank, start): row, start, clock, client, end, value, write,
                rank; `row` is the row of the history
     unknown    its unknown writes: row, start, clock, client
+    audit      its reads of the phase audit, but none that began before the last acknowledged
+               write had ended (on its clock): row, start, clock, client, end, value, items, boot,
+               worker, thread
     """
 
     name: Literal["counter", "list"]
     write: Literal["increment", "append"]
     answered: pl.DataFrame
     unknown: pl.DataFrame
+    audit: pl.DataFrame
 
     @property
     def writes(self) -> pl.DataFrame:
@@ -107,7 +111,7 @@ class Run:
         clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
         client = pl.col("client").cast(pl.Int64)
         if self.within:  # a number is one client on one machine only
-            client = (clock + 1) * 2**32 + client
+            client = client + (clock + 1) * 2**32
         place = ["row", "start", clock, client]
         written = pl.col("op") == write
         rank = 2 * pl.col("value") + (~written).cast(pl.Int64)
@@ -115,7 +119,14 @@ class Run:
             (pl.col("outcome") == "ok") & pl.col("op").is_in([write, read])
         ).select(*place, "end", "value", write=written, rank=rank)
         unknown = self.rows.filter((pl.col("outcome") == "unknown") & written).select(*place)
-        return Thing(name, write, answered.sort("rank", "start").collect(), unknown.collect())
+        audit = self.rows.filter(op=read, outcome="ok", phase="audit").select(
+            *place, "end", "value", "items", *LEVELS["thread"]
+        )
+        ranked = answered.sort("rank", "start").collect()
+        over = ranked.filter("write").group_by("clock").agg(over=pl.col("end").max())
+        late = pl.col("over").is_null() | (pl.col("start") > pl.col("over"))
+        audited = audit.collect().join(over, on="clock", how="left", maintain_order="left")
+        return Thing(name, write, ranked, unknown.collect(), audited.filter(late).drop("over"))
 
     @cached_property
     def appends(self) -> pl.DataFrame:
@@ -133,7 +144,9 @@ class Run:
         """The longest read of the list, the earliest of them, item by item: row, item, at (from
         1). No row if every read was empty."""
         reads = self.items.reads
-        row = reads.filter(pl.col("value") == pl.col("value").max()).sort("end").head(1)["row"]
+        row = (
+            reads.filter(pl.col("value") == pl.col("value").max()).sort("end", "row")["row"].head(1)
+        )
         return self._item_by_item(row)
 
     @cached_property
@@ -166,12 +179,16 @@ class Run:
     @cached_property
     def counter_division(self) -> Division | None:
         """What each counter belongs to."""
-        return divide(self.rows, "counter")
+        return self._divide(self.counter)
 
     @cached_property
     def items_division(self) -> Division | None:
         """What each list belongs to."""
-        return divide(self.rows, "list")
+        return self._divide(self.items)
+
+    def _divide(self, thing: Thing) -> Division | None:
+        written = self.rows.filter(op=thing.write, outcome="ok").select(*LEVELS["thread"], "value")
+        return divide(thing.name, written.collect(), thing.audit, thing.unknown.height)
 
     def operations(self, *rows: int) -> tuple[h.Operation, ...]:
         """These rows of the history."""

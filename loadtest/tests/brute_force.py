@@ -1,0 +1,331 @@
+"""The checker's definitions once more, the slow and obvious way: loops over lists of operations.
+
+Nothing here knows that the answers force an order: `explained` plays a counter and a list through
+every order there is.
+"""
+
+from itertools import combinations, product
+
+from loadtest.history import SCHEMA, Operation
+from loadtest.history import operations as to_operations
+
+History = list[Operation]
+
+
+def before(a: Operation, b: Operation) -> bool:
+    """a ended before b began, on one clock. What is unknown never ended."""
+    return a.outcome == "ok" and a.clock == b.clock and a.end < b.start
+
+
+def before_at_one_client(a: Operation, b: Operation) -> bool:
+    return a.client == b.client and before(a, b)
+
+
+def explained(history: History, before=before) -> bool:
+    """Some order of the ok operations, and of any of the unknown ones, explains every answer."""
+    operations = [o for o in history if o.outcome == "ok" or (o.outcome == "unknown" and writes(o))]
+    earlier = [
+        {m for m, a in enumerate(operations) if m != n and before(a, b)}
+        for n, b in enumerate(operations)
+    ]
+    answered = {n for n, o in enumerate(operations) if o.outcome == "ok"}
+    dead_ends = set()
+
+    def go_on(done: frozenset[int], count: int, items: tuple[str, ...]) -> bool:
+        if answered <= done:
+            return True
+        if (done, count, items) in dead_ends:
+            return False
+        for n, o in enumerate(operations):
+            if n in done or not earlier[n] <= done:
+                continue
+            then = play(o, count, items)
+            if then is not None and go_on(done | {n}, *then):
+                return True
+        dead_ends.add((done, count, items))
+        return False
+
+    return go_on(frozenset(), 0, ())
+
+
+def play(o: Operation, count: int, items: tuple[str, ...]) -> tuple[int, tuple[str, ...]] | None:
+    """The state after o, if o's answer is right in this state or not known."""
+    if o.op == "increment":
+        count, answer = count + 1, count + 1
+    elif o.op == "read":
+        answer = count
+    elif o.op == "append":
+        items, answer = (*items, o.item), len(items) + 1
+    else:
+        answer = len(items)
+        if o.items != items:
+            return None
+    return (count, items) if o.outcome == "unknown" or o.value == answer else None
+
+
+def writes(o: Operation) -> bool:
+    return o.op in ("increment", "append")
+
+
+def of_counter(history: History) -> History:
+    return [o for o in history if o.op in ("increment", "read")]
+
+
+def of_list(history: History) -> History:
+    return [o for o in history if o.op in ("append", "items")]
+
+
+def ok(history: History, *ops: str) -> History:
+    return [o for o in history if o.op in ops and o.outcome == "ok"]
+
+
+def unknown(history: History, op: str) -> History:
+    return [o for o in history if o.op == op and o.outcome == "unknown"]
+
+
+def over_count(history):
+    begun = len(ok(history, "increment")) + len(unknown(history, "increment"))
+    return sum(o.value > begun for o in ok(history, "increment", "read"))
+
+
+def duplicate_value(history):
+    told = [o.value for o in ok(history, "increment")]
+    return sum(told.count(value) - 1 for value in set(told))
+
+
+def skipped_value(history):
+    told = {o.value for o in ok(history, "increment")}
+    missing = [value for value in range(1, max(told, default=0)) if value not in told]
+    return max(0, len(missing) - len(unknown(history, "increment")))
+
+
+def real_time_inversion(history):
+    increments = ok(history, "increment")
+    return sum(any(before(a, b) and a.value >= b.value for a in increments) for b in increments)
+
+
+def of_each_thing(definition):
+    """Of the counter's reads, and of the list's by their length."""
+
+    def both(history):
+        return sum(
+            definition(ok(history, write), unknown(history, write), ok(history, read))
+            for write, read in (("increment", "read"), ("append", "items"))
+        )
+
+    return both
+
+
+@of_each_thing
+def stale_read(writes, unknown, reads):
+    return sum(
+        read.value < sum(before(a, read) for a in writes)
+        or any(before(a, read) and a.value > read.value for a in writes + reads)
+        for read in reads
+    )
+
+
+@of_each_thing
+def future_read(writes, unknown, reads):
+    return sum(
+        read.value > sum(not before(read, write) for write in writes + unknown) for read in reads
+    )
+
+
+@of_each_thing
+def non_monotonic_read(writes, unknown, reads):
+    return sum(any(before_at_one_client(a, b) and a.value > b.value for a in reads) for b in reads)
+
+
+@of_each_thing
+def read_your_writes(writes, unknown, reads):
+    return sum(any(before_at_one_client(a, b) and a.value > b.value for a in writes) for b in reads)
+
+
+def reset(history):
+    answered = ok(history, "increment", "read")
+    base = {id(o): o.value - (o.op == "increment") for o in answered}
+    boots = {}
+    for o in answered:
+        if o.boot is not None:
+            boots.setdefault((o.clock, o.boot), []).append(o)
+    again = 0
+    for (clock, boot), mine in boots.items():
+        gone = [
+            theirs
+            for (other_clock, other), theirs in boots.items()
+            if other_clock == clock
+            and other != boot
+            and all(before(a, b) for a, b in product(theirs, mine))
+        ]
+        if gone:
+            last = max(gone, key=lambda g: (max(o.end for o in g), max(o.value for o in g)))
+            again += min(base[id(o)] for o in mine) < max(o.value for o in last)
+    return again
+
+
+def audit(history, read, write):
+    """The audit's reads, if they began when the last acknowledged write had ended."""
+    return [
+        o
+        for o in ok(history, read)
+        if o.phase == "audit"
+        and all(before(a, o) for a in ok(history, write) if a.clock == o.clock)
+    ]
+
+
+def reads_of_list(history):
+    return [o.items for o in ok(history, "items")]
+
+
+def lost_item(history):
+    of, _ = division(history, "append", "items")
+    audits = audit(history, "items", "append")
+    return sum(
+        bool(audits)
+        and all(o.item not in read.items for read in audits)
+        and (of not in LABELS or any(LABELS[of](o) == LABELS[of](read) for read in audits))
+        for o in ok(history, "append")
+    )
+
+
+def duplicated_item(history):
+    return len({item for read in reads_of_list(history) for item in read if read.count(item) > 1})
+
+
+def unexpected_item(history):
+    sent = {o.item for o in history if o.op == "append" and o.outcome != "fail"}
+    return len({item for read in reads_of_list(history) for item in read} - sent)
+
+
+def prefix(a, b):
+    return b[: len(a)] == a
+
+
+def fork(history):
+    """Reads that do not begin the longest (the one that ended first of several)."""
+    reads = ok(history, "items")
+    longest = min(reads, key=lambda o: (-len(o.items), o.end), default=None)
+    forks = [o for o in reads if not prefix(o.items, longest.items)]
+    there_is_one = any(
+        not prefix(a.items, b.items) and not prefix(b.items, a.items)
+        for a, b in combinations(reads, 2)
+    )
+    assert bool(forks) == there_is_one
+    return len(forks)
+
+
+def reordered_item(history):
+    sent = [o for o in history if o.op == "append" and o.outcome != "fail"]
+    early = set()
+    for read in reads_of_list(history):
+        for (place_b, b), (place_a, a) in product(enumerate(read), repeat=2):
+            if place_b < place_a:
+                early |= {
+                    y.item
+                    for x, y in product(sent, repeat=2)
+                    if x.item == a and y.item == b and before(x, y)
+                }
+    return len(early)
+
+
+def misplaced_item(history):
+    return sum(
+        any(
+            item == o.item and place != o.value
+            for read in reads_of_list(history)
+            for place, item in enumerate(read, 1)
+        )
+        for o in ok(history, "append")
+    )
+
+
+def not_linearizable(history):
+    return sum(not explained(part(history)) for part in (of_counter, of_list))
+
+
+def lost_update(history):
+    _, copies = division(history, "increment", "read")
+    return sum(max(0, acknowledged - max(0, audited)) for acknowledged, audited in copies)
+
+
+LABELS = {
+    "worker": lambda o: (o.boot, o.worker),
+    "thread": lambda o: (o.boot, o.worker, o.thread),
+}
+
+
+def division(history, write, read):
+    """What each copy belongs to, and (acknowledged, audited) of those that were audited."""
+    audits, told = audit(history, read, write), ok(history, write)
+    maybe = len(unknown(history, write))
+    if not audits:
+        return None, []
+    highest = max(o.value for o in audits)
+    if len(told) > 1 and max(o.value for o in told) == 1 and highest == 0:
+        return "request", [(len(told), 0)]
+
+    def agree(audits):
+        return all(
+            abs(a.value - b.value) <= maybe
+            and not (before(a, b) and a.value > b.value)
+            and (a.items is None or prefix(a.items, b.items) or prefix(b.items, a.items))
+            for a, b in product(audits, repeat=2)
+        )
+
+    def copies(label):
+        return [
+            ([o.value for o in told if label(o) == key], max(map(value, mine)), agree(mine))
+            for key in {label(o) for o in audits}
+            for mine in [[o for o in audits if label(o) == key]]
+        ]
+
+    def value(o):
+        return o.value
+
+    def named(of, operations):
+        return all(
+            (o.boot or o.worker) and (of == "worker" or o.thread is not None) for o in operations
+        )
+
+    for of, label in LABELS.items():
+        groups = [[value(o) for o in told if label(o) == key] for key in {label(o) for o in told}]
+        exactly = all(
+            len(set(group)) == len(group) >= highest - maybe and max(group) <= highest
+            for group in groups
+        )
+        several = len(groups) > 1 and len({label(o) for o in audits}) > 1
+        alike = several and exactly and len(told) > highest >= 2 and named(of, audits + told)
+        if agree(audits) and alike:
+            return of, [(len(theirs), read) for theirs, read, _ in copies(label)]
+    if agree(audits):
+        return "none", [(len(told), highest)]
+    for of, label in LABELS.items():
+        if named(of, audits) and all(
+            alone and read <= len(theirs) + maybe for theirs, read, alone in copies(label)
+        ):
+            return of, [(len(theirs), read) for theirs, read, _ in copies(label)]
+    return None, []
+
+
+def check_order(order, history):
+    """Played in this order, every answer comes out, and nobody waits for who comes later."""
+    operations = to_operations(order.select(list(SCHEMA)))
+    count, items = 0, ()
+    for o in operations:
+        then = play(o, count, items)
+        assert then is not None, f"{o} in the wrong place of {operations}"
+        count, items = then
+    one_clock = len({o.clock for o in history}) == 1
+    for part in (operations,) if one_clock else (of_counter(operations), of_list(operations)):
+        assert not any(before(b, a) for a, b in combinations(part, 2))
+    rest = list(history)
+    for o in operations:
+        rest.remove(o)
+    assert all(o.outcome != "ok" for o in rest)
+    at = order["at"].to_list()
+    assert all(
+        o.start <= t <= (o.end if o.outcome == "ok" else t)
+        for o, t in zip(operations, at, strict=True)
+    )
+    assert not one_clock or at == sorted(at)
