@@ -19,8 +19,6 @@ from loadtest.topology import Topology
 
 ROOT = Path(__file__).parent.parent
 STARTUP_S = 30.0
-# these would change the server behind our back
-FOREIGN = ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_DEBUG", "FORWARDED_ALLOW_IPS")
 
 
 class ServerError(Exception):
@@ -106,7 +104,8 @@ def listening(port: int) -> socket.socket:
 
 
 def environment(pause_ms: float, more: dict[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    # gunicorn would take options from there that we did not give
+    kept = {name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}
     path = os.pathsep.join(filter(None, (str(ROOT), str(Path.cwd()), kept.get("PYTHONPATH"))))
     return kept | {"PAUSE_MS": str(pause_ms), "PYTHONPATH": path} | more
 

@@ -18,7 +18,7 @@ UNAVAILABLE = {
 }
 PREFIX = os.environ.get("REDIS_PREFIX", "state:")
 CACHE, ENTRIES = PREFIX + "cache", PREFIX + "entries"
-# redis-py sends a command up to 10 times more by default, and an INCR sent twice counts twice
+# an INCR sent twice counts twice, and redis.Redis(…) would send it up to 10 times more
 client = redis.Redis.from_url(
     os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
     retry=Retry(NoBackoff(), 0),

@@ -8,7 +8,6 @@ Loses: nothing. A writer that waits too long for the lock is refused, and told s
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -33,18 +32,11 @@ def connection() -> sqlite3.Connection:
         local.inherited = getattr(local, "connection", None)
         local.connection = sqlite3.connect(PATH, timeout=5, isolation_level=None)
         local.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        switch_to_wal(local.connection)
+        # it fails, where others wait, if another connection is at it; that one switches for both
+        with suppress(sqlite3.OperationalError):
+            local.connection.execute("PRAGMA journal_mode = WAL")
         local.pid = os.getpid()
     return local.connection
-
-
-def switch_to_wal(db: sqlite3.Connection) -> None:
-    # alone among statements this one fails at once where others wait for the lock
-    for _ in range(500):
-        with suppress(sqlite3.OperationalError):
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        time.sleep(0.01)
 
 
 @contextmanager

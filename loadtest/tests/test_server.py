@@ -12,6 +12,7 @@ import psutil
 import pytest
 import requests
 
+from loadtest.guardian import guarded
 from loadtest.server import ServerError, serve
 from loadtest.topology import Topology
 
@@ -111,7 +112,7 @@ def test_an_app_that_does_not_start_is_reported_in_its_own_words(
 
 def test_settings_of_the_shell_do_not_change_the_server(tmp_path, monkeypatch):
     monkeypatch.setenv("WEB_CONCURRENCY", "5")
-    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 6 --bind 127.0.0.1:1")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--chdir /nowhere")
     with serve("plain_global", Topology(2, 1), log=tmp_path / "log") as server:
         assert len(server.workers()) == 2
 
@@ -166,3 +167,10 @@ def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(server.process.pid, how)
         assert requests.get(f"{server.url}/read", timeout=5).json() == 0
+
+
+def test_what_a_command_leaves_running_ends_with_it(tmp_path):
+    command = ["sh", "-c", "sleep 600 & echo $!"]
+    with guarded(command, log=tmp_path / "log") as guardian:
+        assert guardian.wait(timeout=15) == 0
+    assert gone([int((tmp_path / "log").read_text())])

@@ -3,13 +3,16 @@
 import importlib
 import multiprocessing
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 
 from variants.app import create_app, load
 
@@ -49,15 +52,35 @@ def test_a_fork_after_the_first_use_loses_nothing(client_of, variant):
     assert load(variant).read() == 1 + 5 * 20
 
 
+def in_a_fork(function):
+    """What function returns in a forked process, as text."""
+    read_end, write_end = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write_end, str(function()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return os.read(read_end, 100).decode()
+
+
+def test_sqlite_keeps_its_file_in_wal_and_a_fork_opens_a_connection_of_its_own(client_of):
+    client_of("sqlite_row")
+    module = importlib.import_module("variants.sqlite_row")
+    inherited = module.connection()
+    assert inherited.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert module.connection() is inherited
+    assert in_a_fork(lambda: module.connection() is inherited) == "False"
+
+
 def test_the_boot_label_changes_in_a_forked_worker(client_of):
     client = client_of("plain_global")
     before = client.get("/read").headers["X-Boot"]
-    read_end, write_end = os.pipe()
-    if (child := os.fork()) == 0:
-        os.write(write_end, client.get("/read").headers["X-Boot"].encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(read_end, 100).decode() not in ("", before)
+    after = in_a_fork(lambda: client.get("/read").headers["X-Boot"])
+    assert after not in ("", before)
+
+
+def reloaded(variant):
+    importlib.reload(importlib.import_module(f"variants.{variant}"))
+    return variant
 
 
 def refused(client, caplog):
@@ -74,14 +97,13 @@ def refused(client, caplog):
 def test_a_redis_that_is_down_is_503_with_advice(monkeypatch, caplog):
     # port 1 is never listened on
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    importlib.reload(importlib.import_module("variants.redis_key"))
-    assert "REDIS_URL" in refused(create_app("redis_key").test_client(), caplog)
+    assert "REDIS_URL" in refused(create_app(reloaded("redis_key")).test_client(), caplog)
 
 
 def test_a_sqlite_file_that_cannot_be_opened_is_503_with_advice(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("SQLITE_PATH", str(tmp_path / "nowhere" / "state.sqlite3"))
-    importlib.reload(importlib.import_module("variants.sqlite_row"))
-    assert "SQLITE_PATH" in refused(create_app("sqlite_row").test_client(), caplog)
+    client = create_app(reloaded("sqlite_row")).test_client()
+    assert "SQLITE_PATH" in refused(client, caplog)
 
 
 def test_a_sqlite_file_locked_too_long_is_503_and_loses_nothing_acknowledged(
@@ -114,7 +136,7 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
-def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it_and_in_wal(tmp_path):
+def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it(tmp_path):
     for attempt in range(5):
         path = tmp_path / f"{attempt}.sqlite3"
         environment = os.environ | {"SQLITE_PATH": str(path), "PAUSE_MS": "0"}
@@ -123,4 +145,32 @@ def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it_and_in_wal(tmp_p
         assert [worker.wait() for worker in workers] == [0] * 4
         db = sqlite3.connect(path)
         assert db.execute("SELECT count FROM cache").fetchone() == (32,)
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_an_increment_whose_reply_got_lost_is_not_sent_again(client_of, redis_url, monkeypatch):
+    client = client_of("redis_key")
+    assert client.post("/increment").json == 1
+    direct = redis.Redis.from_url(redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=swallow_replies, args=[listener, redis_url], daemon=True).start()
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}")
+        client = create_app(reloaded("redis_key")).test_client()
+        assert client.post("/increment").status_code == 503
+    assert direct.get(importlib.import_module("variants.redis_key").CACHE) == b"2"
+
+
+def swallow_replies(listener, redis_url):
+    """Passes everything on to Redis, but hangs up instead of giving the answer to an INCR."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection, socket.socket(socket.AF_UNIX) as upstream:
+            upstream.connect(redis_url.removeprefix("unix://"))
+            while command := connection.recv(4096):
+                upstream.sendall(command)
+                reply = upstream.recv(4096)
+                if b"INCR" in command:
+                    break
+                connection.sendall(reply)
