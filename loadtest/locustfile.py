@@ -2,6 +2,9 @@
 
     locust -f loadtest/locustfile.py --host http://127.0.0.1:8000
 
+It loads whatever has the routes of `variants.app`, in locust's web UI or with --headless, in one
+process, in several (--processes) or on several machines (--master, --worker).
+
 At the start of a run the state is made empty; then the clients load the server and each operation
 is written to the history; when the load has stopped, the audit reads every worker several times.
 Writes are POSTs, because a client library may send a GET twice. No request is ever sent again, and
@@ -12,6 +15,7 @@ never see that the workers disagree.
 import itertools
 import json
 import logging
+import sys
 import time
 from argparse import Namespace
 from collections import Counter
@@ -21,13 +25,21 @@ from typing import Any
 
 import gevent
 import requests
+from gevent.event import Event
+from gevent.hub import Hub
 from gevent.pool import Pool
 from locust import FastHttpUser, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopTest
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import WorkerRunner
 
+# locust puts this file's folder there, not the one that the package is in
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from loadtest import files
+from loadtest.files import Files
+from loadtest.live import Live
 from loadtest.operation import Op, Operation, Phase, line
 
 TIMEOUT_S = 10
@@ -61,22 +73,37 @@ def options(parser: LocustArgumentParser) -> None:
         nargs=2,
         type=float,
         metavar=("SECONDS", "INCREMENTS"),
-        help="stop once both are reached",
+        help="stop once both are reached, and leave the verdict to whoever asked for it",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--no-history",
+        action="store_true",
+        help="record and judge nothing, to measure what that costs",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--exit-by-verdict",
+        action="store_true",
+        help="exit with 0 if linearizable, 1 if violated, 2 if inconclusive",
         include_in_web_ui=False,
     )
 
 
 class Recorder:
-    """Writes the operations of one run to its history, and remembers what the audit needs."""
+    """Writes the operations of one run to its history, and remembers what the audit needs.
 
-    def __init__(self, path: Path) -> None:
+    Its clients are numbered from `first`. `clock` names this machine's clock if there are others.
+    """
+
+    def __init__(self, path: Path, clock: str | None = None, first: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
         self.file = path.open("w", encoding="utf-8")
+        self.clock = clock
         self.acknowledged: Counter[str] = Counter()
         self.appends = itertools.count()
         self.boots: set[str] = set()
-        self.clients = itertools.count()
+        self.clients = itertools.count(first)
 
     def call(
         self,
@@ -98,7 +125,13 @@ class Recorder:
             # also when the client is stopped in mid-request: its outcome is unknown then
             reached = answered(op, reply, end)
             operation = Operation(
-                client=client, op=op, start=start, item=item, phase=phase, **reached
+                client=client,
+                op=op,
+                start=start,
+                item=item,
+                phase=phase,
+                clock=self.clock,
+                **reached,
             )
             self.file.write(line(operation))
         if operation.outcome == "ok":
@@ -139,7 +172,11 @@ class Run:
 
     recorder: Recorder
     options: Namespace
+    files: Files
     count = 0
+    going_on = False
+    over = Event()
+    live: Live
 
 
 class Client(FastHttpUser):
@@ -148,9 +185,7 @@ class Client(FastHttpUser):
 
     def on_start(self) -> None:
         self.recorder = Run.recorder
-        # numbers of different locust workers must not meet
-        index = max(getattr(self.environment.runner, "worker_index", 0), 0)
-        self.number = index * 1_000_000 + next(self.recorder.clients)
+        self.number = next(self.recorder.clients)
         self.headers = {} if Run.options.keep_alive else {"Connection": "close"}
 
     def send(self, op: Op, method: str, item: str | None = None) -> None:
@@ -163,7 +198,10 @@ class Client(FastHttpUser):
                 allow_redirects=False,
             )
 
-        self.recorder.call(self.number, op, request, item)
+        if Run.options.no_history:
+            self.recorder.acknowledged[op] += request().status_code == 200
+        else:
+            self.recorder.call(self.number, op, request, item)
 
     @task(10)
     def increment(self) -> None:
@@ -197,48 +235,89 @@ def is_worker(environment: Environment) -> bool:
 
 
 @events.init.add_listener
-def be_patient(environment: Environment, **_: Any) -> None:
+def set_up(environment: Environment, **_: Any) -> None:
     # with locust's default of 0 clients are stopped in mid-request
     environment.stop_timeout = environment.stop_timeout or TIMEOUT_S
+    # a server that does not answer gets a line in the log, without a traceback
+    Hub.NOT_ERROR += (StopTest,)
+    Run.over.set()
+    Run.live = Live(environment)
+    files.listen(environment)
 
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
-    Run.options = environment.parsed_options
+    # the audit of the run before must not meet the creates of this one
+    Run.over.wait()
+    Run.over.clear()
+    Run.going_on = True
     Run.count += 1
-    Run.recorder = Recorder(history_path(environment))
+    Run.options = environment.parsed_options
+    # as people paste it; locust would ask for //read
+    environment.host = str(environment.host or "").rstrip("/")
+    Run.files = Files(environment, Run.options.history, Run.count)
+    # numbers of different locust processes must not meet
+    index = environment.runner.worker_index + 1 if is_worker(environment) else 0
+    Run.recorder = Recorder(Run.files.own, Run.files.clock, 1_000_000 * index)
     gevent.spawn(flush_often, Run.recorder)
-    if not is_worker(environment):
-        try:
-            empty(Run.recorder, str(environment.host))
-        except StopTest as error:
-            log.error(error)
+    if is_worker(environment):
+        return
+    Run.live.begin(Run.files)
+    try:
+        empty(Run.recorder, str(environment.host))
+    except (StopTest, gevent.GreenletExit) as error:
+        abandon(str(error) or "it was stopped before it began")
+        if Run.options.headless:
             environment.process_exit_code = 2
             gevent.spawn(environment.runner.quit)
-            raise
+        raise
+    Run.live.phase = "running"
     if Run.options.at_least:
         gevent.spawn(stop_when_enough, environment, Run.recorder, *Run.options.at_least)
 
 
+def abandon(why: str) -> None:
+    """Ends a run that did not begin."""
+    Run.going_on = False
+    Run.recorder.file.close()
+    Run.live.fail(why)
+    Run.over.set()
+
+
 @events.test_stop.add_listener
 def end(environment: Environment, **_: Any) -> None:
-    if not is_worker(environment):
-        audit(Run.recorder, str(environment.host))
-    Run.recorder.file.close()
-    log.info("history: %s", Run.recorder.path)
+    # locust may say it twice, or say it of a run that did not begin
+    if not Run.going_on:
+        return
+    Run.going_on = False
+    try:
+        if not is_worker(environment) and not Run.options.no_history:
+            Run.live.phase = "auditing"
+            Run.files.wait(environment.stop_timeout + 5)
+            audit(Run.recorder, str(environment.host))
+        Run.recorder.file.close()
+        Run.files.complete()
+        if not is_worker(environment):
+            log.info("history: %s", Run.files.path)
+            asked = Run.options.exit_by_verdict or not Run.options.at_least
+            Run.live.end(judge=asked and not Run.options.no_history)
+    finally:
+        Run.over.set()
 
 
-def history_path(environment: Environment) -> Path:
-    """Each run has a file of its own, and in a distributed run each locust worker has."""
-    given = environment.parsed_options.history
-    path = Path(given or time.strftime("results/%Y-%m-%d_%H-%M-%S/history.jsonl"))
-    if given and Run.count > 1:
-        path = path.with_stem(f"{path.stem}-{Run.count}")
-    if is_worker(environment):
-        path = path.with_stem(f"{path.stem}.{environment.runner.worker_index}")
-    elif isinstance(environment.runner, MasterRunner):
-        path = path.with_stem(f"{path.stem}.master")
-    return path
+@events.quitting.add_listener
+def finish(environment: Environment, **_: Any) -> None:
+    """Whoever ends locust gets the audit and the verdict before its exit status is decided."""
+    environment.runner.stop()
+    Run.over.wait()
+    if Run.count and not is_worker(environment) and environment.parsed_options.exit_by_verdict:
+        environment.process_exit_code = Run.live.exit_status
+
+
+@events.quit.add_listener
+def say(**_: Any) -> None:
+    if Run.live.text:
+        print(f"\n{Run.live.text}\n")
 
 
 def flush_often(recorder: Recorder) -> None:
