@@ -126,15 +126,15 @@ def skipped_value(run: Run) -> Found | None:
         A  |-- increment → 1 --|
         B                          |-- increment → 3 --|          nobody was told 2
     """
-    told_ = run.counter.writes.filter(pl.col("value") > 0).unique("value", maintain_order=True)
-    if told_.is_empty():
-        return None
-    missing = told_["value"][-1] - told_.height
+    before = pl.col("value").shift(1, fill_value=0)
+    answers = run.counter.writes.filter(pl.col("value") > 0).select(
+        "row", before=before, first=pl.col("row").shift(1), missing=pl.col("value") - before - 1
+    )
+    gaps = answers.filter(pl.col("missing") > 0)
+    missing = int(gaps["missing"].sum())
     if missing <= run.counter.unknown.height:
         return None
-    before = pl.col("value").shift(1, fill_value=0)
-    gap = told_.select("row", before=before, first=pl.col("row").shift(1), value="value")
-    gap = gap.filter(pl.col("value") > pl.col("before") + 1).head(1)
+    gap = gaps.head(1)
     rows = [row for row in (gap["first"][0], gap["row"][0]) if row is not None]
     operations = run.operations(*rows)
     why = (

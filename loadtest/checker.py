@@ -224,7 +224,8 @@ def _overlap(run: Run, thing: Thing) -> bool:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    return bool(thing.answered.sort("start").select(overlap.any()).item())
+    times = thing.answered.select("write", "start", "end", "clock").sort("start")
+    return bool(times.select(overlap.any()).item())
 
 
 def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:

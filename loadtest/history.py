@@ -35,7 +35,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from loadtest.operation import OPS, OUTCOMES, PHASES
+from loadtest.operation import LARGEST, OPS, OUTCOMES, PHASES
 from loadtest.operation import Op as Op
 from loadtest.operation import Operation as Operation
 from loadtest.operation import line as line
@@ -57,8 +57,7 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 """The columns of a history as a DataFrame, in this order."""
 
-CHUNK = 32 << 20  # bytes parsed at a time, so that a large file needs little more than its columns
-LARGEST = 1 << 61  # a value beyond it cannot be a count
+CHUNK = 16 << 20  # bytes parsed at a time, so that a large file needs little more than its columns
 
 
 class Malformed(ValueError):
@@ -111,16 +110,8 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
     """The file in pieces of whole lines."""
-    rest = b""
     while block := file.read(CHUNK):
-        whole, newline, after = block.rpartition(b"\n")
-        if newline:
-            yield rest + whole + newline
-            rest = after
-        else:
-            rest += block
-    if rest:
-        yield rest
+        yield block + file.readline()
 
 
 def parse(chunk: bytes, name: str, before: int = 0) -> pl.DataFrame:
@@ -150,7 +141,9 @@ def _columns(chunk: bytes) -> pl.DataFrame | None:
     if part.select(pl.any_horizontal(wrong.any() for wrong in _RULES.values())).item():
         return None
     length = pl.col("items").list.len().cast(pl.Int64)
-    return part.with_columns(pl.col("value").fill_null(length))
+    part = part.with_columns(pl.col("value").fill_null(length))
+    # the parser leaves room for growth, in a large file as much as the columns take
+    return pl.DataFrame([column.shrink_to_fit() for column in part])
 
 
 _ok = pl.col("outcome") == "ok"

@@ -196,7 +196,7 @@ class Run:
 
     @cached_property
     def _origins(self) -> dict[str | None, int]:
-        firsts = self.history.lazy().group_by("clock").agg(pl.col("start").min()).collect()
+        firsts = self.rows.group_by("clock").agg(pl.col("start").min()).collect()
         return dict(firsts.iter_rows())
 
     def moments(self, *moments: tuple[h.Operation, int | None]) -> list[str]:
