@@ -146,7 +146,7 @@ def locust_command(
         options += ["--keep-alive"] if keep_alive else []
         log = folder / f"{variant}.locust.log"
         history = folder / f"{variant}.jsonl"
-        with guarded(locust(server.url, history, users, *options), log=log) as process:
+        with guarded(locust(server, history, users, *options), log=log) as process:
             address = f"http://127.0.0.1:{port}"
             while not answers(address):
                 if process.poll() is not None:

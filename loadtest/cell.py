@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from loadtest import history
 from loadtest.checker import Verdict, judge
 from loadtest.guardian import guarded
 from loadtest.promises import Promise, promise
-from loadtest.server import ROOT, Server, serve
+from loadtest.server import ROOT, Server, launch
 from loadtest.topology import Topology
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
@@ -69,20 +70,24 @@ def run(
     expected = promise(variant, topology, load.pause_ms)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{variant}-{topology.workers}x{topology.threads}.jsonl"
-    name = f"{variant} at {topology}"
-    progress(f"{name}: starting the server")
-    with serve(
-        variant,
-        topology,
-        log=path.with_suffix(".server.log"),
-        pause_ms=load.pause_ms,
-        env=state_of_its_own(path, redis_url),
-    ) as server:
-        progress(f"{name}: load from {load.users} clients")
-        apply(load, server, path)
-    progress(f"{name}: judging")
-    verdict = judge(history.read(path), workers=topology.workers, threads=topology.threads)
+    progress(f"{variant} at {topology}: {load.users} clients")
+    with ThreadPoolExecutor(1) as beside:
+        with launch(
+            variant,
+            topology,
+            log=path.with_suffix(".server.log"),
+            pause_ms=load.pause_ms,
+            env=state_of_its_own(path, redis_url),
+        ) as server:
+            apply(load, server, path)
+            # while the server is being ended
+            judged = beside.submit(judge_file, path, topology)
+        verdict = judged.result()
     return Cell(variant, topology, load, expected, verdict, path, time.monotonic() - began)
+
+
+def judge_file(path: Path, topology: Topology) -> Verdict:
+    return judge(history.read(path), workers=topology.workers, threads=topology.threads)
 
 
 def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
@@ -93,21 +98,28 @@ def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]
 
 
 def apply(load: Load, server: Server, path: Path) -> None:
-    """Loads a server with locust in a process of its own, and writes the history to `path`."""
+    """Loads a server with locust in a process of its own, and writes the history to `path`.
+
+    The load begins when every worker has answered. Raises ServerError or LoadError.
+    """
     log = path.with_suffix(".locust.log")
     enough = ("--at-least", str(load.seconds), str(load.increments))
     kept = ["--keep-alive"] if load.keep_alive else []
-    command = locust(server.url, path, load.users, "--headless", "--only-summary", *enough, *kept)
+    command = locust(server, path, load.users, "--headless", "--only-summary", *enough, *kept)
     with guarded(command, log=log) as process:
-        if status := process.wait():
+        while (status := process.poll()) is None:
+            server.check()
+            time.sleep(0.01)
+        if status:
             last = log.read_text().strip().splitlines()[-1:]
             raise LoadError(f"locust ended with status {status}: {' '.join(last)}")
 
 
-def locust(url: str, path: Path, users: int, *options: str) -> list[str]:
+def locust(server: Server, path: Path, users: int, *options: str) -> list[str]:
     """The locust command for our locustfile."""
     return [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
-        *("--exit-code-on-error", "0", "--host", url, "--history", str(path)),
+        *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path)),
+        *("--boots", str(server.topology.workers)),
         *("--users", str(users), "--spawn-rate", "100"),
     ]

@@ -44,6 +44,7 @@ from loadtest.operation import Op, Operation, Phase, line
 
 TIMEOUT_S = 10
 BURST = 16
+STARTUP_S = 20
 AUDITS = 3
 READS: tuple[Op, ...] = ("read", "items")
 log = logging.getLogger(__name__)
@@ -74,6 +75,13 @@ def options(parser: LocustArgumentParser) -> None:
         type=float,
         metavar=("SECONDS", "INCREMENTS"),
         help="stop once both are reached, and leave the verdict to whoever asked for it",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--boots",
+        type=int,
+        default=1,
+        help="how many workers of the server have to answer before the load begins",
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -264,7 +272,7 @@ def begin(environment: Environment, **_: Any) -> None:
         return
     Run.live.begin(Run.files)
     try:
-        empty(Run.recorder, str(environment.host))
+        empty(Run.recorder, str(environment.host), Run.options.boots)
     except (StopTest, gevent.GreenletExit) as error:
         abandon(str(error) or "it was stopped before it began")
         if Run.options.headless:
@@ -352,19 +360,24 @@ def burst(recorder: Recorder, host: str, op: Op, method: str, phase: Phase) -> l
     return Pool(BURST).map(one, clients)
 
 
-def empty(recorder: Recorder, host: str) -> None:
+def empty(recorder: Recorder, host: str, boots: int = 1) -> None:
     """Makes the state empty in every worker, whoever used the server before.
 
-    Raises StopTest when the server does not answer, or not as a variant does.
+    Raises StopTest when the server does not answer, or not as a variant does, or when fewer than
+    `boots` of its workers answer.
     """
-    for _ in range(20):
+    deadline = time.monotonic() + STARTUP_S
+    while time.monotonic() < deadline:
         creates = burst(recorder, host, "create", "POST", "load")
         if any(operation.outcome != "ok" for operation in creates):
             raise StopTest(f"{host}/create does not answer 0; is a variant served there?")
-        reads = [request(host, "read", "GET")() for _ in range(BURST)]
-        if all(reply.text.strip() == "0" for reply in reads):
+        reads = burst(recorder, host, "read", "GET", "load")
+        if len(recorder.boots) >= boots and all(operation.value == 0 for operation in reads):
             return
-    raise StopTest(f"{host} still has a count after 20 times {BURST} creates; start it afresh")
+    raise StopTest(
+        f"{host} cannot be emptied: after {STARTUP_S} s of creates it still has a count, or fewer "
+        f"than {boots} of its workers have answered; start it afresh"
+    )
 
 
 def audit(recorder: Recorder, host: str) -> None:

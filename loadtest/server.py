@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
@@ -32,6 +33,11 @@ class Server:
     log: Path
     process: subprocess.Popen[bytes]
 
+    def check(self) -> None:
+        """Raises ServerError if the server has ended."""
+        if self.process.poll() is not None:
+            raise ServerError(f"the server ended: {why(self.log)}")
+
     def workers(self) -> set[int]:
         """The process ids of the workers that run now."""
         try:
@@ -42,7 +48,7 @@ class Server:
 
 
 @contextmanager
-def serve(
+def launch(
     variant: str,
     topology: Topology,
     *,
@@ -51,10 +57,10 @@ def serve(
     pause_ms: float = 1,
     env: dict[str, str] | None = None,
 ) -> Iterator[Server]:
-    """`variant` under gunicorn on 127.0.0.1, ready: every worker has answered.
+    """`variant` under gunicorn on 127.0.0.1, still starting: requests wait until it has.
 
     Port 0 is any free one. The log is appended to `log`. The server ends with the block, or with
-    this process, however that ends. Raises ServerError.
+    this process, however that ends. Raises ServerError if the port cannot be used.
     """
     with listening(port) as listener:
         command = [
@@ -76,16 +82,26 @@ def serve(
         ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
-            server = Server(url, topology, log, process)
-            deadline = time.monotonic() + STARTUP_S
-            seen: set[int] = set()
-            with ThreadPoolExecutor(2 * topology.workers) as pool:
-                while len(seen) < topology.workers:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise ServerError(f"{variant} did not start: {why(log)}")
-                    answers = pool.map(worker_at, [url] * 2 * topology.workers)
-                    seen |= {pid for pid in answers if pid} & server.workers()
-            yield server
+            yield Server(url, topology, log, process)
+
+
+@contextmanager
+def serve(variant: str, topology: Topology, **settings: Any) -> Iterator[Server]:
+    """The same, with the settings of `launch`, but ready: every worker has answered.
+
+    Raises ServerError if it does not start.
+    """
+    with launch(variant, topology, **settings) as server:
+        deadline = time.monotonic() + STARTUP_S
+        seen: set[int] = set()
+        with ThreadPoolExecutor(2 * topology.workers) as pool:
+            while len(seen) < topology.workers:
+                server.check()
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{variant} did not start in time: {why(server.log)}")
+                answers = pool.map(worker_at, [server.url] * 2 * topology.workers)
+                seen |= {pid for pid in answers if pid} & server.workers()
+        yield server
 
 
 def listening(port: int) -> socket.socket:
