@@ -360,24 +360,26 @@ def burst(recorder: Recorder, host: str, op: Op, method: str, phase: Phase) -> l
     return Pool(BURST).map(one, clients)
 
 
-def empty(recorder: Recorder, host: str, boots: int = 1) -> None:
+def empty(recorder: Recorder, host: str, boots: int) -> None:
     """Makes the state empty in every worker, whoever used the server before.
 
     Raises StopTest when the server does not answer, or not as a variant does, or when fewer than
     `boots` of its workers answer.
     """
     deadline = time.monotonic() + STARTUP_S
-    while time.monotonic() < deadline:
+    tries = 20
+    while tries:
         creates = burst(recorder, host, "create", "POST", "load")
         if any(operation.outcome != "ok" for operation in creates):
             raise StopTest(f"{host}/create does not answer 0; is a variant served there?")
         reads = burst(recorder, host, "read", "GET", "load")
-        if len(recorder.boots) >= boots and all(operation.value == 0 for operation in reads):
-            return
-    raise StopTest(
-        f"{host} cannot be emptied: after {STARTUP_S} s of creates it still has a count, or fewer "
-        f"than {boots} of its workers have answered; start it afresh"
-    )
+        if len(recorder.boots) >= boots:
+            if all(operation.value == 0 for operation in reads):
+                return
+            tries -= 1
+        elif time.monotonic() > deadline:
+            raise StopTest(f"{len(recorder.boots)} of {boots} workers answer at {host}")
+    raise StopTest(f"{host} still has a count after 20 times {BURST} creates; start it afresh")
 
 
 def audit(recorder: Recorder, host: str) -> None:
