@@ -19,6 +19,7 @@ from loadtest import anomalies, linearizability
 from loadtest.anomalies import Anomaly as Anomaly
 from loadtest.division import Copy as Copy
 from loadtest.division import Division as Division
+from loadtest.history import Operation
 from loadtest.run import Run, Thing
 from loadtest.words import timeline
 
@@ -59,16 +60,27 @@ class Verdict:
         lines = [*_wrapped(f"{self.verdict}: {self.why}")]
         if self.division is not None and self.division.sentence != self.why:
             lines += ["", *_wrapped(self.division.sentence, 2)]
+        shown: set[tuple[Operation, ...]] = set()
         for anomaly in self.anomalies:
             lines += ["", f"  {anomaly.name:<24}{anomaly.count:>8,}"]
+            if anomaly.witness in shown:
+                lines += [f"      the same {len(anomaly.witness)} operations as above"]
+                continue
+            shown.add(anomaly.witness)
             lines += ["      " + bar for bar in timeline(anomaly.witness, 74)]
-            lines += _wrapped(anomaly.why, 6)
-        for title, what in (("holds", True), ("does not hold", False)):
-            names = [name for name, holds in self.guarantees.items() if holds == what]
-            if names and self.verdict == "violated":
-                lines += ["", *_wrapped(f"{title}: {', '.join(names)}", 2)]
+            lines += _wrapped(anomaly.why, 6) if anomaly.why != self.why else []
+        if self.verdict == "violated":
+            for title, what in (("still holds: ", True), ("broken: ", False)):
+                names = [name for name, holds in self.guarantees.items() if holds == what]
+                lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
         lines += ["", *_wrapped("missing: " + "; ".join(self.missing), 2)] if self.missing else []
-        return "\n".join(lines)
+        counted = [
+            f"{self.operations:,} operations: {self.acknowledged:,} increments acknowledged",
+            f"{self.unknown:,} unknown",
+            f"{self.failed:,} refused",
+            f"{self.appended:,} appends acknowledged",
+        ]
+        return "\n".join([*lines, "", *_wrapped(", ".join(counted), 2)])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"

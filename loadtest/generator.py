@@ -5,7 +5,6 @@ Everything is done on whole columns; ten million operations take some seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import polars as pl

@@ -215,6 +215,16 @@ def _filled(thing: Thing, within: Within | None) -> pl.DataFrame:
     return pl.concat([gaps, able.head(gaps.height)], how="horizontal")
 
 
+def numbers(thing: Thing) -> dict[int, int]:
+    """The number that each unknown write would have to take, by its row; none if there are fewer
+    unknown ones than numbers that nobody was told."""
+    told = thing.writes["value"]
+    missing = thing.most - told.filter(told > 0).n_unique()
+    if not 0 < missing <= thing.unknown.height:
+        return {}
+    return dict(_filled(thing, None).select("row", pl.col("rank") // 2).iter_rows())
+
+
 def order(run: Run) -> pl.DataFrame | None:
     """The certificate: the operations in an order that explains every answer, or None.
 
