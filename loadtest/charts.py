@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, update_wrapper
+from pathlib import Path
 from typing import Any, Generic, ParamSpec
 
 import altair as alt
@@ -29,9 +30,10 @@ import polars as pl
 from loadtest.cell import Cell
 from loadtest.checker import Verdict
 from loadtest.division import LEVELS, Of
-from loadtest.history import Operation, frame
+from loadtest.history import Operation, frame, read
 from loadtest.report import figures
 from loadtest.run import Run
+from loadtest.topology import Topology
 from loadtest.words import number, who
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
@@ -55,7 +57,7 @@ class Picture:
                needs, so pictures of one layout and one variation differ in their tables only
     tables     the rows to draw, by name, as CSV: half the size of JSON
     title      and, in `said`, the lines below it
-    width      and height, in pixels, of the drawing without its axes
+    width      and height, in pixels, of the drawing; axes and keys need about `around` more
     """
 
     layout: Callable[..., list[alt.Chart]]
@@ -65,11 +67,22 @@ class Picture:
     said: Sequence[str] = ()
     width: int = 560
     height: int
+    around: int = 45
 
     def chart(self) -> alt.LayerChart:
         """The picture with its tables inside."""
         title = alt.TitleParams(self.title, subtitle=list(self.said)) if self.title else ""
         return self.draw(lambda name: alt.InlineData(self.tables[name], format=CSV), title=title)
+
+    def spec(self) -> dict[str, Any]:
+        """The layout as Vega-Lite that wants its tables by name and is as wide as its place."""
+        chart = self.draw(
+            lambda name: alt.NamedData(name, format=CSV),
+            width="container",
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        spec: dict[str, Any] = chart.to_dict(validate=False)
+        return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
 
     def draw(self, table: Source, **about: Any) -> alt.LayerChart:
         """The picture with its tables from elsewhere."""
@@ -109,7 +122,7 @@ class Seen:
     def rows(self) -> pl.DataFrame:
         """The operations, with the `label` of their worker; they were `sent` and answered `at`
         seconds after the first start on their clock."""
-        rows = self.run.rows.drop("item", "items").collect()
+        rows = self.run.rows.drop("row", "item", "items").collect()
         rows = rows.join(self.first, on="clock", nulls_equal=True, maintain_order="left")
         sent, at = (((pl.col(name) - pl.col("first")) / 1e9).round(4) for name in ("start", "end"))
         return self.labelled(rows.with_columns(sent=sent, at=at))
@@ -183,6 +196,8 @@ def config(text: str = TEXT, line: str = LINE) -> dict[str, Any]:
         },
         "line": {"color": text, "strokeWidth": 1.5},
         "rule": {"color": text},
+        "bar": {"color": text},
+        "tick": {"color": text},
         "text": {"color": text, "fontSize": 12},
         "style": {"strong": {"fontSize": 13, "fontWeight": 600}},
     }
@@ -224,7 +239,7 @@ def value_over_time(
         said.append("Ringed: increments that prove what is wrong.")
     return Picture(
         layout=_values,
-        variation=(seen.workers.height,),
+        variation=(seen.workers.height, not ringed.is_empty()),
         tables={
             "told": shown.select(DOT).write_csv(),
             "acknowledged": sofar.write_csv(),
@@ -234,14 +249,15 @@ def value_over_time(
         title="Value answered over time",
         said=said,
         height=300,
+        around=80,
     )
 
 
 DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
 
 
-def _values(table: Source, workers: int) -> list[alt.Chart]:
-    x, y = _seconds(), _count("value", "value answered")
+def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
+    x, y = _seconds(), alt.Y("value:Q")
     colour, shape = _by_worker(workers, legend=True)
     tips = [
         alt.Tooltip("value:Q", format=",", title="told"),
@@ -251,17 +267,18 @@ def _values(table: Source, workers: int) -> list[alt.Chart]:
         alt.Tooltip("sent:Q", format=".4f", title="sent, s"),
         alt.Tooltip("at:Q", format=".4f", title="answered, s"),
     ]
+    rings = alt.Chart(table("ringed")).mark_point(size=110, color=LOSS, strokeWidth=2, opacity=1)
     return [
-        alt.Chart(table("acknowledged")).mark_line(strokeDash=[5, 4]).encode(x=x, y=y),
+        alt.Chart(table("acknowledged"))
+        .mark_line(strokeDash=[5, 4])
+        .encode(x=x, y=_count("value", "value answered")),
         alt.Chart(table("told"))
         .mark_point(filled=True, size=22, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
-        alt.Chart(table("ringed"))
-        .mark_point(size=110, color=LOSS, strokeWidth=2, opacity=1)
-        .encode(x=x, y=y),
         alt.Chart(table("last"))
         .mark_text(align="right", dy=-9)
         .encode(x=x, y=y, text=alt.Text("text:N")),
+        *([rings.encode(x=x, y=y)] if ringed else []),
     ]
 
 
@@ -311,13 +328,13 @@ def lost_over_time(
 
 
 def _lost(table: Source) -> list[alt.Chart]:
-    x, y = _seconds(), _count("lost", "lost so far")
+    x, y = _seconds(), alt.Y("lost:Q")
     tips = [alt.Tooltip("at:Q", title="seconds"), alt.Tooltip("lost:Q", format=",")]
     last = alt.Chart(table("last"))
     return [
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
-        .encode(x=x, y=y, tooltip=tips),
+        .encode(x=x, y=_count("lost", "lost so far"), tooltip=tips),
         last.mark_point(filled=True, size=60, opacity=1, color=LOSS).encode(x=x, y=y),
         last.mark_text(align="right", dy=-13, style="strong").encode(
             x=x, y=y, text=alt.Text("text:N")
@@ -374,6 +391,7 @@ def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
         title="Requests per worker",
         said=[said],
         height=ROW * len(bars),
+        around=5,
     )
 
 
@@ -420,9 +438,9 @@ def _latency(table: Source) -> list[alt.Chart]:
     ]
     return [
         alt.Chart(bars).mark_rule(yOffset=8).encode(x=x, x2=alt.X2("p99:Q"), y=y),
-        _bar(bars, color=COLOURS[0]).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
+        _bar(bars, opacity=0.4).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
         alt.Chart(bars)
-        .mark_tick(thickness=3, height=17, color=LOSS, opacity=1, yOffset=8)
+        .mark_tick(thickness=3, height=17, opacity=1, yOffset=8)
         .encode(x=alt.X("p50:Q"), y=y),
         *_captions(bars),
     ]
@@ -562,7 +580,8 @@ def _squares(table: Source, variants: Sequence[str], topologies: Sequence[str]) 
     y = alt.Y(
         "variant:N",
         sort=list(variants),
-        axis=alt.Axis(labelLimit=220, **bold),
+        # from the left, so that a wider font than here does not cut them off
+        axis=alt.Axis(labelAlign="left", labelPadding=8 * max(map(len, variants)) + 8, **bold),
         scale=alt.Scale(paddingInner=0.1, paddingOuter=0),
     )
 
@@ -582,15 +601,16 @@ def _squares(table: Source, variants: Sequence[str], topologies: Sequence[str]) 
     ]
 
 
-def side_by_side(charts: Sequence[alt.LayerChart], titles: Sequence[str]) -> alt.HConcatChart:
-    """Charts of one kind on the same scales, each under its title."""
+def side_by_side(
+    charts: Iterable[alt.LayerChart], titles: Iterable[Sequence[str]]
+) -> alt.HConcatChart:
+    """Values over time beside one another, the same heights meaning the same counts. A title has
+    a first line and further ones."""
     named = [
-        chart.properties(title=title, width=360)
-        for chart, title in zip(charts, titles, strict=True)
+        chart.properties(title=alt.TitleParams(title, subtitle=list(more)), width=360)
+        for chart, (title, *more) in zip(charts, titles, strict=True)
     ]
-    return alt.hconcat(*named, spacing=36).resolve_scale(
-        x="shared", y="shared", color="shared", shape="shared"
-    )
+    return alt.hconcat(*named, spacing=36).resolve_scale(y="shared", color="shared", shape="shared")
 
 
 def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> pl.DataFrame:
@@ -633,7 +653,9 @@ def _by_worker(
     shapes = [SHAPES[n % len(SHAPES)] for n in range(workers)]
     key = None
     if legend and 1 < workers <= 16:
-        key = alt.Legend(values=labels, columns=alt.ExprRef("max(1, floor(width / 90))"))
+        key = alt.Legend(
+            values=labels, columns=alt.ExprRef("width ? max(1, floor(width / 90)) : 8")
+        )
     domain = [*labels, UNLABELLED]
     by_colour = alt.Scale(domain=domain, range=[*colours, TEXT])
     by_shape = alt.Scale(domain=domain, range=[*shapes, "circle"])
@@ -673,3 +695,24 @@ def _captions(data: alt.Data) -> list[alt.Chart]:
         text(align="left", x=0, dy=-8).encode(y=_row(), text=alt.Text("left:N")),
         text(align="right", x="width", dy=-8).encode(y=_row(), text=alt.Text("right:N")),
     ]
+
+
+def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    """Writes the pictures of the README as SVG: one line against four fans, and the matrix.
+
+    The same histories give the same files. Raises ValueError if redis_key or plain_global at 4×8
+    is not among the cells.
+    """
+    at = {(cell.variant, cell.topology): cell for cell in cells}
+    try:
+        pair = [at[variant, Topology(4, 8)] for variant in ("redis_key", "plain_global")]
+    except KeyError:
+        raise ValueError("the pictures need redis_key and plain_global at 4×8") from None
+    values = (value_over_time(read(cell.history), limit=400) for cell in pair)
+    titles = ((cell.name, ": ".join(figures(cell.verdict))) for cell in pair)
+    drawn = {"matrix": matrix(cells), "one-line-four-fans": side_by_side(values, titles)}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.svg" for name in drawn]
+    for path, chart in zip(paths, drawn.values(), strict=True):
+        chart.save(path)
+    return paths
