@@ -5,7 +5,6 @@ runs beside locust; this file asks it every two seconds, and hands on what it an
 """
 
 import json
-import logging
 import subprocess
 import sys
 import time
@@ -32,7 +31,10 @@ PHASES = {
     "auditing": "the load has stopped; now every worker is read",
     "judging": "the whole history is being judged",
 }
-log = logging.getLogger(__name__)
+# locust's own page is made of text alone, so that a link has to be put beside it
+LINK = """<a href="./state" style="position: fixed; left: 16px; bottom: 8px; padding: 4px 12px;
+border-radius: 4px; background: #15803d; color: #fff; font: 14px sans-serif; text-decoration: none"
+>State: live picture</a>"""
 
 
 class Beside:
@@ -171,6 +173,8 @@ def add_tab(ui: WebUI, live: Live) -> None:
 
     @ui.app.after_request
     def add_rows(reply: flask.Response) -> flask.Response:
+        if flask.request.endpoint == "locust.index" and reply.mimetype == "text/html":
+            reply.set_data(reply.get_data(as_text=True).replace("</body>", LINK + "</body>"))
         if flask.request.endpoint == "locust.request_stats" and reply.is_json:
             report = reply.get_json()
             rows = [dict(zip(COLUMNS, shown(row), strict=True)) for row in live.rows]

@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from loadtest import files
 from loadtest.files import Files
 from loadtest.live import Live
-from loadtest.operation import Op, Operation, Phase, line
+from loadtest.operation import LARGEST, Op, Operation, Phase, line
 
 TIMEOUT_S = 10
 BURST = 16
@@ -164,15 +164,16 @@ def answered(op: Op, reply: Any, end: int | None) -> dict[str, Any]:
         answer = json.loads(reply.text) if 200 <= reply.status_code < 300 else None
     except ValueError:
         answer = None
-    if op == "items" and isinstance(answer, list):
+    if op == "items" and isinstance(answer, list) and all(isinstance(i, str) for i in answer):
         return {"outcome": "ok", "end": end, "value": len(answer), "items": tuple(answer), **labels}
-    if op != "items" and isinstance(answer, int):
+    # not True, and nothing that is no count at all
+    if op != "items" and type(answer) is int and abs(answer) < LARGEST:
         return {"outcome": "ok", "end": end, "value": answer, **labels}
     return {"outcome": "unknown", "end": end, **labels}
 
 
 def number(label: str | None) -> int | None:
-    return int(label) if label and label.isdigit() else None
+    return int(label) if label and label.isdecimal() and len(label) < 10 else None
 
 
 class Run:
@@ -301,7 +302,7 @@ def end(environment: Environment, **_: Any) -> None:
     try:
         if not is_worker(environment) and not Run.options.no_history:
             Run.live.phase = "auditing"
-            Run.files.wait(environment.stop_timeout + 5)
+            Run.files.wait(environment.stop_timeout + 2)
             audit(Run.recorder, str(environment.host))
         Run.recorder.file.close()
         Run.files.complete()

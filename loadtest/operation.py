@@ -13,6 +13,7 @@ Phase = Literal["load", "audit"]
 OPS = ("create", "increment", "read", "append", "items")
 OUTCOMES = ("ok", "fail", "unknown")
 PHASES = ("load", "audit")
+LARGEST = 1 << 61  # a value beyond it cannot be a count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
