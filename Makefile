@@ -4,7 +4,7 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help setup check $(VARIANTS) diff judge test lint lock clean
+.PHONY: help check $(VARIANTS) diff judge report test lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -13,7 +13,7 @@ help: ## this menu
 	@echo; echo '  <variant>  $(VARIANTS)'
 	@echo '  settings   WORKERS=4 THREADS=8 USERS=16 DURATION=0.5 PAUSE_MS=1 PORT=8000'
 
-check: .venv/run ## all variants under four topologies (VARIANT=my_module: that one)
+check: .venv/run ## all variants, four topologies (VARIANT=my_module)
 	@$(PY) -m loadtest check $(VARIANT)
 
 $(VARIANTS): .venv/run ## that variant alone
@@ -27,13 +27,16 @@ locust-%: .venv/run ## serve it and open locust's web UI against it
 
 A ?= plain_global
 B ?= locked_global
-diff: ## two variants side by side: make diff A=plain_global B=locked_global
+diff: ## two variants side by side: A=… B=…
 	@for variant in $(A) $(B); do test -f variants/$$variant.py || \
 	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS)"; exit 2; }; done
 	@diff --side-by-side --ignore-all-space --width=80 variants/$(A).py variants/$(B).py || test $$? = 1
 
-judge: .venv/run ## judge histories recorded anywhere: make judge FILE=my.jsonl
+judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
 	@$(PY) -m loadtest judge $(FILE)
+
+report: .venv/run ## open the page that the last check wrote
+	@$(PY) -m loadtest report
 
 test: .venv/dev ## all tests, on real servers
 	@$(PY) -m pytest
@@ -43,7 +46,14 @@ lint: .venv/dev ## style and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-setup: .venv/run ## build .venv from the locked dependencies (the others do so when needed)
+bench: .venv/dev ## how fast, as ratios taken side by side in one run
+	@$(PY) -m loadtest.bench
+
+pictures: .venv/run ## make the README's pictures and tables anew
+	@$(PY) -m loadtest check --pictures loadtest/pictures
+	@$(PY) -m loadtest.readme
+
+setup: .venv/run ## build .venv (the others do so when needed)
 
 clean: ## remove .venv, results and caches
 	rm -rf .venv results .hypothesis .mypy_cache .pytest_cache .ruff_cache state.sqlite3*

