@@ -19,7 +19,7 @@ from loadtest.division import LEVELS
 from loadtest.history import Operation
 from loadtest.linearizability import contradiction, end_above, same_value
 from loadtest.run import Run, Thing
-from loadtest.words import number, sentence, told, where, who, whose
+from loadtest.words import number, quoted, sentence, told, where, who, whose
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,39 @@ def lost_update(run: Run) -> Found | None:
     if pair is not None:
         one, other = run.operations(*pair)
         value = one.value or 0
-        why = sentence(
-            f"{whose(one)} and {whose(other)} were both told {value:,}{where(one, other)}: "
-            f"both read {value - 1:,} and wrote {value:,}, and one is gone"
-        )
-        return Found(division.lost, (one, other), f"{why} {rest}")
+        why = f"{whose(one)} and {whose(other)} were both told {value:,}{where(one, other)}"
+        if _overlap(one, other):
+            why += f": both read {value - 1:,} and wrote {value:,}, and one is gone"
+        else:
+            why += ", though the one had ended before the other began"
+        return Found(division.lost, (one, other), f"{sentence(why)} {rest}")
     last = run.counter.writes.sort("end")["row"][-1]
     one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
     return Found(division.lost, (one, read), f"{sentence(f'{whose(read)} {told(read)}')} {rest}")
 
 
 def _told_the_same(run: Run, of: str) -> tuple[int, int] | None:
-    """The earliest two increments told the same value in one copy; by one worker if there are."""
+    """The earliest two increments told the same value in one copy: by one worker and overlapping,
+    if there are such."""
     same = pl.col("value") == pl.col("value").shift(1)
     told = run.counter.writes.filter(same | same.shift(-1))
     told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
     copies = {"worker": [LEVELS["worker"]], "thread": [LEVELS["thread"]]}
+    overlapping, all_pairs = [], []
     for copy in copies.get(of, [LEVELS["worker"], []]):
-        pairs = told.with_columns(first=pl.col("row").shift(1).over("value", *copy))
-        pairs = pairs.drop_nulls("first").sort("end", "row").select("first", "row")
+        before = pl.col("row", "end", "clock").shift(1).over("value", *copy).name.prefix("first_")
+        pairs = told.with_columns(before).drop_nulls("first_row").sort("end", "row")
+        apart = (pl.col("first_end") < pl.col("start")) & (pl.col("first_clock") == pl.col("clock"))
+        overlapping.append(pairs.filter(~apart))
+        all_pairs.append(pairs)
+    for pairs in overlapping + all_pairs:
         if pairs.height:
-            return pairs.row(0)
+            return pairs.select("first_row", "row").row(0)
     return None
+
+
+def _overlap(one: Operation, other: Operation) -> bool:
+    return one.clock != other.clock or one.end is None or one.end >= other.start
 
 
 def over_count(run: Run) -> Found | None:
@@ -401,7 +412,7 @@ def lost_item(run: Run) -> Found | None:
     if absent.is_empty():
         return None
     one, read = run.operations(absent.sort("end", "row")["row"][0], audit["row"][0])
-    why = f"{whose(one)} {told(one)}{where(one)}, and no audit has {one.item}"
+    why = f"{whose(one)} {told(one)}{where(one)}, and no audit has it"
     return Found(absent.height, (one, read), sentence(why))
 
 
@@ -440,7 +451,9 @@ def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
     sent = run.history.lazy().with_row_index("row").filter(op="append", item=item).select("row")
     *append, read = run.operations(*sent.head(1).collect()["row"], row)
     refused = bool(append) and append[0].outcome == "fail"
-    why = f"{whose(read)} has {item} " + ("although its append was refused" if refused else how)
+    why = f"{whose(read)} has {quoted(item)} " + (
+        "although its append was refused" if refused else how
+    )
     return Found(wrong["item"].n_unique(), (*append, read), sentence(why))
 
 
@@ -458,7 +471,7 @@ def fork(run: Run) -> Found | None:
     row, at = run.forks.join(ends, on="row").sort("end", "row").select("row", "at").row(0)
     one, other = run.operations(row, run.longest["row"][0])
     its, others = ((read.items or ())[at - 1] for read in (one, other))
-    why = f"at {at:,} {whose(one)} has {its}, and {whose(other)} has {others}{where(one, other)}"
+    why = f"at {at:,} {whose(one)} has {quoted(its)}, and {whose(other)} has {quoted(others)}{where(one, other)}"
     return Found(run.forks.height, (one, other), sentence(why))
 
 
@@ -489,7 +502,7 @@ def reordered_item(run: Run) -> Found | None:
     ended_, began = run.moments((one, one.end), (other, other.start))
     why = (
         f"{whose(one)} ended at {ended_} before {whose(other)} began at {began}, "
-        f"yet {whose(read)} has {other.item} before {one.item}"
+        f"yet {whose(read)} has {quoted(other.item or '')} before {quoted(one.item or '')}"
     )
     return Found(early["append"].n_unique(), (one, other, read), sentence(why))
 

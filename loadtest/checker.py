@@ -21,7 +21,10 @@ from loadtest.division import Copy as Copy
 from loadtest.division import Division as Division
 from loadtest.history import Operation
 from loadtest.run import Run, Thing
-from loadtest.words import timeline
+from loadtest.words import quoted, timeline
+
+# what explains the others, where there are several
+WORST = {"reset": 0, "lost update": 1, "lost item": 2, "duplicated item": 3, "unexpected item": 4}
 
 
 @dataclass(frozen=True)
@@ -201,9 +204,8 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
     if division is not None and division.of != "none":
         return division.sentence
-    lost = [anomaly for anomaly in found if anomaly.name in ("lost update", "lost item")]
-    first = (lost or found)[0]
-    if guarantees["sequential consistency"] and not lost:
+    first = min(found, key=lambda anomaly: WORST.get(anomaly.name, len(WORST)))
+    if guarantees["sequential consistency"] and first.name not in WORST:
         return f"Not linearizable, but sequentially consistent per client. {first.why}"
     return first.why
 
@@ -215,7 +217,7 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
         missing.append("a create overlaps other operations; a count cannot be followed across it")
     if run.sent_twice:
         item = run.sent_twice[0].item
-        missing.append(f"{item} was sent twice, so the list cannot be followed")
+        missing.append(f"{quoted(item or '')} was sent twice, so the list cannot be followed")
     things = [thing for thing in (run.counter, run.items) if thing.acknowledged]
     if not things:
         missing.append("nothing was acknowledged")

@@ -5,6 +5,7 @@ Everything is done on whole columns; ten million operations take some seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import polars as pl
@@ -105,3 +106,155 @@ def _audit(operations: int, by: str | None) -> pl.DataFrame:
         happens=pl.lit(True),
         phase=pl.lit("audit"),
     )
+
+
+def plant(history: pl.DataFrame, anomaly: str) -> pl.DataFrame:
+    """A history of one counter, without unknown operations, with this anomaly put into its middle.
+
+    Others may follow from it: where an update is lost, a value is answered twice.
+    """
+    return _PLANTS[anomaly](history).select(history.columns).sort("end", maintain_order=True)
+
+
+_counted = pl.col("op").is_in(["increment", "read"])
+_audited = pl.col("phase") == "audit"
+_value, _items = pl.col("value"), pl.col("items")
+
+
+def _is(op: str) -> pl.Expr:
+    return (pl.col("op") == op) & (pl.col("outcome") == "ok")
+
+
+def _middle(op: str) -> pl.Expr:
+    """The middle value told to this kind of operation, as one number for all rows."""
+    return _value.filter(_is(op)).median().cast(pl.Int64)
+
+
+def _set(history: pl.DataFrame, where: pl.Expr, **columns: pl.Expr) -> pl.DataFrame:
+    return history.with_columns(
+        pl.when(where).then(value).otherwise(name).cast(SCHEMA[name]).alias(name)
+        for name, value in columns.items()
+    )
+
+
+def _lost_update(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _counted & (_value > _middle("increment")), value=_value - 1)
+
+
+def _over_count(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _is("read") & _audited, value=_value + 1)
+
+
+def _duplicate_value(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _is("increment") & (_value == _middle("increment")), value=_value - 1)
+
+
+def _skipped_value(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _counted & (_value > _middle("increment")), value=_value + 1)
+
+
+def _real_time_inversion(history: pl.DataFrame) -> pl.DataFrame:
+    apart = 10 * CLIENTS
+    middle = _middle("increment")
+    one, other = _value == middle, _value == middle + apart
+    value = pl.when(one).then(_value + apart).when(other).then(_value - apart).otherwise(_value)
+    return _set(history, _is("increment"), value=value)
+
+
+def _one_read(history: pl.DataFrame) -> pl.Expr:
+    """One read in the middle of the load."""
+    rows = history.with_row_index("row").filter(_is("read") & ~_audited)["row"]
+    return pl.int_range(pl.len()) == rows[len(rows) // 2]
+
+
+def _stale_read(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _one_read(history), value=_value - 10 * CLIENTS, client=pl.lit(99))
+
+
+def _future_read(history: pl.DataFrame) -> pl.DataFrame:
+    return _set(history, _one_read(history), value=_value + 10 * CLIENTS, client=pl.lit(99))
+
+
+def _less_than_its_client(history: pl.DataFrame, op: str) -> pl.DataFrame:
+    told = pl.when(_is(op)).then(_value).forward_fill().shift(1).over("client")
+    return _set(history, _one_read(history), value=told - 1)
+
+
+def _reset(history: pl.DataFrame) -> pl.DataFrame:
+    second = 1_000_000_000
+    return _set(
+        history,
+        (_counted & (_value > _middle("increment"))) | _audited,
+        start=pl.col("start") + second,
+        end=pl.col("end") + second,
+        boot=pl.concat_str(pl.col("boot").cast(pl.String), pl.lit(" again")),
+        value=pl.when(_counted).then(_value - _middle("increment")).otherwise(_value),
+    )
+
+
+def _lists(history: pl.DataFrame, where: pl.Expr, items: pl.Expr) -> pl.DataFrame:
+    history = _set(history, _is("items") & where, items=items)
+    return _set(history, _is("items"), value=_items.list.len())
+
+
+def _appended(history: pl.DataFrame, later: int = 0) -> tuple[str, int]:
+    """An item of an early append, and its position."""
+    early = history.filter(_is("append")).sort("value")
+    row = early.row(early.height // 10 + later, named=True)
+    return row["item"], row["value"]
+
+
+def _lost_item(history: pl.DataFrame) -> pl.DataFrame:
+    item, at = _appended(history)
+    history = _lists(history, pl.lit(True), _items.list.filter(pl.element() != item))
+    return _set(history, _is("append") & (_value > at), value=_value - 1)
+
+
+def _duplicated_item(history: pl.DataFrame) -> pl.DataFrame:
+    item, _ = _appended(history)
+    return _lists(history, _audited, _items.list.concat(pl.lit(item).implode()))
+
+
+def _unexpected_item(history: pl.DataFrame) -> pl.DataFrame:
+    return _lists(history, _audited, _items.list.concat(pl.lit("nobody sent this").implode()))
+
+
+def _swapped(one: str, other: str) -> pl.Expr:
+    return _items.list.eval(pl.element().replace({one: other, other: one}))
+
+
+def _fork(history: pl.DataFrame) -> pl.DataFrame:
+    longest = _value == _value.filter(_is("items") & ~_audited).max()
+    return _lists(history, longest & ~_audited, _items.list.reverse())
+
+
+def _reordered_item(history: pl.DataFrame) -> pl.DataFrame:
+    (one, at), (other, later) = _appended(history), _appended(history, 3 * CLIENTS)
+    history = _lists(history, pl.lit(True), _swapped(one, other))
+    told = pl.when(item=one).then(later).when(item=other).then(at).otherwise(_value)
+    return _set(history, _is("append"), value=told)
+
+
+def _misplaced_item(history: pl.DataFrame) -> pl.DataFrame:
+    (one, _), (other, _) = _appended(history), _appended(history, 1)
+    return _lists(history, pl.lit(True), _swapped(one, other))
+
+
+_PLANTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "lost update": _lost_update,
+    "over-count": _over_count,
+    "duplicate value": _duplicate_value,
+    "skipped value": _skipped_value,
+    "real-time inversion": _real_time_inversion,
+    "stale read": _stale_read,
+    "future read": _future_read,
+    "non-monotonic read": lambda history: _less_than_its_client(history, "read"),
+    "read-your-writes": lambda history: _less_than_its_client(history, "increment"),
+    "reset": _reset,
+    "lost item": _lost_item,
+    "duplicated item": _duplicated_item,
+    "unexpected item": _unexpected_item,
+    "fork": _fork,
+    "reordered item": _reordered_item,
+    "misplaced item": _misplaced_item,
+}

@@ -24,7 +24,7 @@ from typing import Literal
 import polars as pl
 
 from loadtest.run import NEVER, Run, Thing
-from loadtest.words import number, sentence, told, where, whose
+from loadtest.words import number, quoted, sentence, told, where, whose
 
 Within = Literal["clock", "client"]
 
@@ -64,18 +64,18 @@ def _named(run: Run) -> Thing | Contradiction:
         row, at = run.forks.sort("at", "row").row(0)
         one, other = run.operations(row, longest["row"][0])
         its, others = ((o.items or ())[at - 1] for o in (one, other))
-        why = f"at {at:,} {whose(one)} has {its}, and {whose(other)} has {others}"
+        why = f"at {at:,} {whose(one)} has {quoted(its)}, and {whose(other)} has {quoted(others)}"
         return Contradiction((row, longest["row"][0]), sentence(why))
     twice = longest.filter(pl.col("item").is_duplicated())
     if twice.height:
         (read,) = run.operations(twice["row"][0])
-        why = f"{whose(read)} has {twice['item'][0]} twice, and it was sent once"
+        why = f"{whose(read)} has {quoted(twice['item'][0])} twice, and it was sent once"
         return Contradiction((twice["row"][0],), sentence(why))
     stands = longest.join(run.appends, on="item", how="left", suffix="_append").sort("at")
     unsent = stands.filter(pl.col("ok").is_null()).head(1)
     if unsent.height:
         (read,) = run.operations(unsent["row"][0])
-        why = f"{whose(read)} has {unsent['item'][0]}, and nobody sent it"
+        why = f"{whose(read)} has {quoted(unsent['item'][0])}, and nobody sent it"
         return Contradiction((unsent["row"][0],), sentence(why))
     moved = stands.filter(pl.col("ok") & (pl.col("value") != pl.col("at"))).head(1)
     if moved.height:
@@ -89,7 +89,7 @@ def _named(run: Run) -> Thing | Contradiction:
         rows = (absent["row"][0], longest["row"][0])
         append, read = run.operations(*rows)
         other = (read.items or ())[absent["value"][0] - 1]
-        why = f"{whose(append)} {told(append)}, and {whose(read)} has {other} there"
+        why = f"{whose(append)} {told(append)}, and {whose(read)} has {quoted(other)} there"
         return Contradiction(rows, sentence(why))
     seen = stands.filter(~pl.col("ok")).select(row="row_append", value="at")
     placed = run.items.unknown.join(seen, on="row").with_columns(

@@ -14,7 +14,7 @@ def who(operation: Operation) -> str:
 
 def whose(operation: Operation) -> str:
     """An operation in words: "client 3's increment", "the audit's read"."""
-    asked = {"items": "read of the list", "append": f"append of {operation.item}"}
+    asked = {"items": "read of the list", "append": f"append of {quoted(operation.item or '')}"}
     return f"{who(operation)}'s {asked.get(operation.op, operation.op)}"
 
 
@@ -44,6 +44,16 @@ def number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def quoted(item: str) -> str:
+    """An item in quotation marks, cut short if it is long."""
+    return f'"{short(item, 24)}"'
+
+
+def short(words: str, length: int) -> str:
+    """The words, cut to this length."""
+    return words if len(words) <= length else words[: length - 1] + "…"
+
+
 def both(things: Iterable[object]) -> str:
     """a, b and c"""
     *most, last = map(str, things)
@@ -59,7 +69,7 @@ def timeline(operations: Sequence[Operation], width: int = 80) -> list[str]:
     """The operations as bars, in the order of their starts and ends (not to scale); one a line
     without bars where they do not fit or have no common clock."""
     names = ["audit" if o.phase == "audit" else f"client {o.client}" for o in operations]
-    words = [f"{o.asked} → {o.answer}" for o in operations]
+    words = [f"{short(o.asked, 24)} → {short(o.answer, 24)}" for o in operations]
     margin = max(map(len, names)) + 2
     events = sorted(
         [(o.start, False, n) for n, o in enumerate(operations)]
