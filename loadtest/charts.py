@@ -288,18 +288,19 @@ def lost_over_time(
     verdict: Verdict | None = None,
     *,
     before: pl.DataFrame | None = None,
+    of: Of = "worker",
 ) -> Picture:
     """Acknowledged increments that the state does not account for: see `unaccounted`.
 
     The copies are those of the counter's division, and the last point is what the audit found.
-    As long as there is no division each worker counts as a copy; where they share one, that
-    understates.
+    As long as there is no division, `of` says what is taken to have a copy; where all workers
+    share one, "worker" understates.
     """
     seen = Seen.of(history)
     division = verdict.division if verdict else None
     if division is None or division.what == "list":
         division = seen.run.counter_division
-    of = division.of if division else "worker"
+    of = division.of if division else of
     lost = unaccounted(seen.told, of, before)
     changes = (pl.col("lost").diff() != 0).fill_null(True) | (pl.row_index() == pl.len() - 1)
     lost = _evenly(lost.filter(changes), 400)
@@ -463,7 +464,7 @@ def space_time(
     first = dict(seen.first.iter_rows())
     starts = [each.start - first[each.clock] for each in operations]
     ends = [None if each.end is None else each.end - first[each.clock] for each in operations]
-    low, high = min(starts), max(*starts, *(end for end in ends if end is not None))
+    low, high = min(starts), max([*starts, *(end for end in ends if end is not None)])
     unit, ns = ("nanoseconds", 1.0) if high < 10_000 else ("milliseconds", 1e6)
     labels = seen.labelled(rows)["label"]
     lanes = []
