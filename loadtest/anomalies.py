@@ -349,7 +349,7 @@ def reset(run: Run) -> Found | None:
     The one boot answered for the last time before the other was first asked. Counted: such boots.
     Source: durability (Härder & Reuter 1983); a worker that is restarted forgets its memory.
 
-        A, boot 1  |-- increment → 7 --|
+        A, boot 1  |-- increment → 1 --|
         B, boot 2                          |-- increment → 1 --|
     """
     base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
@@ -471,7 +471,10 @@ def fork(run: Run) -> Found | None:
     row, at = run.forks.join(ends, on="row").sort("end", "row").select("row", "at").row(0)
     one, other = run.operations(row, run.longest["row"][0])
     its, others = ((read.items or ())[at - 1] for read in (one, other))
-    why = f"at {at:,} {whose(one)} has {quoted(its)}, and {whose(other)} has {quoted(others)}{where(one, other)}"
+    why = (
+        f"at position {at:,} {whose(one)} has {quoted(its)}, "
+        f"and {whose(other)} has {quoted(others)}{where(one, other)}"
+    )
     return Found(run.forks.height, (one, other), sentence(why))
 
 
@@ -480,9 +483,9 @@ def reordered_item(run: Run) -> Found | None:
 
     Counted: items that stand too early. Source: Elle (G0-realtime).
 
-        A  |-- append x --|
-        B                     |-- append y --|
-        C                                        |-- items → [y, x] --|
+        A  |-- append x → 1 --|
+        B                         |-- append y → 2 --|
+        C                                                |-- items → [y, x] --|
     """
     within = ["row", run.within] if run.within else ["row"]
     appends = run.appends.select("item", "start", "end", "clock", append="row")
@@ -533,9 +536,9 @@ def not_linearizable(run: Run) -> Found | None:
 
     Counted: the counter and the list, each at most once. Source: Herlihy & Wing 1990.
 
-        A  |-- read → 1 --|
-        B                     |-- increment → 1 --|
-        C                     |-- increment → 2 --|
+        A      |-- read → 1 --|
+        B                         |-- increment → 1 --|
+        C  |-- increment → 2 ---------------------------|
     """
     found = [contradiction(run, thing) for thing in (run.counter, run.items)]
     reasons = [reason for reason in found if reason is not None]

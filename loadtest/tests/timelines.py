@@ -1,0 +1,52 @@
+"""A history from a drawing.
+
+    A@1.2  |-- increment → 1 --|        client A, answered by thread 2 of worker 1
+    B          |-- increment ----->     never answered
+    audit                |-- read → 1 --|
+
+A column is a millisecond. Two bars in a line are two operations of one client.
+"""
+
+import re
+
+from loadtest.history import Operation
+
+BAR = re.compile(r"\|-- (?P<words>.*?) -+[|>]")
+NAME = re.compile(r"\s*(?P<name>\w+)(@(?P<worker>\d+)(\.(?P<thread>\d+))?)?(, boot (?P<boot>\w+))?")
+MS = 1_000_000
+
+
+def drawn(drawing: str) -> list[Operation]:
+    """The operations of a drawing, one after the other as they stand there."""
+    history = []
+    names: list[str] = []
+    for line in filter(BAR.search, drawing.splitlines()):
+        label = NAME.match(line).groupdict()
+        if label["name"] not in names:
+            names.append(label["name"])
+        for bar in BAR.finditer(line):
+            asked, _, answer = bar["words"].partition(" → ")
+            op, _, item = asked.partition(" ")
+            items = tuple(re.findall(r"[^\[\], ]+", answer)) if answer.startswith("[") else None
+            unknown, refused = answer in ("", "unknown"), answer == "fail"
+            history.append(
+                Operation(
+                    client=names.index(label["name"]),
+                    op=op,
+                    start=bar.start() * MS,
+                    end=None if bar[0].endswith(">") else (bar.end() - 1) * MS,
+                    outcome="unknown" if unknown else "fail" if refused else "ok",
+                    value=None
+                    if unknown or refused
+                    else int(answer)
+                    if items is None
+                    else len(items),
+                    item=item or None,
+                    items=items,
+                    worker=label["worker"] and int(label["worker"]),
+                    thread=label["thread"] and int(label["thread"]),
+                    boot=label["boot"],
+                    phase="audit" if label["name"] == "audit" else "load",
+                )
+            )
+    return history
