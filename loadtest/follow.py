@@ -16,30 +16,33 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from loadtest import history
+from loadtest.anomalies import table
 from loadtest.checker import Verdict, judge
+from loadtest.division import Of
 from loadtest.words import number, timeline
 
 KEEP = 50_000
-FACTS = {
-    "duplicate value": "duplicate values",
-    "stale read": "stale reads",
-    "real-time inversion": "real-time inversions",
-    "non-monotonic read": "non-monotonic reads",
-    "read-your-writes": "reads below one's own write",
-    "reset": "resets",
-    "fork": "forks of the list",
-    "duplicated item": "duplicated items",
-    "reordered item": "reordered items",
-}
-"""The anomalies that no later answer can undo, and what the table calls them. All others may only
-seem so as long as requests are under way or an audit is still to come."""
-ALWAYS = ("duplicate value", "stale read", "fork")
+FACTS = (
+    "duplicate value",
+    "real-time inversion",
+    "stale read",
+    "non-monotonic read",
+    "read-your-writes",
+    "reset",
+    "duplicated item",
+    "fork",
+    "reordered item",
+)
+"""The anomalies that no later answer can undo. All others may only seem so as long as requests are
+under way or an audit is still to come."""
+ALWAYS = ("duplicate value", "stale read", "lost item", "fork")
 
 COUNT = pl.col("op").is_in(["increment", "read"])
 ACKNOWLEDGED = pl.col("op") == "increment"
@@ -50,10 +53,18 @@ SEEN = {name: history.SCHEMA[name] for name in WORKER} | dict.fromkeys(
 
 
 class Follower:
-    """What the history of one run has shown so far."""
+    """What the history of one run has shown so far.
+
+    workers   in the order of their first requests: how many requests each answered, how many
+              increments it acknowledged, the highest value that it told, and the last
+    counter   the last operations on the counter, and `list` those on the list
+    """
 
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}
+        self.restart()
+
+    def restart(self) -> None:
         self.operations = self.acknowledged = self.unknown = self.failed = 0
         self.workers = pl.DataFrame(schema=SEEN)
         self.counter = self.list = pl.DataFrame(schema=history.SCHEMA)
@@ -69,7 +80,12 @@ class Follower:
                 self.offsets[path] = at
 
     def add(self, new: pl.DataFrame) -> None:
-        """Counts these operations, which have ended after all those before."""
+        """Counts these operations, which were answered after all those before."""
+        creates = new.filter(op="create")
+        if creates.height:
+            # whatever came before it belongs to nothing that is judged
+            self.restart()
+            new = pl.concat([creates, new.filter(pl.col("start") > creates["end"].max())])
         load = new.filter(pl.col("op") != "create", phase="load")
         increments = load.filter(op="increment")
         self.operations += load.height
@@ -78,89 +94,112 @@ class Follower:
         self.failed += increments.filter(outcome="fail").height
         told = pl.col("value").filter(COUNT)
         seen = load.filter(outcome="ok").sort("end").group_by(WORKER)
-        self.workers = pl.concat(
-            [
-                self.workers,
-                seen.agg(
-                    first=pl.col("start").min(),
-                    requests=pl.len().cast(pl.Int64),
-                    acknowledged=ACKNOWLEDGED.sum().cast(pl.Int64),
-                    highest=told.max(),
-                    value=told.last(),
-                    at=pl.col("end").filter(COUNT).last(),
-                ),
-            ]
+        answered = seen.agg(
+            first=pl.col("start").min(),
+            requests=pl.len().cast(pl.Int64),
+            acknowledged=ACKNOWLEDGED.sum().cast(pl.Int64),
+            highest=told.max(),
+            value=told.last(),
+            at=pl.col("end").filter(COUNT).last(),
         )
-        self.workers = (
-            self.workers.group_by(WORKER)
-            .agg(
-                pl.col("first").min(),
-                pl.col("requests", "acknowledged").sum(),
-                pl.col("highest").max(),
-                pl.col("value").sort_by("at", nulls_last=False).last(),
-                pl.col("at").max(),
-            )
-            .sort("first", "worker", "boot")
-        )
+        both = pl.concat([self.workers, answered]).group_by(WORKER)
+        self.workers = both.agg(
+            pl.col("first").min(),
+            pl.col("requests", "acknowledged").sum(),
+            pl.col("highest").max(),
+            pl.col("value").sort_by("at", nulls_last=False).last(),
+            pl.col("at").max(),
+        ).sort("first", "worker", "boot")
         self.counter = pl.concat([self.counter, new.filter(COUNT)]).tail(KEEP)
         self.list = pl.concat([self.list, new.filter(~COUNT)]).tail(KEEP)
 
     @property
-    def lost(self) -> int:
-        """Acknowledged increments that are in no count that was seen, at the least.
+    def last(self) -> pl.DataFrame:
+        """The last operations on the counter and on the list."""
+        return pl.concat([self.counter, self.list])
 
-        Those of each worker are compared with the highest value that it answered. Where one
-        answers more than was asked of it, the count is not its own: there is one for all.
-        """
-        told = self.workers.drop_nulls("highest")
-        acknowledged, highest = pl.col("acknowledged"), pl.col("highest")
+    @property
+    def before(self) -> pl.DataFrame | None:
+        """The increments of each worker that are not among those; None if all are."""
+        kept = self.counter.filter(ACKNOWLEDGED, outcome="ok", phase="load").group_by(WORKER).len()
+        gone = self.workers.join(kept, on=WORKER, how="left", nulls_equal=True).select(
+            *WORKER, acknowledged=pl.col("acknowledged") - pl.col("len").fill_null(0)
+        )
+        return gone if gone["acknowledged"].sum() else None
+
+    @property
+    def of(self) -> Of:
+        """What has a count of its own, going by the answers: each worker, if none was told more
+        than was asked of it, or else there is one for all."""
         under_way = self.unknown + self.counter["client"].n_unique()
-        if told.select((highest > acknowledged + under_way).any()).item():
-            return max(0, self.acknowledged - told.select(highest.max()).item())
-        return told.select((acknowledged - highest).clip(0).sum()).item()
+        more = pl.col("highest") > pl.col("acknowledged") + under_way
+        return "none" if self.workers.select(more.any()).item() else "worker"
+
+    @property
+    def lost(self) -> int:
+        """Acknowledged increments that are in no count that was told, at the least."""
+        behind = (pl.col("acknowledged") - pl.col("highest").fill_null(0)).clip(0)
+        if self.of == "none":
+            behind = (pl.col("acknowledged").sum() - pl.col("highest").max()).clip(0)
+        return int(self.workers.select(behind.sum()).item())
 
 
 def whole_lines(chunk: bytes) -> bytes:
     return chunk[: chunk.rfind(b"\n") + 1]
 
 
+def so_far(verdict: Verdict) -> Verdict:
+    """A verdict with nothing in it that a later answer may undo."""
+    return replace(verdict, anomalies=tuple(a for a in verdict.anomalies if a.name in FACTS))
+
+
 def rows_so_far(follower: Follower, verdict: Verdict) -> list[list[Any]]:
     """The table while the load runs: what, how many, and a remark."""
-    found = {each.name: each for each in verdict.anomalies if each.name in FACTS}
-    cut = follower.operations > follower.counter.height + follower.list.height
-    of = f"in the last {KEEP:,} operations" if cut else ""
+    first: list[Any] = ["so far", "nothing wrong", number(follower.operations, "operation")]
+    for anomaly in verdict.anomalies[:1]:
+        first = ["so far", "violated", anomaly.why]
+    cut = follower.operations > follower.last.height
     last = follower.workers.with_row_index("n", 1).drop_nulls("at").sort("at").tail(1)
-    rows: list[list[Any]] = [
-        ["so far", "nothing wrong", f"in {number(follower.operations, 'operation')}"],
+    seen = [[value, f"by worker {n}"] for n, value in last.select("n", "value").iter_rows()]
+    return [
+        first,
         ["acknowledged increments", follower.acknowledged, ""],
-        ["value last seen", None, ""],
-        ["lost", follower.lost, "at the least; the audit will tell"],
-        *([FACTS[name], 0, of] for name in ALWAYS if name not in found),
-        *([FACTS[name], anomaly.count, of] for name, anomaly in found.items()),
-        ["lost items", None, "the audit will tell"],
+        ["value last seen", *(seen or [[None, ""]])[0]],
+        ["lost so far", follower.lost, "at the least; the audit will tell"],
+        *rows_of_anomalies(verdict, f"in the last {KEEP:,} operations" if cut else ""),
+        *rows_of_outcomes(follower),
+        *rows_of_workers(follower, {}),
     ]
-    for anomaly in list(found.values())[:1]:
-        rows[0][1:] = "violated", anomaly.why
-    for n, value in last.select("n", "value").iter_rows():
-        rows[2][1:] = value, f"worker {n}"
-    return rows + rows_of_outcomes(follower) + rows_of_workers(follower, {})
 
 
-def rows_at_the_end(follower: Follower, verdict: Verdict) -> list[list[Any]]:
+def rows_at_the_end(follower: Follower, verdict: Verdict, seen: pl.DataFrame) -> list[list[Any]]:
     """The same table when the audit is judged."""
-    found = {each.name: each.count for each in verdict.anomalies}
-    always = {"lost update": verdict.lost, **dict.fromkeys(ALWAYS, 0), "lost item": 0}
-    titles = FACTS | {"lost update": "lost", "lost item": "lost items"}
-    division = verdict.division
-    copies = division.copies if division and division.what == "counter" else ()
-    rows: list[list[Any]] = [
+    audit = seen.filter(op="read", outcome="ok", phase="audit").sort("end")
+    audited = dict(audit.group_by("boot").agg(pl.col("value").last()).iter_rows())
+    differ = "it differs" if verdict.audited is None and audited else ""
+    return [
         ["verdict", verdict.verdict, verdict.why],
         ["acknowledged increments", verdict.acknowledged, ""],
-        ["value the audit read", verdict.audited, f"{len(copies)} counters" if copies[1:] else ""],
-        *([titles.get(name, name), count, ""] for name, count in (always | found).items()),
+        ["value the audit read", verdict.audited, differ],
+        ["lost", verdict.lost, ""],
+        *rows_of_anomalies(verdict, "", at_the_end=True),
+        *rows_of_outcomes(follower),
+        *rows_of_workers(follower, audited),
     ]
-    audited = {copy.boot: copy.audited for copy in copies if division and division.of == "worker"}
-    return rows + rows_of_outcomes(follower) + rows_of_workers(follower, audited)
+
+
+def rows_of_anomalies(
+    verdict: Verdict, remark: str, *, at_the_end: bool = False
+) -> list[list[Any]]:
+    """Those that there are, and a few that everyone looks for; the lost ones have their own row."""
+    found = {anomaly.name: anomaly.count for anomaly in verdict.anomalies}
+    rows: list[list[Any]] = []
+    for name in (name for name, _, _ in table() if name != "lost update"):
+        if name == "lost item" and not at_the_end:
+            rows.append([name, None, "the audit will tell"])
+        elif name in found or name in ALWAYS:
+            rows.append([name, found.get(name, 0), remark])
+    return rows
 
 
 def rows_of_outcomes(follower: Follower) -> list[list[Any]]:
@@ -173,7 +212,7 @@ def rows_of_outcomes(follower: Follower) -> list[list[Any]]:
 def rows_of_workers(
     follower: Follower, audited: Mapping[str | None, int | None]
 ) -> list[list[Any]]:
-    """The worker's own value: what the audit read there if it is in `audited`, or its last one."""
+    """Each with the value that the audit read there, by boot id, or else the last one it told."""
     rows = []
     for n, each in enumerate(follower.workers.iter_rows(named=True), 1):
         remarks = [number(each["requests"], "request")]
@@ -192,19 +231,38 @@ def in_a_few_lines(verdict: Verdict) -> str:
     return "\n".join([*lines, *textwrap.wrap(counts, 80)])
 
 
-def pictures(seen: pl.DataFrame, verdict: Verdict) -> dict[str, Any]:
-    """The charts of the page, as Vega-Lite."""
+def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[str, Any]:
+    """The pictures of the page: layout and tables for Vega-Lite, title and words."""
     if not verdict.acknowledged:
         return {}
     from loadtest import charts  # Altair takes a second to import, and not every page is opened
 
+    shown = charts.Seen(seen)
+    # the same numbers, and so the same colours, as long as the run goes on
+    shown.workers = follower.workers.select(
+        *WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1))
+    )
+    before = follower.before
     drawn = {
-        "value": charts.value_over_time(seen, verdict),
-        "lost": charts.lost_over_time(seen, verdict),
+        "value": charts.value_over_time.picture(shown, verdict, before=before),
+        "lost": charts.lost_over_time.picture(shown, verdict, before=before, of=follower.of),
     }
-    if verdict.anomalies:
-        drawn["witness"] = charts.space_time(verdict.anomalies[0].witness, seen)
-    return {name: chart.to_dict(validate=False) for name, chart in drawn.items()}
+    for anomaly in verdict.anomalies[:1]:
+        drawn["witness"] = charts.space_time.picture(
+            anomaly.witness, shown, title=f"The first {anomaly.name}"
+        )
+    return {
+        "config": charts.config("var(--quiet)", "var(--line)"),
+        **{
+            name: {
+                "title": picture.title,
+                "said": " ".join(picture.said) or verdict.anomalies[0].why,
+                "space": picture.height + picture.around,
+                "spec": picture.spec() | {"height": picture.height, "datasets": picture.tables},
+            }
+            for name, picture in drawn.items()
+        },
+    }
 
 
 class Answers:
@@ -233,11 +291,12 @@ class Answers:
         if run != self.run:
             self.run, self.follower = run, Follower()
         self.follower.look(paths)
-        seen = pl.concat([self.follower.counter, self.follower.list])
-        verdict = judge(seen)
-        rows = rows_so_far(self.follower, verdict)
-        drawn = pictures(seen, verdict) if draw else {}
-        return {"rows": rows, "pictures": drawn}
+        seen = self.follower.last
+        verdict = so_far(judge(seen))
+        return {
+            "rows": rows_so_far(self.follower, verdict),
+            "pictures": pictures(self.follower, seen, verdict) if draw else {},
+        }
 
     def judge(self, paths: list[str], draw: bool, **_: Any) -> dict[str, Any]:
         self.run, self.follower = "", Follower()
@@ -245,8 +304,8 @@ class Answers:
         self.follower.add(seen)
         verdict = judge(seen)
         return {
-            "rows": rows_at_the_end(self.follower, verdict),
-            "pictures": pictures(seen, verdict) if draw else {},
+            "rows": rows_at_the_end(self.follower, verdict, seen),
+            "pictures": pictures(self.follower, seen, verdict) if draw else {},
             "verdict": verdict.to_json(),
             "text": in_a_few_lines(verdict),
         }

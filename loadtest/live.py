@@ -31,10 +31,18 @@ PHASES = {
     "auditing": "the load has stopped; now every worker is read",
     "judging": "the whole history is being judged",
 }
-# locust's own page is made of text alone, so that a link has to be put beside it
-LINK = """<a href="./state" style="position: fixed; left: 16px; bottom: 8px; padding: 4px 12px;
-border-radius: 4px; background: #15803d; color: #fff; font: 14px sans-serif; text-decoration: none"
->State: live picture</a>"""
+# a cell of locust's tables is text alone, so the link stands beside the tabs, or where they need
+# the room in the corner below
+LINK = """
+<style>
+  #state { position: absolute; top: 76px; right: 24px; padding: 3px 12px; border-radius: 4px;
+           background: #15803d; color: #fff; font: 14px sans-serif; text-decoration: none }
+  @media (max-width: 1200px) {
+    #state { position: fixed; top: auto; right: auto; bottom: 8px; left: 16px }
+  }
+</style>
+<a id="state" href="./state">State: live picture</a>
+"""
 
 
 class Beside:
@@ -174,7 +182,7 @@ def add_tab(ui: WebUI, live: Live) -> None:
     @ui.app.after_request
     def add_rows(reply: flask.Response) -> flask.Response:
         if flask.request.endpoint == "locust.index" and reply.mimetype == "text/html":
-            reply.set_data(reply.get_data(as_text=True).replace("</body>", LINK + "</body>"))
+            reply.set_data(reply.get_data(as_text=True).replace("</body>", f"{LINK}</body>"))
         if flask.request.endpoint == "locust.request_stats" and reply.is_json:
             report = reply.get_json()
             rows = [dict(zip(COLUMNS, shown(row), strict=True)) for row in live.rows]
