@@ -9,7 +9,7 @@
     end      when it was answered, same clock; null if it never was
     outcome  ok (it happened) · fail (refused: it certainly did not happen) · unknown (either)
     value    what was answered: the count, the position of an append, the length of `items`
-    item     the text appended; no item is sent twice in a run
+    item     the text appended (what is no text counts as its JSON); none is sent twice in a run
     items    the list that was read
     worker   the server's process        }
     thread   the thread that answered    }  null where the reply does not say
@@ -180,17 +180,22 @@ def _complaint(line: bytes) -> str:
         said = fields.get(name)
         if said is None:
             continue
-        if dtype.is_integer() and not (type(said) is int and _fits(said, dtype)):
-            least = "from 0 " if dtype.is_unsigned_integer() else ""
-            return f'"{name}" is {json.dumps(said)}, not a whole number {least}'.rstrip()
+        if dtype.is_integer() and type(said) is int and not _fits(said, dtype):
+            least = "below 0" if said < 0 and dtype.is_unsigned_integer() else "too large"
+            return f'"{name}" is {said}, which is {least}'
+        if dtype.is_integer() and type(said) is not int:
+            return f'"{name}" is {json.dumps(said)}, not a whole number'
         if isinstance(dtype, pl.Enum) and said not in (words := dtype.categories.to_list()):
             return f'"{name}" is {json.dumps(said)}, not one of {", ".join(words)}'
+        if isinstance(dtype, pl.Categorical) and not isinstance(said, str):
+            return f'"{name}" is {json.dumps(said)}, not text'
         if isinstance(dtype, pl.List) and not isinstance(said, list):
             return f'"{name}" is {json.dumps(said)}, not a list'
-    for rule, wrong in _RULES.items():
-        if pl.read_ndjson(io.BytesIO(line), schema=SCHEMA).select(wrong).item():
-            return rule
-    return "not as the schema says"
+    try:
+        part = pl.read_ndjson(io.BytesIO(line), schema=SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        return str(error).splitlines()[0]
+    return next(rule for rule, wrong in _RULES.items() if part.select(wrong).item())
 
 
 def _fits(number: int, dtype: pl.DataType) -> bool:

@@ -64,7 +64,7 @@ def judge(
         if order is not None:
             ordered = checker.order(history)
             if ordered is None:
-                click.echo("there is no order that explains all answers", err=True)
+                click.echo("no order explains all answers", err=True)
             else:
                 _write(order, [ordered.write_ndjson()])
     except (OSError, h.Malformed, jepsen.ManyClocks) as error:
