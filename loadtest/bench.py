@@ -1,23 +1,29 @@
 """python -m loadtest.bench: how fast, as ratios taken side by side in one run. It never fails."""
 
+import json
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 import polars as pl
+import requests
 from rich.table import Table
 
 from loadtest import cell, history
-from loadtest.cell import Load
+from loadtest.cell import Load, locust
+from loadtest.guardian import guarded
 from loadtest.redis_server import redis_server
 from loadtest.report import console
-from loadtest.server import serve
+from loadtest.server import Server, listening, serve
 from loadtest.topology import Topology
 from variants import VARIANTS
 
 SHAPE = Topology(2, 4)
 LOAD = Load(seconds=2, increments=0, pause_ms=0)
 ROUNDS = 3
+RUN_S = 6
 BARE = "loadtest.nothing"
 
 
@@ -38,6 +44,52 @@ def variants_against_a_bare_route() -> Table:
     return table
 
 
+def recording() -> Table:
+    """Locust's requests per second when it records and shows what it does, and when it does not."""
+    ways: dict[str, list[str]] = {
+        "neither": ["--headless", "--no-history"],
+        "recording": ["--headless"],
+        "recording and the live tab": ["--autostart", "--autoquit", "0"],
+    }
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with serve(BARE, SHAPE, log=folder / "server.log", pause_ms=0) as server:
+            for number in range(ROUNDS):
+                for way, options in ways.items():
+                    path = folder / f"{len(rates[way])}-{number}.jsonl"
+                    rates[way].append(locust_rate(server, path, options))
+    table = Table("locust does", "requests/s", "of neither", box=None)
+    for way, measured in rates.items():
+        ratio = median(a / b for a, b in zip(measured, rates["neither"], strict=True))
+        table.add_row(way, f"{median(measured):,.0f}", f"{ratio:.2f}")
+    return table
+
+
+def locust_rate(server: Server, path: Path, options: list[str]) -> float:
+    """Requests per second as locust itself counts them; the live page is looked at if there is."""
+    # locust adds the ending
+    figures = path.with_suffix(".json")
+    port = free_port()
+    options = [*options, "--web-host", "127.0.0.1", "--web-port", str(port)]
+    options += ["--run-time", f"{RUN_S}s", "--json-file", str(path.with_suffix(""))]
+    with guarded(locust(server, path, 16, *options), log=path.with_suffix(".log")) as process:
+        while process.poll() is None:
+            for page in ("stats/requests", "state/now.json"):
+                with suppress(requests.RequestException):
+                    requests.get(f"http://127.0.0.1:{port}/{page}", timeout=5)
+            time.sleep(1)
+    rows = json.loads(figures.read_text())
+    began = min(row["start_time"] for row in rows)
+    ended = max(row["last_request_timestamp"] for row in rows)
+    return float(sum(row["num_requests"] for row in rows) / (ended - began))
+
+
+def free_port() -> int:
+    with listening(0) as listener:
+        return int(listener.getsockname()[1])
+
+
 def rate(variant: str, path: Path, redis_url: str) -> float:
     """Requests per second that were answered during the load."""
     env = cell.state_of_its_own(path, redis_url)
@@ -51,7 +103,13 @@ def rate(variant: str, path: Path, redis_url: str) -> float:
 
 def main() -> None:
     out = console()
-    out.print(variants_against_a_bare_route())
+    for title, table in (
+        ("What recording costs", recording),
+        (f"What each variant costs, at {SHAPE} without a pause", variants_against_a_bare_route),
+    ):
+        out.print(f"[bold]{title}[/bold]")
+        out.print(table())
+        out.print()
 
 
 if __name__ == "__main__":
