@@ -12,6 +12,7 @@ import requests
 from rich.table import Table
 
 from loadtest import cell, history
+from loadtest.bench_judge import judge_at_sizes
 from loadtest.cell import Load, locust
 from loadtest.guardian import guarded
 from loadtest.redis_server import redis_server
@@ -57,7 +58,7 @@ def recording() -> Table:
         with serve(BARE, SHAPE, log=folder / "server.log", pause_ms=0) as server:
             for number in range(ROUNDS):
                 for way, options in ways.items():
-                    path = folder / f"{len(rates[way])}-{number}.jsonl"
+                    path = folder / f"{way}-{number}.jsonl"
                     rates[way].append(locust_rate(server, path, options))
     table = Table("locust does", "requests/s", "of neither", box=None)
     for way, measured in rates.items():
@@ -104,6 +105,7 @@ def rate(variant: str, path: Path, redis_url: str) -> float:
 def main() -> None:
     out = console()
     for title, table in (
+        ("What a judgement costs", judge_at_sizes),
         ("What recording costs", recording),
         (f"What each variant costs, at {SHAPE} without a pause", variants_against_a_bare_route),
     ):
