@@ -201,14 +201,15 @@ def stale_read(run: Run) -> Found | None:
         B                          |-- read → 0 --|
     """
     found = []
-    for thing in (run.counter, run.items):
+    for thing in run.things:
         reads = thing.answered.with_columns(ended=end_above(run.within)).filter(~pl.col("write"))
         reads = _counted(run, reads, "start", thing.writes.select("clock", at="end"), exact=False)
         below = (pl.col("value") < pl.col("before")) | (pl.col("ended") < pl.col("start"))
         found.append((thing, reads.filter(below)))
-    count, thing, read = _earliest(found)
-    if read is None:
+    earliest = _earliest(found)
+    if earliest is None:
         return None
+    count, thing, read = earliest
     clock = pl.col("clock") == read["clock"]
     if read["ended"] < read["start"]:
         higher = (pl.col("end") == read["ended"]) & (pl.col("rank") > read["rank"])
@@ -234,7 +235,7 @@ def future_read(run: Run) -> Found | None:
         B                     |-- increment → 1 --|
     """
     found = []
-    for thing in (run.counter, run.items):
+    for thing in run.things:
         sent = (part.select("clock", at="start") for part in (thing.writes, thing.unknown))
         begun = pl.concat(sent)
         reads = _counted(run, thing.reads, "end", begun, exact=True)
@@ -243,9 +244,10 @@ def future_read(run: Run) -> Found | None:
             elsewhere = begun.height - pl.col("here").fill_null(0).cast(pl.Int64)
             reads = reads.with_columns(pl.col("before") + elsewhere)
         found.append((thing, reads.filter(pl.col("value") > pl.col("before"))))
-    count, thing, read = _earliest(found)
-    if read is None:
+    earliest = _earliest(found)
+    if earliest is None:
         return None
+    count, thing, read = earliest
     (one,) = run.operations(read["row"])
     (ended,) = run.moments((one, one.end))
     why = (
@@ -285,18 +287,17 @@ def _counted(
 
 def _earliest(
     found: list[tuple[Thing, pl.DataFrame]],
-) -> tuple[int, Thing, dict[str, Any] | None]:
+) -> tuple[int, Thing, dict[str, Any]] | None:
     """How many rows there are, and the thing and the row that ended first."""
     firsts = [
         (row["end"], n, thing, row)
         for n, (thing, rows) in enumerate(found)
         for row in rows.sort("end", "row").head(1).iter_rows(named=True)
     ]
-    count = sum(rows.height for _, rows in found)
     if not firsts:
-        return 0, found[0][0], None
+        return None
     _, _, thing, row = min(firsts, key=lambda first: first[:2])
-    return count, thing, row
+    return sum(rows.height for _, rows in found), thing, row
 
 
 def non_monotonic_read(run: Run) -> Found | None:
@@ -326,12 +327,13 @@ def _less_than_before(
 ) -> Found | None:
     """Reads of less than something (`above`) that the same client was told before."""
     found = []
-    for thing in (run.counter, run.items):
+    for thing in run.things:
         less = of(thing).with_columns(ended=end_above("client", above))
         found.append((thing, less.filter(~pl.col("write") & (pl.col("ended") < pl.col("start")))))
-    count, thing, read = _earliest(found)
-    if read is None:
+    earliest = _earliest(found)
+    if earliest is None:
         return None
+    count, thing, read = earliest
     higher = of(thing).filter(
         above
         & (pl.col("client") == read["client"])
@@ -424,9 +426,10 @@ def duplicated_item(run: Run) -> Found | None:
         A  |-- append x → 1 --|
         B                         |-- items → [x, x] --|
     """
-    twice = pl.concat(
-        reads.filter(pl.struct("row", "item").is_duplicated()) for reads in run.different_reads()
-    )
+    if run.longest.is_empty():
+        return None
+    again = pl.struct("row", "item").is_duplicated()
+    twice = _in_reads(run, lambda reads: reads.filter(again))
     return _in_a_read(run, twice, "twice")
 
 
@@ -437,9 +440,16 @@ def unexpected_item(run: Run) -> Found | None:
 
         A  |-- items → [y] --|                                        nobody ever sent y
     """
+    if run.longest.is_empty():
+        return None
     sent = run.appends.select("item")
-    unsent = pl.concat(reads.join(sent, on="item", how="anti") for reads in run.different_reads())
+    unsent = _in_reads(run, lambda reads: reads.join(sent, on="item", how="anti"))
     return _in_a_read(run, unsent, "and nobody sent it")
+
+
+def _in_reads(run: Run, wrong: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """What is wrong in some read of the list, looked at a part of the reads at a time."""
+    return pl.concat(wrong(reads) for reads in run.different_reads())
 
 
 def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
@@ -465,6 +475,8 @@ def fork(run: Run) -> Found | None:
         A  |-- items → [x] --|
         B                        |-- items → [y, z] --|
     """
+    if run.longest.is_empty():
+        return None
     if run.forks.is_empty():
         return None
     ends = run.items.reads.select("row", "end")
@@ -487,14 +499,17 @@ def reordered_item(run: Run) -> Found | None:
         B                         |-- append y → 2 --|
         C                                                |-- items → [y, x] --|
     """
+    if run.longest.is_empty():
+        return None
     within = ["row", run.within] if run.within else ["row"]
     appends = run.appends.select("item", "start", "end", "clock", append="row")
-    parts = []
-    for reads in run.different_reads():
-        placed = reads.join(appends, on="item").sort("row", "at")
-        ended = pl.col("end").cum_min(reverse=True).shift(-1).over(within)
-        parts.append(placed.with_columns(ended=ended).filter(pl.col("ended") < pl.col("start")))
-    early = pl.concat(parts)
+    ended = pl.col("end").cum_min(reverse=True).shift(-1).over(within)
+
+    def too_early(reads: pl.DataFrame) -> pl.DataFrame:
+        placed = reads.join(appends, on="item").sort("row", "at").with_columns(ended=ended)
+        return placed.filter(pl.col("ended") < pl.col("start"))
+
+    early = _in_reads(run, too_early)
     if early.is_empty():
         return None
     b = early.sort("ended", "start", "row").row(0, named=True)
@@ -518,11 +533,11 @@ def misplaced_item(run: Run) -> Found | None:
         A  |-- append x → 1 --|
         B                         |-- items → [y, x] --|
     """
+    if run.longest.is_empty():
+        return None
     appends = run.appends.filter("ok").select("item", "value", "end", append="row")
-    moved = pl.concat(
-        reads.join(appends, on="item").filter(pl.col("value") != pl.col("at"))
-        for reads in run.different_reads()
-    )
+    elsewhere = pl.col("value") != pl.col("at")
+    moved = _in_reads(run, lambda reads: reads.join(appends, on="item").filter(elsewhere))
     if moved.is_empty():
         return None
     append, row, at = moved.sort("end", "append", "row").select("append", "row", "at").row(0)
@@ -540,7 +555,7 @@ def not_linearizable(run: Run) -> Found | None:
         B                         |-- increment → 1 --|
         C  |-- increment → 2 ---------------------------|
     """
-    found = [contradiction(run, thing) for thing in (run.counter, run.items)]
+    found = [contradiction(run, thing) for thing in run.things]
     reasons = [reason for reason in found if reason is not None]
     if not reasons:
         return None

@@ -178,12 +178,11 @@ def _division(run: Run) -> Division | None:
 
 def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
     """What holds of the counter and of the list, each by itself."""
-    things = (run.counter, run.items)
     guarantees = {
         "monotonic reads": "non-monotonic read" not in found,
         "read your writes": "read-your-writes" not in found,
         "sequential consistency": "not linearizable" not in found
-        or all(linearizability.contradiction(run, thing, "client") is None for thing in things),
+        or all(linearizability.contradiction(run, thing, "client") is None for thing in run.things),
     }
     totals = [
         division is not None
@@ -218,7 +217,7 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
     if run.sent_twice:
         item = run.sent_twice[0].item
         missing.append(f"{quoted(item or '')} was sent twice, so the list cannot be followed")
-    things = [thing for thing in (run.counter, run.items) if thing.acknowledged]
+    things = [thing for thing in run.things if thing.acknowledged]
     if not things:
         missing.append("nothing was acknowledged")
         return tuple(missing)
@@ -238,8 +237,9 @@ def _overlap(run: Run, thing: Thing) -> bool:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    times = thing.answered.select("write", "start", "end", "clock").sort("start")
-    return bool(times.select(overlap.any()).item())
+    times = thing.answered.select("write", "start", "end", "clock")
+    some = (times.head(10_000), times)  # of many, some will do
+    return any(part.sort("start").select(overlap.any()).item() for part in some)
 
 
 def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:

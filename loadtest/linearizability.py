@@ -234,7 +234,7 @@ def order(run: Run) -> pl.DataFrame | None:
     happened.
     """
     orders = []
-    for thing in (run.counter, run.items):
+    for thing in run.things:
         if contradiction(run, thing) is not None:
             return None
         named = _named(run) if thing.name == "list" else thing
@@ -243,7 +243,8 @@ def order(run: Run) -> pl.DataFrame | None:
         ranked = pl.concat([named.answered.select(columns), _filled(named, None).select(columns)])
         at = pl.col("start").cum_max().over("clock")
         orders.append(ranked.sort("rank", "start").select("row", at=at))
-    both = pl.concat(orders)
+    empty = pl.DataFrame(schema={"row": pl.UInt32, "at": pl.Int64})
+    both = pl.concat([empty, *orders])
     if run.within is None:
         both = both.sort("at", maintain_order=True)
     return run.history[both["row"]].with_columns(both["at"])

@@ -105,6 +105,12 @@ class Run:
         """The list's appends and reads."""
         return self._thing("list", "append", "items")
 
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        """The counter and the list, if anything was asked of them."""
+        both = (self.counter, self.items)
+        return tuple(thing for thing in both if thing.answered.height or thing.unknown.height)
+
     def _thing(
         self, name: Literal["counter", "list"], write: Literal["increment", "append"], read: str
     ) -> Thing:
