@@ -272,13 +272,14 @@ def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
         .encode(x=x, y=_count("value", "value answered")),
+        # below the dots, which have something to tell to a mouse
+        *([rings.encode(x=x, y=y)] if ringed else []),
         alt.Chart(table("told"))
         .mark_point(filled=True, size=22, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
         alt.Chart(table("last"))
         .mark_text(align="right", dy=-9)
         .encode(x=x, y=y, text=alt.Text("text:N")),
-        *([rings.encode(x=x, y=y)] if ringed else []),
     ]
 
 
@@ -373,25 +374,26 @@ def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
     load = seen.rows.filter(phase="load").select("label", "end")
     answered = load.filter(pl.col("end").is_not_null())
     counts = dict(answered.group_by("label").len().iter_rows())
+    processes = dict(seen.workers.select("label", "worker").iter_rows())
     bars = [
         {
             "row": label,
             "requests": counts.get(label, 0),
-            "left": label if worker is None else f"{label} ({worker})",
+            "left": label if processes.get(label) is None else f"{label} ({processes[label]})",
             "right": number(counts.get(label, 0), "request"),
         }
-        for label, worker in seen.workers.select("label", "worker").iter_rows()
+        for label in [*processes, *({UNLABELLED} & set(counts))]
     ]
-    said = f"{number(answered.height, 'answer')} from {number(len(bars), 'worker')}"
+    said = f"{number(answered.height, 'answer')} from {number(len(processes), 'worker')}"
     silent = load.height - answered.height
     said += f"; {number(silent, 'request')} had none." if silent else "."
     return Picture(
         layout=_requests,
-        variation=(len(bars),),
+        variation=(len(processes),),
         tables={"bars": _csv(bars)},
         title="Requests per worker",
         said=[said],
-        height=ROW * len(bars),
+        height=ROW * max(1, len(bars)),
         around=5,
     )
 
@@ -423,7 +425,7 @@ def latency(history: pl.DataFrame | Seen) -> Picture:
         tables={"bars": _csv(bars)},
         title="Latency",
         said=["Line: from 1 % to 99 % of the answers. Bar: the middle half. Tick: the median."],
-        height=ROW * len(bars),
+        height=ROW * max(1, len(bars)),
     )
 
 
