@@ -52,6 +52,9 @@ SEEN = {name: history.SCHEMA[name] for name in WORKER} | dict.fromkeys(
 )
 
 
+LAYOUTS: dict[Any, dict[str, Any]] = {}
+
+
 class Follower:
     """What the history of one run has shown so far.
 
@@ -251,6 +254,10 @@ def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[s
         drawn["witness"] = charts.space_time.picture(
             anomaly.witness, shown, title=f"The first {anomaly.name}"
         )
+    for picture in drawn.values():
+        # Altair is slow, and a layout stays while its tables change
+        if (layout := (picture.layout, picture.variation)) not in LAYOUTS:
+            LAYOUTS[layout] = picture.spec()
     return {
         "config": charts.config("var(--quiet)", "var(--line)"),
         **{
@@ -258,7 +265,8 @@ def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[s
                 "title": picture.title,
                 "said": " ".join(picture.said) or verdict.anomalies[0].why,
                 "space": picture.height + picture.around,
-                "spec": picture.spec() | {"height": picture.height, "datasets": picture.tables},
+                "spec": LAYOUTS[picture.layout, picture.variation]
+                | {"height": picture.height, "datasets": picture.tables},
             }
             for name, picture in drawn.items()
         },

@@ -280,7 +280,7 @@ def begin(environment: Environment, **_: Any) -> None:
             environment.process_exit_code = 2
             gevent.spawn(environment.runner.quit)
         raise
-    Run.live.phase = "running"
+    Run.live.phase = "ready" if Run.options.no_history else "running"
     if Run.options.at_least:
         gevent.spawn(stop_when_enough, environment, Run.recorder, *Run.options.at_least)
 
