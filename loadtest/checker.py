@@ -129,7 +129,7 @@ def judge(
         guarantees = _guarantees(run, {anomaly.name for anomaly in found})
     missing = _missing(run, workers, threads)
     writes = run.counter.acknowledged + run.items.acknowledged
-    counters = division if division is not None and division.what == "counter" else None
+    counters = None if run.overlaps_create else run.counter_division
     outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
     verdict: Literal["linearizable", "violated", "inconclusive"]
     if found:

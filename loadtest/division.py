@@ -160,8 +160,10 @@ def _say(of: Of, copies: tuple[Copy, ...], what: str) -> str:
             "with its request."
         )
     if of == "none":
-        rest = "Nothing lost." if not lost else f"{lost:,} lost."
-        return f"1 {what}: {acknowledged:,} acknowledged, {copies[0].audited:,} read. {rest}"
+        read = copies[0].audited or 0
+        more = f" ({read - acknowledged:,} never acknowledged)" if read > acknowledged else ""
+        rest = f"{lost:,} lost." if lost else "Nothing lost."
+        return f"1 {what}: {acknowledged:,} acknowledged, {read:,} read{more}. {rest}"
     title = f"{len(copies)} {what}s, one per {of}: "
     if not lost:
         parts = _sum([copy.acknowledged for copy in copies])

@@ -168,7 +168,7 @@ def _untold(run: Run, thing: Thing, within: Within | None) -> Contradiction | No
     missing = thing.most - taken.len()
     if missing <= 0:
         return None
-    too_late: list[int] = []
+    seen, too_late = pl.lit(True), []
     if missing > thing.unknown.height:
         other = (taken != pl.int_range(1, taken.len() + 1, eager=True)).arg_true()
         gap = 1 + (taken.len() if other.is_empty() else other[0])
@@ -178,7 +178,8 @@ def _untold(run: Run, thing: Thing, within: Within | None) -> Contradiction | No
         if wrong.is_empty():
             return None
         gap, too_late = wrong["rank"][0] // 2, wrong["row"].to_list()
-    higher = thing.answered.filter(pl.col("rank") > 2 * gap).sort("end", "row").head(1)
+        seen = pl.col("clock") == wrong["clock"][0]
+    higher = thing.answered.filter(seen & (pl.col("rank") > 2 * gap)).sort("end", "row").head(1)
     rows = (higher["row"][0], *too_late)
     one, *unknown = run.operations(*rows)
     why = f"{whose(one)} {told(one, higher['value'][0])}, yet nobody was told {gap:,}"

@@ -29,12 +29,12 @@ def told(operation: Operation, at: int | None = None) -> str:
 
 def where(*operations: Operation) -> str:
     """Who answered, as far as it is known: " at worker 4242, threads 5 and 6"."""
-    workers = sorted({o.worker for o in operations if o.worker is not None})
+    workers = list(dict.fromkeys(o.worker for o in operations if o.worker is not None))
     if not workers:
         return ""
     if len(workers) > 1:
         return f" at workers {both(workers)}"
-    threads = sorted({o.thread for o in operations if o.thread is not None})
+    threads = list(dict.fromkeys(o.thread for o in operations if o.thread is not None))
     named = "thread" if len(threads) == 1 else "threads"
     return f" at worker {workers[0]}" + (f", {named} {both(threads)}" if threads else "")
 

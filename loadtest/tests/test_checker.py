@@ -150,8 +150,7 @@ def test_a_list_alone_may_be_divided():
     assert (verdict.division.what, verdict.division.of) == ("list", "worker")
     assert verdict.why.startswith("2 lists, one per worker: 2 + 1 = 3 acknowledged.")
     assert "lost item" not in {anomaly.name for anomaly in verdict.anomalies}
-    assert verdict.audited is None
-    assert verdict.lost == 0
+    assert (verdict.audited, verdict.lost) == (3, 0)
 
 
 def test_a_worker_that_no_audit_reached_is_not_lost():
