@@ -19,7 +19,7 @@ from loadtest.division import LEVELS
 from loadtest.history import Operation
 from loadtest.linearizability import contradiction, end_above, same_value
 from loadtest.run import Run, Thing
-from loadtest.words import number, quoted, sentence, told, where, who, whose
+from loadtest.words import number, quoted, sentence, told, where, who, whose, yet
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def lost_update(run: Run) -> Found | None:
         one, other = run.operations(*pair)
         value = one.value or 0
         why = f"{whose(one)} and {whose(other)} were both told {value:,}{where(one, other)}"
-        if _overlap(one, other):
+        if division.of == "request":
+            why += ": each counted in a state of its own, which was gone with the request"
+        elif _overlap(one, other):
             why += f": both read {value - 1:,} and wrote {value:,}, and one is gone"
         else:
             why += ", though the one had ended before the other began"
@@ -184,11 +186,7 @@ def _yet(run: Run, first: int, second: int) -> tuple[tuple[Operation, ...], str]
     """Two operations, one before the other, and what they should not have been told."""
     one, other = run.operations(first, second)
     ended, began = run.moments((one, one.end), (other, other.start))
-    why = (
-        f"{whose(one)} ended at {ended} before {whose(other)} began at {began}, "
-        f"yet the first {told(one)} and the second {told(other)}"
-    )
-    return (one, other), sentence(why)
+    return (one, other), sentence(yet(one, other, ended, began))
 
 
 def stale_read(run: Run) -> Found | None:

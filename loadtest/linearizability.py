@@ -24,7 +24,7 @@ from typing import Literal
 import polars as pl
 
 from loadtest.run import NEVER, Run, Thing
-from loadtest.words import number, quoted, sentence, told, where, whose
+from loadtest.words import number, quoted, sentence, told, where, whose, yet
 
 Within = Literal["clock", "client"]
 
@@ -155,10 +155,7 @@ def _too_early(run: Run, thing: Thing, within: Within | None) -> Contradiction |
     rows = (early["row"][0], late["row"][0])
     one, other = run.operations(*rows)
     ended, began = run.moments((one, one.end), (other, other.start))
-    why = (
-        f"{whose(one)} ended at {ended} before {whose(other)} began at {began}, yet the first "
-        f"{told(one)} and the second {told(other, late['value'][0])}"
-    )
+    why = yet(one, other, ended, began, late["value"][0])
     return Contradiction(rows, sentence(why))
 
 

@@ -27,6 +27,18 @@ def told(operation: Operation, at: int | None = None) -> str:
     return f"was told {operation.value:,}"
 
 
+def yet(one: Operation, other: Operation, ended: str, began: str, value: int | None = None) -> str:
+    """One ended before the other began, and what they were told nevertheless."""
+    later = whose(other)
+    if who(one) == who(other):
+        later = f"its later {later.removeprefix(who(other))[3:]}"
+    if one.op == other.op and one.value is not None and one.value == other.value:
+        answers = f"both were told {one.value:,}"
+    else:
+        answers = f"the first {told(one)} and the second {told(other, value)}"
+    return f"{whose(one)} ended at {ended} before {later} began at {began}, yet {answers}"
+
+
 def where(*operations: Operation) -> str:
     """Who answered, as far as it is known: " at worker 4242, threads 5 and 6"."""
     workers = list(dict.fromkeys(o.worker for o in operations if o.worker is not None))

@@ -124,6 +124,7 @@ def test_a_state_per_request():
     verdict = judge(counted({(1, 1): [1, 1, 1]}, [((1, 1), 0), ((1, 1), 0)]))
     assert (verdict.division.of, verdict.lost, verdict.audited) == ("request", 3, 0)
     assert verdict.why.startswith("A counter per request: 3 acknowledged, each told 1")
+    assert "each counted in a state of its own" in verdict.anomalies[0].why
 
 
 def test_copies_that_read_the_same_by_accident_are_still_copies():
@@ -349,6 +350,14 @@ def test_the_contradiction_says_when_and_what():
     assert verdict.anomalies[-1].why == (
         "Client 2's increment ended at 0.0 ms before client 0's increment began at 12.0 ms, "
         "yet the first was told 3 and the second was told 2."
+    )
+
+
+def test_one_client_and_equal_answers_are_said_shorter():
+    anomalies = judge("A  |-- increment → 1 --|  |-- increment → 1 --|").anomalies
+    assert anomalies[1].why == (
+        "Client 0's increment ended at 20.0 ms before its later increment began at 23.0 ms, "
+        "yet both were told 1."
     )
 
 
