@@ -322,6 +322,40 @@ def test_one_number_on_two_clocks_is_two_clients():
     assert judge(apart).guarantees["monotonic reads"] is True
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "anomaly"),
+    [
+        (
+            {"op": "increment", "value": 2},
+            {"op": "increment", "value": 1},
+            "real-time inversion",
+        ),
+        ({"op": "increment", "value": 1}, {"op": "read", "value": 0}, "stale read"),
+        ({"op": "read", "value": 1}, {"op": "increment", "value": 1}, "future read"),
+        ({"op": "increment", "value": 2}, {"op": "increment", "outcome": "unknown"}, None),
+        (
+            {"op": "append", "item": "x", "value": 2},
+            {"op": "append", "item": "y", "value": 1},
+            "reordered item",
+        ),
+    ],
+)
+@pytest.mark.parametrize("client", [0, 1])
+def test_what_ends_at_the_nanosecond_another_begins_overlaps_it(first, second, anomaly, client):
+    def history(gap):
+        one = Operation(client=0, start=0, end=10, **first)
+        other = Operation(client=client, start=10 + gap, end=20, **second)
+        items = Operation(client=7, op="items", start=30, end=40, items=("y", "x"), value=2)
+        return [one, other, *([items] if first["op"] == "append" else [])]
+
+    assert judge(history(gap=0)).anomalies == ()
+    names = [found.name for found in judge(history(gap=1)).anomalies]
+    assert (anomaly or "not linearizable") in names
+    assert names[-1] == "not linearizable"
+    holds = judge(history(gap=1)).guarantees["sequential consistency"]
+    assert holds == (client == 1)
+
+
 def test_not_linearizable_but_sequentially_consistent():
     verdict = judge(
         """
