@@ -85,8 +85,10 @@ def test_the_last_point_of_the_loss_is_what_the_audit_found():
 
 def test_as_long_as_there_is_no_audit_the_loss_says_so():
     picture = charts.lost_over_time.picture(history.frame(TWO_FAULTS[:4]))
-    assert "no audit yet" in picture.said[-1]
+    assert "No audit has settled it" in picture.said[-1]
     assert table(picture, "last")["text"].item() == "1 of 4 lost"
+    picture = charts.lost_over_time.picture(history.frame(TWO_FAULTS[:4]), of="none")
+    assert table(picture, "last")["text"].item() == "2 of 4 lost"
 
 
 def test_the_value_over_time_has_every_answer_its_worker_and_the_ringed_witnesses():
