@@ -1,5 +1,4 @@
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -155,20 +154,6 @@ def test_what_a_history_says_never_becomes_code(evil):
     tags = Tags(evil.read_text())
     assert len(tags.all("script")) == 3
     assert not tags.all("img")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if not found:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on PATH")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as p:
-        options = ["--no-sandbox", "--disable-background-networking"]
-        chromium = p.chromium.launch(executable_path=found, args=options)
-        yield chromium
-        chromium.close()
 
 
 ALL_DRAWN = """() => [...document.querySelectorAll('.chart')]
