@@ -4,7 +4,7 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help check $(VARIANTS) diff judge report test lint bench pictures setup lock clean
+.PHONY: help check $(VARIANTS) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -38,8 +38,17 @@ judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
 report: .venv/run ## open the page that the last check wrote
 	@$(PY) -m loadtest report
 
+notebooks: .venv/notebooks ## the course: six walkthroughs in Jupyter
+	@$(PY) -m jupyterlab notebooks/1-where-did-my-updates-go.ipynb
+
 test: .venv/dev ## all tests, on real servers
 	@$(PY) -m pytest
+
+test-notebooks: .venv/dev ## every notebook from top to bottom, and its exercises
+	@$(PY) -m pytest notebooks/tests
+
+nightly: .venv/dev ## the checker against brute force, 100,000 times
+	@HISTORIES=100000 $(PY) -m pytest --timeout 0 loadtest/tests/test_agreement.py
 
 lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .
