@@ -306,7 +306,10 @@ def end(environment: Environment, **_: Any) -> None:
             audit(Run.recorder, str(environment.host))
         Run.recorder.file.close()
         Run.files.complete()
-        if not is_worker(environment):
+        if is_worker(environment):
+            # all clients have stopped; locust would wait once more before the next run
+            environment.stop_timeout = 0
+        else:
             log.info("history: %s", Run.files.path)
             asked = Run.options.exit_by_verdict or not Run.options.at_least
             Run.live.end(judge=asked and not Run.options.no_history)
