@@ -290,6 +290,17 @@ def test_a_count_cannot_be_followed_across_a_create(create):
     assert verdict.anomalies == ()
 
 
+def test_what_begins_during_a_create_overlaps_it():
+    verdict = judge(
+        """
+        A      |-- create → 0 -----------|
+        B            |-- increment → 1 ------|
+        C                                        |-- increment → 2 --|
+        """
+    )
+    assert verdict.why.startswith("Nothing is wrong, but nothing is shown: a create overlaps")
+
+
 def test_a_refused_create_changes_nothing():
     verdict = judge(
         """
@@ -427,6 +438,21 @@ def test_one_client_and_equal_answers_are_said_shorter():
             C                           |-- items → [y] --|
             """,
             'Client 0\'s append of "x" was told 1, and client 2\'s read of the list has "y" there.',
+        ),
+        (
+            """
+            A |-- append x ----------->
+            B   |-- items → [x, x] --|
+            """,
+            'Client 1\'s read of the list has "x" twice, and it was sent once.',
+        ),
+        (
+            """
+            A |-- append x ----------->
+            B    |-- append y → 3 --|
+            C       |-- items → [x] --|
+            """,
+            'Client 1\'s append of "y" was told 3, yet nobody was told 2.',
         ),
         (
             """
