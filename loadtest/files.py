@@ -30,6 +30,11 @@ class Part:
     machine: str = MACHINE
     complete: bool = False
 
+    @property
+    def here(self) -> bool:
+        # two machines may have one name
+        return self.machine == MACHINE and Path(self.path).exists()
+
 
 told: dict[str, dict[str, Part]] = defaultdict(dict)
 """Run → locust process → what it told of its file."""
@@ -78,15 +83,23 @@ class Files:
 
     def here(self) -> list[str]:
         """The files on this machine."""
-        return [part.path for part in self.parts if part.machine == MACHINE]
+        return [part.path for part in self.parts if part.here]
 
-    def missing(self) -> list[str]:
-        """What this machine lacks of the history, in words; nothing if it has all."""
-        return [
-            f"{part.path} {'breaks off' if part.complete is False else f'is on {part.machine}'}"
-            for part in self.parts
-            if part.machine != MACHINE or not part.complete
+    def whole(self) -> bool:
+        """Whether this machine has all of the history."""
+        return all(part.here and part.complete for part in self.parts)
+
+    def to_bring_together(self) -> str:
+        """What to do for a verdict where it has not."""
+        lines = [
+            "No verdict: the history is not all on this machine. Bring these files together,",
+            "then: python -m loadtest judge FILE…  Times compare within one machine only.",
+            "",
         ]
+        for part in self.parts:
+            where = "here" if part.here else f"on {part.machine}"
+            lines.append(f"  {where}: {part.path}" + ("" if part.complete else " (it breaks off)"))
+        return "\n".join(lines)
 
     def wait(self, seconds: float) -> None:
         """Stops the load in every locust worker, and waits until their files are complete."""
@@ -102,7 +115,7 @@ class Files:
 
     def merge(self) -> None:
         """Makes one file of the parts, unless this machine lacks some."""
-        if self.missing():
+        if not self.whole():
             return
         with self.path.open("wb") as whole:
             for name in self.here():

@@ -127,8 +127,8 @@ class Live:
 
     def end(self, *, judge: bool) -> None:
         """The files are complete: asks for the verdict, unless somebody else is to judge."""
-        if judge and (missing := self.files.missing()):
-            self.text = elsewhere(self.files, missing)
+        if judge and not self.files.whole():
+            self.text = self.files.to_bring_together()
             self.show({"rows": [["no verdict", None, self.text], *self.rows[1:]]})
         elif judge:
             self.phase = "judging"
@@ -156,16 +156,6 @@ class Live:
         if self.going_on and (self.phase != "running" or not self.answer):
             return [[self.phase, None, PHASES[self.phase]], *self.answer.get("rows", [])[1:]]
         return self.answer.get("rows", [])
-
-
-def elsewhere(files: Files, missing: list[str]) -> str:
-    """What to do for a verdict, where the history is not all here."""
-    names = " ".join(Path(path).name for path in files.here())
-    return (
-        f"The history is not all on this machine: {'; '.join(missing)}. Bring the files together "
-        f"with {names}, then: python -m loadtest judge FILE…  (times are compared only within "
-        "one machine)"
-    )
 
 
 def add_tab(ui: WebUI, live: Live) -> None:
