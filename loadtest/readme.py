@@ -3,10 +3,9 @@
 Each stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
-import re
 from pathlib import Path
 
-from loadtest import anomalies, promises, topology
+from loadtest import anomalies, checker, history, promises, topology
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -17,8 +16,20 @@ def parts() -> dict[str, str]:
     return {
         "promises": promises.markdown(topology.DEFAULT),
         "anomalies": anomaly_table(),
+        "judged": f"```\n{judged(four_lines())}\n```",
         "diff": f"```diff\n{variant_diff('plain_global', 'locked_global')}\n```",
     }
+
+
+def four_lines() -> str:
+    """The history that the README shows."""
+    blocks = README.read_text(encoding="utf-8").split("```\n")
+    return next(block for block in blocks if block.startswith('{"client"'))
+
+
+def judged(history_lines: str) -> str:
+    """What `judge` prints of a history."""
+    return str(checker.judge(history.parse(history_lines.encode(), "four.jsonl")))
 
 
 def anomaly_table() -> str:
@@ -31,8 +42,9 @@ def variant_diff(before: str, after: str) -> str:
     sources = [
         (ROOT / "variants" / f"{name}.py").read_text(encoding="utf-8") for name in (before, after)
     ]
+    # from the state to the end of increment
     increments = [
-        re.search(r"^cache.*?^def increment.*?\n\n\n", source, re.S | re.M)[0].splitlines()
+        source[source.index("cache =") : source.index("\n\n\ndef read")].splitlines()
         for source in sources
     ]
     plain = [line.strip() for line in increments[0]]
@@ -46,10 +58,12 @@ def variant_diff(before: str, after: str) -> str:
 
 
 def renewed(text: str) -> str:
-    """A README with each part as it has to be."""
+    """A README with each part as it has to be. Raises ValueError if it has no place for one."""
     for name, part in parts().items():
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-        text = marked.sub(lambda match, part=part: match[1] + part + "\n" + match[2], text)
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = f"{before}{begin}{part}\n{end}{after}"
     return text
 
 

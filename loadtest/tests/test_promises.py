@@ -1,6 +1,4 @@
-"""The rule, against what theory says cell by cell; and the README's table, against the rule."""
-
-from pathlib import Path
+"""The rule, against what theory says cell by cell."""
 
 import pytest
 
@@ -8,7 +6,6 @@ from loadtest import promises, topology
 from loadtest.promises import promise
 from loadtest.topology import Topology
 
-ROOT = Path(__file__).parents[2]
 THEORY = {
     "plain_global": ["", "lost", "divided", "divided lost"],
     "flask_g": ["lost", "lost", "lost", "lost"],
@@ -67,10 +64,6 @@ def test_a_module_that_lives_nowhere_known_is_refused(tmp_path, monkeypatch):
 def test_what_is_no_variant_is_refused_with_the_names_there_are(name):
     with pytest.raises(ValueError, match=rf"unknown variant '{name}'; variants: plain_global, "):
         promises.facts(name)
-
-
-def test_the_readme_shows_the_table_of_promises():
-    assert promises.markdown(topology.DEFAULT) in (ROOT / "README.md").read_text()
 
 
 def test_a_module_that_lacks_a_function_is_told_which(tmp_path, monkeypatch):
