@@ -230,16 +230,18 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
 
 
 def _overlap(run: Run, thing: Thing) -> bool:
-    """Two operations on it, at least one of them a write, overlapped in time."""
+    """Two operations on it, at least one of them a write, overlapped in time.
+
+    Asked of histories with nothing wrong in them: there, what does not overlap is in the order
+    of ranks.
+    """
     ended = pl.col("end").cum_max().shift(1)
     write_ended = pl.when("write").then("end").cum_max().forward_fill().shift(1)
     if run.within:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    times = thing.answered.select("write", "start", "end", "clock")
-    some = (times.head(10_000), times)  # of many, some will do
-    return any(part.sort("start").select(overlap.any()).item() for part in some)
+    return bool(thing.answered.select(overlap.any()).item())
 
 
 def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:

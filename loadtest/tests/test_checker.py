@@ -160,6 +160,35 @@ def test_a_worker_that_no_audit_reached_is_not_lost():
     assert [copy.audited for copy in verdict.division.copies] == [2, 1, None]
 
 
+def test_lists_of_one_length_may_be_different_lists():
+    verdict = judge(
+        counted({(1, 1): [1], (2, 1): [1]}, [((1, 1), 1), ((2, 1), 1)], op="append", read="items")
+    )
+    assert (verdict.division.what, verdict.division.of) == ("list", "worker")
+
+
+def test_an_item_in_a_copy_that_no_audit_reached_is_not_lost():
+    appends = {(1, 1): [1, 2], (2, 1): [1], (3, 1): [1]}
+    verdict = judge(counted(appends, [((1, 1), 2), ((2, 1), 1)], op="append", read="items"))
+    assert verdict.division.of == "worker"
+    assert "lost item" not in {anomaly.name for anomaly in verdict.anomalies}
+
+
+def test_an_audit_that_goes_backwards_is_no_agreement():
+    """The unknown increment explains that they differ, but not that the second one is lower."""
+    verdict = judge(
+        """
+        A      |-- increment → 1 --|
+        B      |-- increment → 2 --|
+        C      |-- increment --------->
+        audit                          |-- read → 3 --|
+        audit                                            |-- read → 2 --|
+        """
+    )
+    assert verdict.division is None
+    assert verdict.audited is None
+
+
 def test_an_unknown_increment_may_land_during_the_audit():
     verdict = judge(
         """
@@ -246,6 +275,7 @@ def test_violated_wins_over_inconclusive():
     verdict = judge("A  |-- increment → 2 --|", workers=4, threads=8)
     assert verdict.verdict == "violated"
     assert verdict.missing == ()
+    assert verdict.bound is None
 
 
 def test_a_run_begins_after_the_last_create():
