@@ -39,7 +39,8 @@ report: .venv/run ## open the page that the last check wrote
 	@$(PY) -m loadtest report
 
 notebooks: .venv/notebooks ## the course: six walkthroughs in Jupyter
-	@$(PY) -m jupyterlab notebooks/1-where-did-my-updates-go.ipynb
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/1-where-did-my-updates-go.ipynb \
+	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/dev ## all tests, on real servers
 	@$(PY) -m pytest
