@@ -85,6 +85,10 @@ class Files:
         """The files on this machine."""
         return [part.path for part in self.parts if part.here]
 
+    def away(self) -> int:
+        """How many files are on other machines."""
+        return sum(not part.here for part in self.parts)
+
     def whole(self) -> bool:
         """Whether this machine has all of the history."""
         return all(part.here and part.complete for part in self.parts)

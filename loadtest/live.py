@@ -5,6 +5,7 @@ runs beside locust; this file asks it every two seconds, and hands on what it an
 """
 
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -31,6 +32,11 @@ PHASES = {
     "auditing": "the load has stopped; now every worker is read",
     "judging": "the whole history is being judged",
 }
+NOT_GOING_ON = {
+    "ready": "no run yet; start one in locust",
+    "failed": "the run did not start",
+}
+log = logging.getLogger(__name__)
 # a cell of locust's tables is text alone, so the link stands beside the tabs, or where they need
 # the room in the corner below
 LINK = """
@@ -135,6 +141,8 @@ class Live:
             self.show(self.ask("judge"))
             self.text = self.answer.get("text") or self.answer["error"]
         self.phase = "over"
+        if self.environment.web_ui:
+            log.info(self.text)
 
     @property
     def exit_status(self) -> int:
@@ -144,18 +152,21 @@ class Live:
     @property
     def saying(self) -> str:
         """What is going on, in words."""
-        if self.phase == "ready":
-            return "no run yet; start one in locust"
-        return PHASES.get(self.phase) or f"the run is over; its history is {self.files.path}"
+        if self.phase == "over":
+            return f"the run is over; its history is {self.files.path}"
+        return (PHASES | NOT_GOING_ON)[self.phase]
 
     @property
     def rows(self) -> list[list[Any]]:
         """The table."""
         if error := self.answer.get("error"):
             return [["cannot be judged", None, error]]
-        if self.going_on and (self.phase != "running" or not self.answer):
-            return [[self.phase, None, PHASES[self.phase]], *self.answer.get("rows", [])[1:]]
-        return self.answer.get("rows", [])
+        rows = self.answer.get("rows", [])
+        if self.going_on and not (rows and self.phase == "running"):
+            rows = [[self.phase, None, PHASES[self.phase]], *rows[1:]]
+        if rows and (away := self.files.away()):
+            rows = [*rows, ["files elsewhere", away, "they are not in these figures"]]
+        return rows
 
 
 def add_tab(ui: WebUI, live: Live) -> None:

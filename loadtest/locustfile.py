@@ -328,7 +328,7 @@ def finish(environment: Environment, **_: Any) -> None:
 
 @events.quit.add_listener
 def say(**_: Any) -> None:
-    if Run.live.text:
+    if Run.live.text and Run.options.headless:
         print(f"\n{Run.live.text}\n")
 
 

@@ -147,6 +147,8 @@ def test_a_long_run_keeps_its_figures_and_forgets_its_operations(monkeypatch, tm
         (1, told(1, 1, 2)),
         # each has its own: 3 + 3 acknowledged, 2 + 3 told
         (1, [*told(1, 2, 2, boot="a"), *told(1, 2, 3, boot="b")]),
+        # one for all, though it is too early to tell
+        (0, [*told(1, 3, boot="a"), *told(2, boot="b")]),
         # one for all: b was told more than it was asked for
         (0, [*told(1, 2, 3, 4, boot="a"), *told(5, 6, 7, boot="b")]),
         (2, [*told(1, 2, 3, 4, 4, 5, boot="a"), *told(6, 6, 7, boot="b")]),
