@@ -126,7 +126,14 @@ def duplicate_value(run: Run) -> Found | None:
     pairs = same_value(run.counter)
     if pairs.is_empty():
         return None
-    one, other = run.operations(pairs["first"][0], pairs["row"][0])
+    shown = pairs
+    if run.counter_division is not None and run.counter_division.of == "worker":
+        a, b = (run.history[pairs[name]].select(LEVELS["worker"]) for name in ("first", "row"))
+        two_workers = pairs.filter(
+            a["boot"].ne_missing(b["boot"]) | a["worker"].ne_missing(b["worker"])
+        )
+        shown = two_workers if two_workers.height else pairs
+    one, other = run.operations(shown["first"][0], shown["row"][0])
     why = f"{whose(one)} and {whose(other)} were both told {one.value:,}{where(one, other)}"
     return Found(pairs.height, (one, other), sentence(why))
 

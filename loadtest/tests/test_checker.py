@@ -107,6 +107,8 @@ def test_both_faults_are_told_apart():
     )
     lost = verdict.anomalies[0]
     assert (lost.name, lost.count, {o.worker for o in lost.witness}) == ("lost update", 1, {1})
+    duplicate = verdict.anomalies[1]
+    assert (duplicate.name, {o.worker for o in duplicate.witness}) == ("duplicate value", {1, 2})
 
 
 def test_a_state_per_thread():
