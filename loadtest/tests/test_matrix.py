@@ -52,7 +52,6 @@ def test_kept_connections_hide_that_the_workers_disagree(folder):
     workers_of_a_client = operations.group_by("client").agg(workers=pl.col("worker").n_unique())
     # gunicorn hangs up on a connection that was idle for two seconds, as on a machine that stalls
     assert workers_of_a_client["workers"].median() == 1
-    assert operations["worker"].n_unique() > 1
 
 
 def test_one_client_alone_proves_nothing(folder):
