@@ -175,7 +175,7 @@ def add_tab(ui: WebUI, live: Live) -> None:
     ui.template_args["extended_tabs"] = [{"title": "State", "key": "state"}]
     ui.template_args["extended_tables"] = [{"key": "state", "structure": table}]
     ui.template_args["extended_csv_files"] = [
-        {"href": "./state", "title": "State: the live picture"},
+        {"href": "./state", "title": "State: live picture"},
         {"href": "./state/history.jsonl", "title": "Download the history (JSON lines)"},
         {"href": "./state/verdict.json", "title": "Download the verdict (JSON)"},
     ]

@@ -349,10 +349,11 @@ def web(tmp_path):
     """Runs locust with its web UI, and gives its address."""
 
     @contextmanager
-    def run(url, port, *options, file=LOCUSTFILE):
-        command = [LOCUST, "-f", file, "--host", url, "--history", tmp_path / "h.jsonl", *options]
+    def run(url):
+        port = free_port()
+        command = [LOCUST, "-f", LOCUSTFILE, "--host", url, "--history", tmp_path / "h.jsonl"]
         command += ["--web-host", "127.0.0.1", "--web-port", port]
-        with guarded(list(map(str, command)), log=tmp_path / "locust.log"):
+        with guarded(list(map(str, command)), log=tmp_path / "locust.log") as run.process:
             address = f"http://127.0.0.1:{port}"
             wait_until(lambda: answers(address))
             yield address
@@ -389,7 +390,7 @@ def verdict_of_a_run(address, server, increments):
 
 
 def test_each_run_of_a_process_has_its_own_history_and_verdict(web, tmp_path):
-    with odd() as server, web(server.url, free_port()) as address:
+    with odd() as server, web(server.url) as address:
         first = verdict_of_a_run(address, server, 50)
         server.mischief = lambda op, n: ("text", "3") if op == "increment" else None
         second = verdict_of_a_run(address, server, 30)
@@ -405,7 +406,7 @@ def test_each_run_of_a_process_has_its_own_history_and_verdict(web, tmp_path):
 def test_a_run_that_is_started_during_the_audit_of_the_last_waits_for_it(web, tmp_path):
     over = threading.Event()
     slow_audit = odd(lambda op, n: "slow" if op == "read" and over.is_set() else None)
-    with slow_audit as server, web(server.url, free_port()) as address:
+    with slow_audit as server, web(server.url) as address:
         started(address)
         wait_until(lambda: server.asked["increment"] > 50)
         over.set()
@@ -424,7 +425,7 @@ def test_a_run_that_is_started_during_the_audit_of_the_last_waits_for_it(web, tm
 
 def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
     refusing = odd(lambda op, n: 500 if op == "create" else None)
-    with refusing as server, web(server.url, free_port()) as address:
+    with refusing as server, web(server.url) as address:
         started(address)
         rows = f"{address}/state/now.json"
         wait_until(lambda: requests.get(rows, timeout=5).json()["phase"] == "failed")
@@ -433,6 +434,22 @@ def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
         assert "is a variant served there?" in why
         server.mischief = lambda op, n: None
         assert verdict_of_a_run(address, server, 30)["verdict"] == "linearizable"
+
+
+def test_whatever_kills_locust_nothing_is_left_of_it(web):
+    with odd() as server, web(server.url) as address:
+        verdict_of_a_run(address, server, 10)
+        (killed,) = psutil.Process(web.process.pid).children()
+        (beside,) = killed.children()
+        assert "loadtest.follow" in beside.cmdline()
+        killed.kill()
+        beside.wait(timeout=30)
+
+
+def test_the_process_that_makes_the_load_does_without_polars():
+    # it takes memory in every locust process, and threads do not survive a fork
+    code = "import sys, locust, loadtest.locustfile; sys.exit('polars' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 
 def test_several_locust_processes_make_one_history(locust, tmp_path):
