@@ -1,6 +1,7 @@
 """The State tab and its page, in a real browser, against real servers."""
 
 import json
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -93,11 +94,17 @@ def pictures_of(tab, *names):
     until(tab, lambda: tab.evaluate(DRAWN) == ",".join(names))
 
 
-def test_a_variant_that_loses(browser, tmp_path, redis_url):
-    with (
-        running("plain_global", tmp_path, redis_url) as address,
-        pages(browser, address) as page,
-    ):
+@pytest.fixture(scope="module")
+def loses(tmp_path_factory, redis_url):
+    """plain_global behind locust's web UI: its address, and where the histories go."""
+    folder = tmp_path_factory.mktemp("loses")
+    with running("plain_global", folder, redis_url) as address:
+        yield address, folder
+
+
+def test_a_variant_that_loses(browser, loses):
+    address, folder = loses
+    with pages(browser, address) as page:
         tab = page("/?tab=state")
         start(tab, 8, "Start")
         acknowledged = "acknowledged increments"
@@ -119,7 +126,7 @@ def test_a_variant_that_loses(browser, tmp_path, redis_url):
 
         tab.click("button:has-text('Stop')")
         until(tab, shows, tab, "verdict")
-        verdict = judge(history.read(tmp_path / "h.jsonl"))
+        verdict = judge(history.read(folder / "h.jsonl"))
         assert rows(tab)["verdict"] == ("violated", verdict.why)
         assert number(tab, "lost") == verdict.lost > 0
         until(picture, lambda: verdict.why in picture.inner_text("#verdict"))
@@ -129,7 +136,7 @@ def test_a_variant_that_loses(browser, tmp_path, redis_url):
         assert json.loads(saved.value.path().read_text())["lost"] == verdict.lost
         with picture.expect_download() as saved:
             picture.click("text=history (JSON lines)")
-        assert saved.value.path().read_bytes() == (tmp_path / "h.jsonl").read_bytes()
+        assert saved.value.path().read_bytes() == (folder / "h.jsonl").read_bytes()
 
         # and again, with other numbers
         tab.click("button:has-text('New')")
@@ -139,10 +146,10 @@ def test_a_variant_that_loses(browser, tmp_path, redis_url):
         until(tab, grows, tab, acknowledged, 20)
         tab.click("button:has-text('Stop')")
         until(tab, shows, tab, "verdict")
-        second = history.read(tmp_path / "h-2.jsonl")
+        second = history.read(folder / "h-2.jsonl")
         assert rows(tab)["verdict"] == ("violated", judge(second).why)
         assert second.filter(op="increment")["client"].n_unique() == 3
-        assert judge(history.read(tmp_path / "h.jsonl")) == verdict
+        assert judge(history.read(folder / "h.jsonl")) == verdict
 
 
 def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis_url):
@@ -168,15 +175,21 @@ def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis
         assert "verdict: linearizable" in late.inner_text("#verdict")
 
 
-@pytest.fixture(scope="module")
-def over(tmp_path_factory, redis_url):
-    """The web UI after a run."""
-    folder = tmp_path_factory.mktemp("over")
-    options = ("--autostart", "--run-time", "2")
-    with running("locked_global", folder, redis_url, *options) as address:
-        while requests.get(f"{address}/state/now.json", timeout=5).json()["phase"] != "over":
-            pass
-        yield address
+@pytest.fixture
+def over(loses):
+    """The address after a run, that of the test above or one of its own."""
+    address, _ = loses
+
+    def now():
+        return requests.get(f"{address}/state/now.json", timeout=5).json()
+
+    if now()["phase"] == "ready":
+        requests.post(f"{address}/swarm", data={"user_count": 8, "spawn_rate": 100}, timeout=5)
+        while "violated" not in now()["rows"][0]:
+            time.sleep(0.1)
+        requests.post(f"{address}/stop", timeout=60)
+    assert now()["phase"] == "over"
+    return address
 
 
 @pytest.mark.parametrize("width", [360, 1280])
