@@ -9,6 +9,7 @@ Pure: no files, no clock, nothing of the project but what a history is.
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -271,5 +272,6 @@ def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]
 
 
 def _percent(share: float) -> str:
+    """With two digits that count: 0.18 %, 0.000050 %."""
     percent = min(100.0, 100 * share)
-    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+    return f"{percent:.{max(0, 1 - math.floor(math.log10(percent)))}f} %"

@@ -556,3 +556,12 @@ def test_frames_of_other_makers_will_do():
     )
     assert checker.judge(shuffled) == checker.judge(history)
     assert checker.judge(history.clear()).verdict == "inconclusive"
+
+
+def test_a_share_is_said_with_two_digits():
+    assert [checker._percent(3 / n) for n in (1, 25, 1633, 6_000_000)] == [
+        "100 %",
+        "12 %",
+        "0.18 %",
+        "0.000050 %",
+    ]
