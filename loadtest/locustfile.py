@@ -80,8 +80,8 @@ def options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--boots",
         type=int,
-        default=1,
-        help="how many workers of the server have to answer before the load begins",
+        default=0,
+        help="how many workers the server has; the load begins when all of them have answered",
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -367,18 +367,26 @@ def burst(recorder: Recorder, host: str, op: Op, method: str, phase: Phase) -> l
 def empty(recorder: Recorder, host: str, boots: int) -> None:
     """Makes the state empty in every worker, whoever used the server before.
 
-    Raises StopTest when the server does not answer, or not as a variant does, or when fewer than
-    `boots` of its workers answer.
+    A worker that is passed over would keep its old count, so every one that has answered must have
+    answered a create. Where nobody says how many `boots` there are (0), it goes on until no new one
+    has turned up three times. Raises StopTest when the server does not answer, or not as a variant
+    does, or when fewer than `boots` of its workers answer.
     """
     deadline = time.monotonic() + STARTUP_S
-    tries = 20
+    emptied: set[str | None] = set()
+    tries, nothing_new = 20, 0
     while tries:
+        known = len(recorder.boots)
         creates = burst(recorder, host, "create", "POST", "load")
         if any(operation.outcome != "ok" for operation in creates):
             raise StopTest(f"{host}/create does not answer 0; is a variant served there?")
+        emptied |= {operation.boot for operation in creates}
         reads = burst(recorder, host, "read", "GET", "load")
+        nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
         if len(recorder.boots) >= boots:
-            if all(operation.value == 0 for operation in reads):
+            all_known = nothing_new == 3 or boots
+            empty = all(operation.value == 0 for operation in reads)
+            if all_known and empty and recorder.boots <= emptied:
                 return
             tries -= 1
         elif time.monotonic() > deadline:

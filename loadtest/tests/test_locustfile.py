@@ -34,7 +34,8 @@ Client.network_timeout = Client.connection_timeout = 0.3
 
 class Odd(BaseHTTPRequestHandler):
     """A counter and a list that are right, and answers that need not be: `mischief(op, n)` says
-    what becomes of the n-th request for an operation."""
+    what becomes of the n-th request for an operation. Requests for which `shy(n)` is true go to
+    another worker, which has its own state, not empty at first."""
 
     protocol_version = "HTTP/1.1"
 
@@ -45,11 +46,13 @@ class Odd(BaseHTTPRequestHandler):
         with server.lock:
             server.asked[op] += 1
             what = server.mischief(op, server.asked[op])
+            shy = server.shy(server.asked.total())
+            state = server.others if shy else server.state
             if what != 404:
-                server.state = {"create": [0, []]}.get(op, server.state)
-                server.state[0] += op == "increment"
-                server.state[1] += [json.loads(sent)["item"]] if op == "append" else []
-            count, items = server.state
+                state[:] = {"create": [0, []]}.get(op, state)
+                state[0] += op == "increment"
+                state[1] += [json.loads(sent)["item"]] if op == "append" else []
+            count, items = state
             body = {"append": len(items), "items": items}.get(op, count)
         if what == "drop":
             self.close_connection = True
@@ -62,7 +65,7 @@ class Odd(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.send_header("X-Worker", "7")
-            self.send_header("X-Boot", "b7")
+            self.send_header("X-Boot", "shy" if shy else "b7")
             if self.close_connection:
                 self.send_header("Connection", "close")
             self.end_headers()
@@ -84,10 +87,11 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def odd(mischief=lambda op, n: None):
+def odd(mischief=lambda op, n: None, shy=lambda n: False):
     server = Server(("127.0.0.1", 0), Odd)
     server.mischief, server.lock, server.over = mischief, threading.Lock(), threading.Event()
     server.state, server.asked, server.connections = [0, []], Counter(), 0
+    server.others, server.shy = [500, ["old"]], shy
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -250,6 +254,23 @@ def test_a_state_that_cannot_be_emptied_is_not_loaded(locust):
     assert done.returncode == 2
     assert "still has a count after 20 times" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("at", [30, 40])
+def test_a_worker_that_is_seldom_reached_is_made_empty_too(locust, at):
+    # of each 32 requests the first 16 are creates: a read comes first there, or nothing at all
+    with odd(shy=lambda n: n % 80 == at or n % 120 == at) as server:
+        done = locust(server.url)
+    boots = {each.boot: each.value for each in of(done, "create")}
+    assert boots == {"b7": 0, "shy": 0}
+    assert "over-count" not in {each.name for each in judge(history.read(done.path)).anomalies}
+
+
+def test_a_worker_that_is_never_made_empty_is_not_loaded(locust):
+    with odd(shy=lambda n: n == 20) as server:
+        done = locust(server.url, enough=lambda: False)
+        assert not server.asked["increment"]
+    assert done.returncode == 2
 
 
 def test_a_server_that_does_not_answer_is_said_in_one_line(locust):
