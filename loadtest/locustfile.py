@@ -15,6 +15,7 @@ never see that the workers disagree.
 import itertools
 import json
 import logging
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -249,9 +250,15 @@ def set_up(environment: Environment, **_: Any) -> None:
     environment.stop_timeout = environment.stop_timeout or TIMEOUT_S
     # a server that does not answer gets a line in the log, without a traceback
     Hub.NOT_ERROR += (StopTest,)
+    # or Ctrl-C would stop whichever client is at work, perhaps while it writes an operation down
+    gevent.signal_handler(signal.SIGINT, interrupt)
     Run.over.set()
     Run.live = Live(environment)
     files.listen(environment)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 @events.test_start.add_listener
