@@ -43,7 +43,7 @@ notebooks: .venv/notebooks ## the course: six walkthroughs in Jupyter
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/dev ## all tests, on real servers
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 2 --dist worksteal
 
 test-notebooks: .venv/dev ## every notebook from top to bottom, and its exercises
 	@$(PY) -m pytest notebooks/tests

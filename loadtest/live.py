@@ -36,6 +36,7 @@ NOT_GOING_ON = {
     "ready": "no run yet; start one in locust",
     "failed": "the run did not start",
 }
+UNDER_WAY = ("ready", "cleanup", "stopping")
 log = logging.getLogger(__name__)
 # a cell of locust's tables is text alone, so the link stands beside the tabs, or where they need
 # the room in the corner below
@@ -191,9 +192,9 @@ def add_tab(ui: WebUI, live: Live) -> None:
             # locust's page stops asking when the load stops, which is before the verdict
             if live.going_on and report["state"] not in ("spawning", "running"):
                 report["state"] = "running"
-            elif live.phase in ("over", "failed") and report["state"] in ("ready", "stopping"):
+            # locust keeps each reply for two seconds, and so may still say what it was doing then
+            elif live.phase in ("over", "failed") and report["state"] in UNDER_WAY:
                 report["state"] = "stopped"
-            # a new one: locust keeps the reply that it made for two seconds
             return flask.jsonify(report)
         return reply
 

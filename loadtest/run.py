@@ -39,12 +39,12 @@ class Thing:
     unknown: pl.DataFrame
     audit: pl.DataFrame
 
-    @property
+    @cached_property
     def writes(self) -> pl.DataFrame:
         """The acknowledged writes, by value and start."""
         return self.answered.filter("write")
 
-    @property
+    @cached_property
     def reads(self) -> pl.DataFrame:
         """The reads, by value and start."""
         return self.answered.filter(~pl.col("write"))
@@ -128,11 +128,12 @@ class Run:
         audit = self.rows.filter(op=read, outcome="ok", phase="audit").select(
             *place, "end", "value", "items", *LEVELS["thread"]
         )
-        ranked = answered.sort("rank", "start").collect()
+        queries = (answered.sort("rank", "start"), unknown, audit)
+        ranked, unanswered, audited = pl.collect_all(queries)
         over = ranked.filter("write").group_by("clock").agg(over=pl.col("end").max())
         late = pl.col("over").is_null() | (pl.col("start") > pl.col("over"))
-        audited = audit.collect().join(over, on="clock", how="left", maintain_order="left")
-        return Thing(name, write, ranked, unknown.collect(), audited.filter(late).drop("over"))
+        audited = audited.join(over, on="clock", how="left", maintain_order="left")
+        return Thing(name, write, ranked, unanswered, audited.filter(late).drop("over"))
 
     @cached_property
     def appends(self) -> pl.DataFrame:

@@ -5,25 +5,32 @@ HISTORIES says on how many; the nightly target asks for 100,000.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from loadtest import anomalies, checker
 from loadtest import history as h
 from loadtest.linearizability import contradiction
 from loadtest.run import Run
 from loadtest.tests import brute_force
-from loadtest.tests.histories import histories, lived
+from loadtest.tests.histories import KINDS, lived
 
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 many = settings(
-    max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=max(1, HISTORIES // len(KINDS)),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
-fewer = settings(many, max_examples=max(1, HISTORIES // 4))
+fewer = settings(many, max_examples=max(1, HISTORIES // 8))
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @many
-@given(histories)
-def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definition(history):
+@given(data=st.data())
+def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definition(kind, data):
+    history = data.draw(KINDS[kind])
     run = Run(h.frame(history))
     for thing, part in ((run.counter, brute_force.of_counter), (run.items, brute_force.of_list)):
         expected = brute_force.explained(part(history), brute_force.before_at_one_client)

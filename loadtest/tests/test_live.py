@@ -1,6 +1,8 @@
 """The State tab and its page, in a real browser, against real servers."""
 
 import json
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -19,6 +21,18 @@ CELLS = """cells => [...document.querySelectorAll(cells)]
 DRAWN = """() => [...document.querySelectorAll('figure')]
     .filter(figure => figure.querySelector('svg')).map(figure => figure.id).join()"""
 
+STATES = """
+import json, sys, types
+import locust, flask
+from loadtest.live import Live, add_tab
+for phase, state in json.loads(sys.argv[1]):
+    ui = types.SimpleNamespace(app=flask.Flask("locust"), template_args={})
+    live = Live.__new__(Live)
+    live.phase, live.answer, live.files = phase, {}, types.SimpleNamespace(away=lambda: 0)
+    ui.app.add_url_rule("/stats", "locust.request_stats", lambda: {"state": state})
+    add_tab(ui, live)
+    print(ui.app.test_client().get("/stats").json["state"])
+"""
 COLOURS = ("backgroundColor", "color")
 
 
@@ -173,6 +187,23 @@ def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis
         late = page("/state")
         pictures_of(late, "value", "lost")
         assert "verdict: linearizable" in late.inner_text("#verdict")
+
+
+def test_the_tab_is_asked_for_until_the_run_is_over_and_then_offers_a_new_one():
+    # locust's page asks again as long as it is told "running", and offers a new run at "stopped"
+    told = {
+        ("running", "running"): "running",
+        ("auditing", "cleanup"): "running",
+        ("judging", "stopped"): "running",
+        ("over", "running"): "running",
+        **{("over", state): "stopped" for state in ("ready", "cleanup", "stopping", "stopped")},
+        ("failed", "ready"): "stopped",
+        ("ready", "ready"): "ready",
+    }
+    # importing locust changes the process that does it
+    script = [sys.executable, "-c", STATES, json.dumps(list(told))]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.stdout.split() == list(told.values()), done.stderr
 
 
 @pytest.fixture
