@@ -111,8 +111,14 @@ def apply(load: Load, server: Server, path: Path) -> None:
             server.check()
             time.sleep(0.01)
         if status:
-            last = log.read_text().strip().splitlines()[-1:]
-            raise LoadError(f"locust ended with status {status}: {' '.join(last)}")
+            raise LoadError(f"the load did not run: {why(log)}")
+
+
+def why(log: Path) -> str:
+    """The error that locust logged first, or else the last line of its log."""
+    lines = log.read_text().strip().splitlines()
+    errors = [line.partition(": ")[2] for line in lines if "/ERROR/" in line]
+    return [*errors[:1], *lines[-1:], f"{log} is empty"][0]
 
 
 def locust(server: Server, path: Path, users: int, *options: str) -> list[str]:

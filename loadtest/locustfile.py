@@ -45,6 +45,9 @@ from loadtest.operation import LARGEST, Op, Operation, Phase, line
 
 TIMEOUT_S = 10
 BURST = 16
+# bursts at once after another are all taken by the workers that are awake already
+APART_S = 0.05
+TRIES = 40
 STARTUP_S = 20
 AUDITS = 3
 READS: tuple[Op, ...] = ("read", "items")
@@ -381,13 +384,14 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
     """
     deadline = time.monotonic() + STARTUP_S
     emptied: set[str | None] = set()
-    tries, nothing_new = 20, 0
+    tries, nothing_new = TRIES, 0
     while tries:
+        gevent.sleep(APART_S)
         known = len(recorder.boots)
-        creates = burst(recorder, host, "create", "POST", "load")
-        if any(operation.outcome != "ok" for operation in creates):
+        emptying = burst(recorder, host, "create", "POST", "load")
+        if any(operation.outcome != "ok" for operation in emptying):
             raise StopTest(f"{host}/create does not answer 0; is a variant served there?")
-        emptied |= {operation.boot for operation in creates}
+        emptied |= {operation.boot for operation in emptying}
         reads = burst(recorder, host, "read", "GET", "load")
         nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
         if len(recorder.boots) >= boots:
@@ -398,18 +402,20 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
             tries -= 1
         elif time.monotonic() > deadline:
             raise StopTest(f"{len(recorder.boots)} of {boots} workers answer at {host}")
-    raise StopTest(f"{host} still has a count after 20 times {BURST} creates; start it afresh")
+    creates = f"{TRIES} times {BURST} creates"
+    raise StopTest(f"{host} still has a count after {creates}; start it afresh, or mend create")
 
 
 def audit(recorder: Recorder, host: str) -> None:
     """Reads until every worker that took part has answered AUDITS times."""
     load = set(recorder.boots)
     answers: Counter[tuple[str, str | None]] = Counter()
-    for _ in range(40):
+    for _ in range(TRIES):
         for op in READS:
             for operation in burst(recorder, host, op, "GET", "audit"):
                 answers[op, operation.boot] += 1
         if all(answers[op, boot] >= AUDITS for op in READS for boot in load):
             return
+        gevent.sleep(APART_S)
     silent = len([boot for boot in load if answers["read", boot] < AUDITS])
     log.warning("%d of %d workers did not answer the audit", silent, len(load))

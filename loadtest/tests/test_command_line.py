@@ -88,7 +88,7 @@ def test_a_lock_that_is_not_taken_is_status_1_and_names_the_cell(shell, tmp_path
     before, increment = source.split("def increment")
     planted = before + "def increment" + increment.replace("with lock:", "if True:", 1)
     (tmp_path / "unlocked.py").write_text(planted, encoding="utf-8")
-    done = shell("check", "unlocked", "--threads", "8")
+    done = shell("check", "unlocked", "--workers", "1", "--threads", "8")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "NOT AS PROMISED: unlocked at 1×8" in done.stdout
     assert "! not promised" in done.stdout
@@ -99,15 +99,28 @@ def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
     (tmp_path / "modest.py").write_text(
         source.replace("Guard: lock", "Guard: none"), encoding="utf-8"
     )
-    done = shell("check", "modest", "--threads", "8")
+    done = shell("check", "modest", "--workers", "1", "--threads", "8")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "NOT AS PROMISED: modest at 1×8: promised lost, found linearizable" in done.stdout
 
 
 def test_a_run_that_proves_nothing_is_status_2(shell):
-    done = shell("check", "locked_global", "--threads", "1", "--users", "1", "--duration", "0.1")
+    alone = ("--workers", "1", "--threads", "1", "--users", "1", "--duration", "0.1")
+    done = shell("check", "locked_global", *alone)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "? inconclusive" in done.stdout
+
+
+def test_a_variant_that_cannot_be_made_empty_is_said_in_one_line_with_status_2(shell, tmp_path):
+    source = (ROOT / "variants" / "plain_global.py").read_text(encoding="utf-8")
+    before, increment = source.split("def increment")
+    (tmp_path / "full.py").write_text(
+        before.replace("= 0", "= 7") + "def increment" + increment, encoding="utf-8"
+    )
+    done = shell("check", "full", "--workers", "1", "--threads", "1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == ""
+    assert re.fullmatch(r"error: the load did not run: .* still has a count .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(
