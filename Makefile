@@ -43,13 +43,13 @@ notebooks: .venv/notebooks ## the course: six walkthroughs in Jupyter
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/dev ## all tests, on real servers
-	@$(PY) -m pytest --numprocesses 2 --dist worksteal
+	@$(PY) -m pytest --numprocesses 3 --dist worksteal
 
 test-notebooks: .venv/dev ## every notebook from top to bottom, and its exercises
 	@$(PY) -m pytest notebooks/tests
 
 nightly: .venv/dev ## the checker against brute force, 100,000 times
-	@HISTORIES=100000 $(PY) -m pytest --timeout 0 loadtest/tests/test_agreement.py
+	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py
 
 lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .

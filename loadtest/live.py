@@ -6,6 +6,7 @@ runs beside locust; this file asks it every two seconds, and hands on what it an
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -69,8 +70,11 @@ class Beside:
                     stdout=subprocess.PIPE,
                     text=True,
                     cwd=PAGE.parent.parent,
-                    # Ctrl-C is for locust, which still wants the verdict then
-                    start_new_session=True,
+                    # the load needs the other processors
+                    env=os.environ | {"POLARS_MAX_THREADS": "1"},
+                    # Ctrl-C is for locust, which still wants the verdict then; in another session
+                    # Linux would give it as much time as locust, whatever its priority
+                    process_group=0,
                 )
             try:
                 self.process.stdin.write(json.dumps(question) + "\n")
@@ -93,6 +97,7 @@ class Live:
         self.answer: dict[str, Any] = {}
         self.text = ""
         self.watched = 0.0
+        self.script: str | None = None
         if environment.web_ui:
             add_tab(environment.web_ui, self)
             add_page(environment.web_ui, self)
@@ -117,6 +122,8 @@ class Live:
         self.number += 1
 
     def watch(self) -> None:
+        # while the form is filled in, so that the load does not pay for it
+        self.script = self.beside.ask(ask="vega").get("vega", "")
         while True:
             if self.phase == "running":
                 answer = self.ask("look")
@@ -208,7 +215,6 @@ def add_page(ui: WebUI, live: Live) -> None:
     """The page /state with its data, its script and the downloads."""
     base = live.environment.parsed_options.web_base_path
     page = flask.Blueprint("state", __name__, url_prefix=base)
-    script: list[str] = []
 
     @page.route("/state")
     @ui.auth_required_if_enabled
@@ -232,9 +238,9 @@ def add_page(ui: WebUI, live: Live) -> None:
     @page.route("/state/vega.js")
     @ui.auth_required_if_enabled
     def vega() -> flask.Response:
-        if not script:
-            script.append(live.beside.ask(ask="vega").get("vega", ""))
-        return flask.Response(script[0], mimetype="text/javascript")
+        while live.script is None:
+            gevent.sleep(0.1)
+        return flask.Response(live.script, mimetype="text/javascript")
 
     @page.route("/state/history.jsonl")
     @ui.auth_required_if_enabled
