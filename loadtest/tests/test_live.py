@@ -116,6 +116,7 @@ def loses(tmp_path_factory, redis_url):
         yield address, folder
 
 
+@pytest.mark.timeout(240)
 def test_a_variant_that_loses(browser, loses):
     address, folder = loses
     with pages(browser, address) as page:
