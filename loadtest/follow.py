@@ -292,11 +292,9 @@ class Answers:
             case "judge":
                 return self.judge(**question)
         # Altair too takes a second to import, better now than under load
-        import vl_convert
+        from loadtest import charts, page  # noqa: F401
 
-        from loadtest import charts  # noqa: F401
-
-        return {"vega": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")}
+        return {"vega": page.bundle()}
 
     def look(self, run: str, paths: list[str], draw: bool, **_: Any) -> dict[str, Any]:
         if run != self.run:

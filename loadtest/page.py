@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 DOTS = 20_000  # in all cells together, about a megabyte
 SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
-BUNDLE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
 
 
 def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
@@ -33,13 +34,8 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
     `ran` says what was run, so that it can be repeated: names, and for each a text, a number, a
     list of them or another mapping. A name that begins with "command" has commands.
     """
-    # the script that draws takes a second to put together, and Altair one to import
-    with subprocess.Popen([sys.executable, "-c", BUNDLE], stdout=subprocess.PIPE) as bundling:
-        drawings = Drawings()
-        parts = [Part(cell, path, drawings, DOTS // len(cells)) for cell in cells]
-        bundle = bundling.communicate()[0].decode()
-    if bundling.returncode:
-        raise subprocess.CalledProcessError(bundling.returncode, "vl_convert.javascript_bundle")
+    drawings = Drawings()
+    parts = [Part(cell, path, drawings, DOTS // len(cells)) for cell in cells]
     page = environment().get_template("page.html")
     path.write_text(
         page.render(
@@ -48,10 +44,28 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             topologies=list(dict.fromkeys(cell.topology for cell in cells)),
             ran=ran,
             charts=drawings.to_json(),
-            bundle=Markup(bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--")),
+            bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
         ),
         encoding="utf-8",
     )
+
+
+def bundle() -> str:
+    """The script that draws. It takes a second to put together, so it is kept in .venv."""
+    kept = Path(sys.prefix) / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
+    with suppress(OSError):
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=sys.prefix, delete=False
+        ) as file:
+            file.write(text)
+        # whole or not at all, whoever else is at it
+        Path(file.name).replace(kept)
+    return text
 
 
 def environment() -> Environment:

@@ -23,7 +23,7 @@ many = settings(
     suppress_health_check=list(HealthCheck),
     database=None,
 )
-fewer = settings(many, max_examples=max(1, HISTORIES // 10))
+fewer = settings(many, max_examples=max(1, HISTORIES // 20))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -99,7 +99,7 @@ def test_whole_lines_are_read_as_they_come_and_once_each(tmp_path):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_run_with_nothing_wrong_shows_nothing_wrong_whenever_one_looks(seed):
-    operations = linearizable(120, seed)
+    operations = linearizable(60, seed)
     assert judge(history.frame(operations)).anomalies == ()
     premature = 0
     for n in range(2, len(operations)):

@@ -30,7 +30,7 @@ def one_clock(history):
     return [h.Operation(**{n: getattr(o, n) for n in h.SCHEMA} | {"clock": None}) for o in history]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories)
 @pytest.mark.parametrize("model", jepsen.MODELS)
 def test_events_are_well_formed(model, history):
@@ -53,7 +53,7 @@ def test_events_are_well_formed(model, history):
     assert open_ == {}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories)
 def test_the_register_that_knossos_sees_is_linearizable_when_the_counter_is(history):
     """Played through every order, as Knossos would, with the order of events as the only time."""
