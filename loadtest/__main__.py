@@ -18,13 +18,15 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest import cell, page, promises, report, topology
+from loadtest import cell, promises, trial
 from loadtest.cell import Cell, Load, LoadError, locust, state_of_its_own
-from loadtest.guardian import guarded
-from loadtest.judge import judge
-from loadtest.redis_server import RedisError, redis_server
-from loadtest.server import Server, ServerError, answers, listening, serve
-from loadtest.topology import Topology
+from loadtest.report import page
+from loadtest.report import terminal as report
+from loadtest.report.judge import judge
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import Server, ServerError, answers, listening, serve
+from loadtest.server.redis import RedisError, redis_server
+from loadtest.trial import Topology
 from variants import VARIANTS
 
 RESULTS = Path("results")
@@ -89,7 +91,7 @@ def check(
     chosen = tuple(dict.fromkeys(variants)) or VARIANTS
     for variant in chosen:
         promises.facts(variant)
-    columns = topology.DEFAULT
+    columns = trial.TOPOLOGIES
     if workers or threads:
         columns = (Topology(workers or 1, threads or 1),)
     load = Load(users=users, seconds=duration, pause_ms=pause_ms, keep_alive=keep_alive)
@@ -108,7 +110,7 @@ def check(
         tell("writing the report")
         page.write(cells, folder / "report.html", what_ran(load))
         if pictures:
-            from loadtest import charts  # Altair takes a second to import
+            from loadtest.report import charts  # Altair takes a second to import
 
             charts.pictures(cells, pictures)
     out = report.console()

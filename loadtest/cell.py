@@ -10,10 +10,10 @@ from pathlib import Path
 
 from loadtest import history
 from loadtest.checker import Verdict, judge
-from loadtest.guardian import guarded
 from loadtest.promises import Promise, promise
-from loadtest.server import ROOT, Server, launch
-from loadtest.topology import Topology
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import ROOT, Server, launch
+from loadtest.trial import Topology
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 

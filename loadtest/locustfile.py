@@ -38,10 +38,10 @@ from locust.runners import WorkerRunner
 # locust puts this file's folder there, not the one that the package is in
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from loadtest import files
-from loadtest.files import Files
-from loadtest.live import Live
-from loadtest.operation import LARGEST, Op, Operation, Phase, line
+from loadtest.history import files
+from loadtest.history.files import Files
+from loadtest.history.operation import LARGEST, Op, Operation, Phase, line
+from loadtest.report.live import Live
 
 TIMEOUT_S = 10
 BURST = 16

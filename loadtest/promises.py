@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from loadtest.checker import Verdict
-from loadtest.topology import Topology
+from loadtest.trial import Topology
 from variants import VARIANTS
 from variants.store import FUNCTIONS
 

@@ -30,10 +30,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from loadtest.cell import state_of_its_own  # noqa: E402
-from loadtest.guardian import guarded  # noqa: E402
-from loadtest.redis_server import redis_server  # noqa: E402
-from loadtest.server import Server, serve  # noqa: E402
-from loadtest.topology import Topology  # noqa: E402
+from loadtest.server.guardian import guarded  # noqa: E402
+from loadtest.server.gunicorn import Server, serve  # noqa: E402
+from loadtest.server.redis import redis_server  # noqa: E402
+from loadtest.trial import Topology  # noqa: E402
 
 alt.renderers.enable("png", scale_factor=1.5)
 pl.Config(tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_rows=20)

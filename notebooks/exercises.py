@@ -9,9 +9,9 @@ from pathlib import Path
 from loadtest import cell
 from loadtest.cell import LoadError
 from loadtest.checker import Verdict
-from loadtest.server import ServerError
-from loadtest.topology import Topology
-from loadtest.words import timeline
+from loadtest.checker.words import timeline
+from loadtest.server.gunicorn import ServerError
+from loadtest.trial import Topology
 
 ABOUT_READS = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
 # the audit reads, too: what it does not see yet counts as lost

@@ -27,7 +27,7 @@ import frontrun  # noqa: E402
 import frontrun.cli  # noqa: E402
 
 from loadtest.promises import facts  # noqa: E402
-from loadtest.redis_server import redis_server  # noqa: E402
+from loadtest.server.redis import redis_server  # noqa: E402
 from variants.app import load  # noqa: E402
 
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtest.redis_server import redis_server
+from loadtest.server.redis import redis_server
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from loadtest import cell, history, topology
+from loadtest import cell, history, trial
 from loadtest.cell import Load
 from loadtest.promises import found
-from loadtest.topology import Topology
+from loadtest.trial import Topology
 from variants import VARIANTS
 
 
@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("results")
 
 
-@pytest.mark.parametrize("shape", topology.DEFAULT, ids=str)
+@pytest.mark.parametrize("shape", trial.TOPOLOGIES, ids=str)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_cell_comes_out_as_promised(variant, shape, folder, redis_url):
     each = cell.run(variant, shape, folder, redis_url=redis_url)

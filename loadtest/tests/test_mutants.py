@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import cell
-from loadtest.topology import Topology
+from loadtest.trial import Topology
 
 VARIANTS = Path(__file__).parents[2] / "variants"
 UNGUARDED = """    with lock:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from loadtest import promises, topology
+from loadtest import promises, trial
 from loadtest.promises import promise
-from loadtest.topology import Topology
+from loadtest.trial import Topology
 
 THEORY = {
     "plain_global": ["", "lost", "divided", "divided lost"],
@@ -17,14 +17,14 @@ THEORY = {
 
 @pytest.mark.parametrize("variant", THEORY)
 def test_the_rule_gives_what_theory_says(variant):
-    given = [promise(variant, shape, 1) for shape in topology.DEFAULT]
+    given = [promise(variant, shape, 1) for shape in trial.TOPOLOGIES]
     assert [" ".join(sorted(each.must)) for each in given] == THEORY[variant]
     assert not any(each.may for each in given)
 
 
 @pytest.mark.parametrize("variant", ["flask_g", "locked_global", "sqlite_row", "redis_key"])
 def test_without_a_pause_the_others_promise_the_same(variant):
-    for shape in topology.DEFAULT:
+    for shape in trial.TOPOLOGIES:
         assert promise(variant, shape, 0) == promise(variant, shape, 1)
 
 
@@ -51,7 +51,7 @@ def test_a_module_that_states_its_facts_is_held_to_them(tmp_path, monkeypatch):
 
 def test_a_module_that_says_nothing_of_itself_must_be_linearizable(tmp_path, monkeypatch):
     mine = module(tmp_path, monkeypatch, "Mine.")
-    assert all(promise(mine, shape, 1).expect == "holds" for shape in topology.DEFAULT)
+    assert all(promise(mine, shape, 1).expect == "holds" for shape in trial.TOPOLOGIES)
 
 
 def test_a_module_that_lives_nowhere_known_is_refused(tmp_path, monkeypatch):

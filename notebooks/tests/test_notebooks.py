@@ -111,7 +111,7 @@ IMPORTS = f"""{SETUP}
 from pathlib import Path
 from loadtest import cell
 from loadtest.cell import Load
-from loadtest.topology import Topology
+from loadtest.trial import Topology
 folder = Path("results/notebooks/test")
 """
 SERVERS = f"""{IMPORTS}

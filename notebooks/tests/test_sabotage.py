@@ -129,7 +129,10 @@ SABOTAGES = [
     sabotage(5, [4, 5, 10], "order(history.frame(late))", texts={"85, 95": "75, 95"}),
     sabotage(5, [4, 12, 14, 16, 17], "verdicts ==", texts={" or one.value > len(told)": ""}),
     sabotage(
-        5, [4, 12, 14, 16, 17], "(judge(history.frame(one))", files={"loadtest/checker.py": BLIND}
+        5,
+        [4, 12, 14, 16, 17],
+        "(judge(history.frame(one))",
+        files={"loadtest/checker/verdict.py": BLIND},
     ),
     sabotage(
         *(5, [14, 19, 20], "assert linearizable(load(locked))", "locked.verdict.verdict =="),

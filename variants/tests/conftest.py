@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from loadtest.redis_server import redis_server
+from loadtest.server.redis import redis_server
 from variants.app import create_app
 
 

@@ -1,0 +1,612 @@
+"""The anomalies, one function each: a run → how many there are, and the operations that prove it.
+
+A docstring begins with the anomaly's name and its meaning; `table` reads them. In all of them n
+increments were acknowledged and m are unknown, and "a before b" means: a ended before b began,
+on one clock. Each function returns None where there is nothing to find.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from loadtest.checker.division import LEVELS
+from loadtest.checker.linearizability import contradiction, end_above, same_value
+from loadtest.checker.run import Run, Thing
+from loadtest.checker.words import number, quoted, sentence, told, where, who, whose, yet
+from loadtest.history import Operation
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """What went wrong, how often, and the few operations that prove it, the earliest case."""
+
+    name: str
+    count: int
+    witness: tuple[Operation, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many, the operations that prove it, and a plain sentence or two about them."""
+
+    count: int
+    witness: tuple[Operation, ...]
+    why: str
+
+
+def lost_update(run: Run) -> Found | None:
+    """lost update: the audit reads fewer increments than were acknowledged.
+
+    Where there are several copies, each is compared with what was acknowledged there. Unknown
+    increments are never lost. Counted: the increments that are gone.
+    Source: P4 of Berenson et al. 1995; Elle (Kingsbury & Alvaro 2020).
+
+        A      |-- increment → 1 --|
+        B          |-- increment → 1 --|
+        audit                              |-- read → 1 --|       one of the two is gone
+    """
+    division = run.counter_division
+    if division is None or division.lost == 0:
+        return None
+    acknowledged = number(run.counter.acknowledged, "acknowledged increment")
+    rest = f"{division.lost:,} of {acknowledged} {'is' if division.lost == 1 else 'are'} lost."
+    pair = _told_the_same(run, division.of)
+    if pair is not None:
+        one, other = run.operations(*pair)
+        value = one.value or 0
+        why = f"{whose(one)} and {whose(other)} were both told {value:,}{where(one, other)}"
+        if division.of == "request":
+            why += ": each counted in a state of its own, which was gone with the request"
+        elif _overlap(one, other):
+            why += f": both read {value - 1:,} and wrote {value:,}, and one is gone"
+        else:
+            why += ", though the one had ended before the other began"
+        return Found(division.lost, (one, other), f"{sentence(why)} {rest}")
+    last = run.counter.writes.sort("end")["row"][-1]
+    one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
+    return Found(division.lost, (one, read), f"{sentence(f'{whose(read)} {told(read)}')} {rest}")
+
+
+def _told_the_same(run: Run, of: str) -> tuple[int, int] | None:
+    """The earliest two increments told the same value in one copy: by one worker and overlapping,
+    if there are such."""
+    same = pl.col("value") == pl.col("value").shift(1)
+    told = run.counter.writes.filter(same | same.shift(-1))
+    told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
+    copies = {"worker": [LEVELS["worker"]], "thread": [LEVELS["thread"]]}
+    overlapping, all_pairs = [], []
+    for copy in copies.get(of, [LEVELS["worker"], []]):
+        before = pl.col("row", "end", "clock").shift(1).over("value", *copy).name.prefix("first_")
+        pairs = told.with_columns(before).drop_nulls("first_row").sort("end", "row")
+        apart = (pl.col("first_end") < pl.col("start")) & (pl.col("first_clock") == pl.col("clock"))
+        overlapping.append(pairs.filter(~apart))
+        all_pairs.append(pairs)
+    for pairs in overlapping + all_pairs:
+        if pairs.height:
+            return pairs.select("first_row", "row").row(0)
+    return None
+
+
+def _overlap(one: Operation, other: Operation) -> bool:
+    return one.clock != other.clock or one.end is None or one.end >= other.start
+
+
+def over_count(run: Run) -> Found | None:
+    """over-count: a value above n + m is answered.
+
+    Counted: such answers. Source: Jepsen's counter checker.
+
+        A  |-- increment → 2 --|                      there was one increment, and it says 2
+    """
+    counter = run.counter
+    begun = counter.acknowledged + counter.unknown.height
+    above = counter.answered.filter(pl.col("value") > begun).sort("end", "row")
+    if above.is_empty():
+        return None
+    (one,) = run.operations(above["row"][0])
+    why = f"{whose(one)} {told(one)}{where(one)}, and only {number(begun, 'increment')} ever began"
+    return Found(above.height, (one,), sentence(why))
+
+
+def duplicate_value(run: Run) -> Found | None:
+    """duplicate value: one value is answered to two increments.
+
+    Counted: answers that repeat one. Source: Jepsen's unique-ids checker.
+
+        A  |-- increment → 1 --|
+        B                          |-- increment → 1 --|
+    """
+    pairs = same_value(run.counter)
+    if pairs.is_empty():
+        return None
+    shown = pairs
+    if run.counter_division is not None and run.counter_division.of == "worker":
+        a, b = (run.history[pairs[name]].select(LEVELS["worker"]) for name in ("first", "row"))
+        two_workers = pairs.filter(
+            a["boot"].ne_missing(b["boot"]) | a["worker"].ne_missing(b["worker"])
+        )
+        shown = two_workers if two_workers.height else pairs
+    one, other = run.operations(shown["first"][0], shown["row"][0])
+    why = f"{whose(one)} and {whose(other)} were both told {one.value:,}{where(one, other)}"
+    return Found(pairs.height, (one, other), sentence(why))
+
+
+def skipped_value(run: Run) -> Found | None:
+    """skipped value: more values are missing from 1 … the highest answered to an increment than m.
+
+    Counted: the missing ones beyond m. Source: counting networks (Aspnes, Herlihy & Shavit 1994).
+
+        A  |-- increment → 1 --|
+        B                          |-- increment → 3 --|          nobody was told 2
+    """
+    before = pl.col("value").shift(1, fill_value=0)
+    answers = run.counter.writes.filter(pl.col("value") > 0).select(
+        "row", before=before, first=pl.col("row").shift(1), missing=pl.col("value") - before - 1
+    )
+    gaps = answers.filter(pl.col("missing") > 0)
+    missing = int(gaps["missing"].sum())
+    if missing <= run.counter.unknown.height:
+        return None
+    gap = gaps.head(1)
+    rows = [row for row in (gap["first"][0], gap["row"][0]) if row is not None]
+    operations = run.operations(*rows)
+    why = (
+        f"nobody was told {gap['before'][0] + 1:,}, yet {whose(operations[-1])} "
+        f"{told(operations[-1])}; missing in all: {number(missing, 'value')}"
+    )
+    if run.counter.unknown.height:
+        why += f", unknown: {number(run.counter.unknown.height, 'increment')}"
+    return Found(missing - run.counter.unknown.height, operations, sentence(why))
+
+
+def real_time_inversion(run: Run) -> Found | None:
+    """real-time inversion: of two increments, a before b, yet a is told as much as b or more.
+
+    Counted: increments that come too late. Source: Herlihy & Wing 1990.
+
+        A  |-- increment → 2 --|
+        B                          |-- increment → 1 --|
+    """
+    ends = pl.col("end").cum_min(reverse=True)
+    new = pl.col("value").ne_missing(pl.col("value").shift(1))
+    # the earliest end of all that were told as much or more, equals included
+    ended = pl.when(new).then(ends).forward_fill()
+    writes = run.counter.writes
+    late = writes.with_columns(ended=ended.over(run.within) if run.within else ended)
+    late = late.filter(pl.col("ended") < pl.col("start")).sort("end", "row")
+    if late.is_empty():
+        return None
+    b = late.row(0, named=True)
+    more = (pl.col("end") == b["ended"]) & (pl.col("value") >= b["value"])
+    first = writes.filter(more & (pl.col("clock") == b["clock"]))["row"][0]
+    return Found(late.height, *_yet(run, first, b["row"]))
+
+
+def _yet(run: Run, first: int, second: int) -> tuple[tuple[Operation, ...], str]:
+    """Two operations, one before the other, and what they should not have been told."""
+    one, other = run.operations(first, second)
+    ended, began = run.moments((one, one.end), (other, other.start))
+    return (one, other), sentence(yet(one, other, ended, began))
+
+
+def stale_read(run: Run) -> Found | None:
+    """stale read: a read below the writes acknowledged before it began, or below a value seen.
+
+    A read of the list counts by its length. Counted: such reads.
+    Source: Jepsen's counter and set-full checkers.
+
+        A  |-- increment → 1 --|
+        B                          |-- read → 0 --|
+    """
+    found = []
+    for thing in run.things:
+        reads = thing.answered.with_columns(ended=end_above(run.within)).filter(~pl.col("write"))
+        reads = _counted(run, reads, "start", thing.writes.select("clock", at="end"), exact=False)
+        below = (pl.col("value") < pl.col("before")) | (pl.col("ended") < pl.col("start"))
+        found.append((thing, reads.filter(below)))
+    earliest = _earliest(found)
+    if earliest is None:
+        return None
+    count, thing, read = earliest
+    clock = pl.col("clock") == read["clock"]
+    if read["ended"] < read["start"]:
+        higher = (pl.col("end") == read["ended"]) & (pl.col("rank") > read["rank"])
+        first = thing.answered.filter(higher & clock)["row"][0]
+        return Found(count, *_yet(run, first, read["row"]))
+    before = thing.writes.filter(clock & (pl.col("end") < read["start"])).sort("end")["row"]
+    *last, one = run.operations(*before.tail(1), read["row"])
+    why = (
+        f"{whose(one)} {told(one)}{where(one)}, and {number(read['before'], thing.write)} had been "
+        f"acknowledged before it began"
+    )
+    if last:
+        why += f", the last of them {whose(last[0])}"
+    return Found(count, (*last, one), sentence(why))
+
+
+def future_read(run: Run) -> Found | None:
+    """future read: a read above all the writes that had begun when it ended.
+
+    A read of the list counts by its length. Counted: such reads. Source: Jepsen's counter checker.
+
+        A  |-- read → 1 --|
+        B                     |-- increment → 1 --|
+    """
+    found = []
+    for thing in run.things:
+        sent = (part.select("clock", at="start") for part in (thing.writes, thing.unknown))
+        begun = pl.concat(sent)
+        reads = _counted(run, thing.reads, "end", begun, exact=True)
+        if run.within:  # what another clock has timed may have begun
+            reads = reads.join(begun.group_by("clock").len("here"), on="clock", how="left")
+            elsewhere = begun.height - pl.col("here").fill_null(0).cast(pl.Int64)
+            reads = reads.with_columns(pl.col("before") + elsewhere)
+        found.append((thing, reads.filter(pl.col("value") > pl.col("before"))))
+    earliest = _earliest(found)
+    if earliest is None:
+        return None
+    count, thing, read = earliest
+    (one,) = run.operations(read["row"])
+    (ended,) = run.moments((one, one.end))
+    why = (
+        f"{whose(one)} {told(one)}{where(one)}, and only {number(read['before'], thing.write)} had "
+        f"begun when it ended at {ended}"
+    )
+    return Found(count, (one,), sentence(why))
+
+
+def _counted(
+    run: Run,
+    reads: pl.DataFrame,
+    on: Literal["start", "end"],
+    moments: pl.DataFrame,
+    *,
+    exact: bool,
+) -> pl.DataFrame:
+    """The reads with `before`: how many of the moments (clock, at) are before the read's start
+    or end on its clock, or `exact`ly then."""
+    nth = pl.int_range(1, pl.len() + 1)
+    moments = moments.sort("at").select(
+        "clock", "at", before=nth.over(run.within) if run.within else nth
+    )
+    return (
+        reads.sort(on)
+        .join_asof(
+            moments,
+            left_on=on,
+            right_on="at",
+            by=run.within,
+            allow_exact_matches=exact,
+            check_sortedness=False,
+        )
+        .with_columns(pl.col("before").fill_null(0))
+    )
+
+
+def _earliest(
+    found: list[tuple[Thing, pl.DataFrame]],
+) -> tuple[int, Thing, dict[str, Any]] | None:
+    """How many rows there are, and the thing and the row that ended first."""
+    firsts = [
+        (row["end"], n, thing, row)
+        for n, (thing, rows) in enumerate(found)
+        for row in rows.sort("end", "row").head(1).iter_rows(named=True)
+    ]
+    if not firsts:
+        return None
+    _, _, thing, row = min(firsts, key=lambda first: first[:2])
+    return sum(rows.height for _, rows in found), thing, row
+
+
+def non_monotonic_read(run: Run) -> Found | None:
+    """non-monotonic read: one client reads, then reads less.
+
+    A read of the list counts by its length. Counted: reads that are less than an earlier one of
+    their client. Source: monotonic reads (Terry et al. 1994; Viotti & Vukolić 2016).
+
+        A  |-- read → 2 --|  |-- read → 1 --|
+    """
+    return _less_than_before(run, pl.lit(True), lambda thing: thing.reads)
+
+
+def read_your_writes(run: Run) -> Found | None:
+    """read-your-writes: one client's write is answered v, then it reads less than v.
+
+    A read of the list counts by its length. Counted: such reads.
+    Source: read your writes (Terry et al. 1994; Viotti & Vukolić 2016).
+
+        A  |-- increment → 2 --|  |-- read → 1 --|
+    """
+    return _less_than_before(run, pl.col("write"), lambda thing: thing.answered)
+
+
+def _less_than_before(
+    run: Run, above: pl.Expr, of: Callable[[Thing], pl.DataFrame]
+) -> Found | None:
+    """Reads of less than something (`above`) that the same client was told before."""
+    found = []
+    for thing in run.things:
+        less = of(thing).with_columns(ended=end_above("client", above))
+        found.append((thing, less.filter(~pl.col("write") & (pl.col("ended") < pl.col("start")))))
+    earliest = _earliest(found)
+    if earliest is None:
+        return None
+    count, thing, read = earliest
+    higher = of(thing).filter(
+        above
+        & (pl.col("client") == read["client"])
+        & (pl.col("rank") > read["rank"])
+        & (pl.col("end") < read["start"])
+    )
+    one, other = run.operations(higher.sort("end")["row"][-1], read["row"])
+    why = f"{who(one)} {told(one)}{where(one)}, and then {told(other)}{where(other)}"
+    return Found(count, (one, other), sentence(why))
+
+
+def reset(run: Run) -> Found | None:
+    """reset: after a boot id gave way to another, the count starts again below what was answered.
+
+    The one boot answered for the last time before the other was first asked. Counted: such boots.
+    Source: durability (Härder & Reuter 1983); a worker that is restarted forgets its memory.
+
+        A, boot 1  |-- increment → 1 --|
+        B, boot 2                          |-- increment → 1 --|
+    """
+    base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
+    boots = (
+        run.rows.filter((pl.col("outcome") == "ok") & pl.col("op").is_in(["increment", "read"]))
+        .filter(pl.col("boot").is_not_null())
+        .group_by("boot", pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1))
+        .agg(
+            began=pl.col("start").min(),
+            ended=pl.col("end").max(),
+            most=pl.col("value").max(),
+            base=base.min(),
+        )
+        .collect()
+    )
+    gone = boots.select("clock", "ended", "most", before="boot").sort("ended", "most")
+    again = boots.sort("began", "ended").join_asof(
+        gone,
+        left_on="began",
+        right_on="ended",
+        by="clock",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    again = again.filter(pl.col("base") < pl.col("most_right")).sort("began")
+    if again.is_empty():
+        return None
+    old, new = again.select(pl.col("before", "boot").cast(pl.String)).row(0)
+    counter = run.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
+    of = counter.select("row", "value", "end", "op", pl.col("boot").cast(pl.String))
+    last = of.filter(pl.col("boot") == old).sort("value", "end").last().collect()["row"][0]
+    first = of.filter((pl.col("boot") == new) & (base == again["base"][0])).sort("end", "row")
+    one, other = run.operations(last, first.first().collect()["row"][0])
+    why = (
+        f"{whose(one)} {told(one)}{where(one)} (boot {old}), which then answered no more; "
+        f"{whose(other)} {told(other)}{where(other)} (boot {new})"
+    )
+    return Found(again.height, (one, other), sentence(why))
+
+
+def lost_item(run: Run) -> Found | None:
+    """lost item: an append was acknowledged, and no audit has its item.
+
+    Appends to a copy of the list that no audit has reached are not counted.
+    Source: Jepsen's set-full checker (lost).
+
+        A      |-- append x → 1 --|
+        audit                         |-- items → [] --|
+    """
+    audit = run.items.audit
+    if audit.is_empty():
+        return None
+    present = audit.select(item="items").explode("item")
+    absent = run.appends.filter("ok").join(present, on="item", how="anti")
+    division = run.items_division
+    if division is not None and division.of in LEVELS:
+        by = LEVELS[division.of]
+        absent = absent.with_columns(run.history[absent["row"]].select(by))
+        absent = absent.join(audit, on=by, how="semi", nulls_equal=True)
+    if absent.is_empty():
+        return None
+    one, read = run.operations(absent.sort("end", "row")["row"][0], audit["row"][0])
+    why = f"{whose(one)} {told(one)}{where(one)}, and no audit has it"
+    return Found(absent.height, (one, read), sentence(why))
+
+
+def duplicated_item(run: Run) -> Found | None:
+    """duplicated item: an item stands twice in one read, and it was sent once.
+
+    Counted: such items. Source: Jepsen's set-full checker (duplicated).
+
+        A  |-- append x → 1 --|
+        B                         |-- items → [x, x] --|
+    """
+    if run.longest.is_empty():
+        return None
+    again = pl.struct("row", "item").is_duplicated()
+    twice = _in_reads(run, lambda reads: reads.filter(again))
+    return _in_a_read(run, twice, "twice")
+
+
+def unexpected_item(run: Run) -> Found | None:
+    """unexpected item: a read has an item that nobody sent, or whose append was refused.
+
+    Counted: such items. Source: Jepsen's set checker (unexpected).
+
+        A  |-- items → [y] --|                                        nobody ever sent y
+    """
+    if run.longest.is_empty():
+        return None
+    sent = run.appends.select("item")
+    unsent = _in_reads(run, lambda reads: reads.join(sent, on="item", how="anti"))
+    return _in_a_read(run, unsent, "and nobody sent it")
+
+
+def _in_reads(run: Run, wrong: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """What is wrong in some read of the list, looked at a part of the reads at a time."""
+    return pl.concat(wrong(reads) for reads in run.different_reads())
+
+
+def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
+    """Items that should not stand in a read as they do."""
+    if wrong.is_empty():
+        return None
+    ends = run.items.reads.select("row", "end")
+    item, row = wrong.join(ends, on="row").sort("end", "row", "at").select("item", "row").row(0)
+    sent = run.history.lazy().with_row_index("row").filter(op="append", item=item).select("row")
+    *append, read = run.operations(*sent.head(1).collect()["row"], row)
+    refused = bool(append) and append[0].outcome == "fail"
+    why = f"{whose(read)} has {quoted(item)} " + (
+        "although its append was refused" if refused else how
+    )
+    return Found(wrong["item"].n_unique(), (*append, read), sentence(why))
+
+
+def fork(run: Run) -> Found | None:
+    """fork: of two reads of the list, neither is the beginning of the other.
+
+    Counted: reads that are not a beginning of the longest. Source: Elle (incompatible order).
+
+        A  |-- items → [x] --|
+        B                        |-- items → [y, z] --|
+    """
+    if run.longest.is_empty():
+        return None
+    if run.forks.is_empty():
+        return None
+    ends = run.items.reads.select("row", "end")
+    row, at = run.forks.join(ends, on="row").sort("end", "row").select("row", "at").row(0)
+    one, other = run.operations(row, run.longest["row"][0])
+    its, others = ((read.items or ())[at - 1] for read in (one, other))
+    why = (
+        f"at position {at:,} {whose(one)} has {quoted(its)}, "
+        f"and {whose(other)} has {quoted(others)}{where(one, other)}"
+    )
+    return Found(run.forks.height, (one, other), sentence(why))
+
+
+def reordered_item(run: Run) -> Found | None:
+    """reordered item: append a before append b, yet b stands before a in a read.
+
+    Counted: items that stand too early. Source: Elle (G0-realtime).
+
+        A  |-- append x → 1 --|
+        B                         |-- append y → 2 --|
+        C                                                |-- items → [y, x] --|
+    """
+    if run.longest.is_empty():
+        return None
+    within = ["row", run.within] if run.within else ["row"]
+    appends = run.appends.select("item", "start", "end", "clock", append="row")
+    ended = pl.col("end").cum_min(reverse=True).shift(-1).over(within)
+
+    def too_early(reads: pl.DataFrame) -> pl.DataFrame:
+        placed = reads.join(appends, on="item").sort("row", "at").with_columns(ended=ended)
+        return placed.filter(pl.col("ended") < pl.col("start"))
+
+    early = _in_reads(run, too_early)
+    if early.is_empty():
+        return None
+    b = early.sort("ended", "start", "row").row(0, named=True)
+    (read,) = run.operations(b["row"])
+    behind = pl.Series(list((read.items or ())[b["at"] :]), dtype=pl.String)
+    a = appends.filter((pl.col("end") == b["ended"]) & pl.col("item").is_in(behind.implode()))
+    one, other = run.operations(a["append"][0], b["append"])
+    ended_, began = run.moments((one, one.end), (other, other.start))
+    why = (
+        f"{whose(one)} ended at {ended_} before {whose(other)} began at {began}, "
+        f"yet {whose(read)} has {quoted(other.item or '')} before {quoted(one.item or '')}"
+    )
+    return Found(early["append"].n_unique(), (one, other, read), sentence(why))
+
+
+def misplaced_item(run: Run) -> Found | None:
+    """misplaced item: an append is answered position i, and a read has its item elsewhere.
+
+    Counted: such appends. Source: offset checks of Kafka's clients and of Jepsen's Kafka test.
+
+        A  |-- append x → 1 --|
+        B                         |-- items → [y, x] --|
+    """
+    if run.longest.is_empty():
+        return None
+    appends = run.appends.filter("ok").select("item", "value", "end", append="row")
+    elsewhere = pl.col("value") != pl.col("at")
+    moved = _in_reads(run, lambda reads: reads.join(appends, on="item").filter(elsewhere))
+    if moved.is_empty():
+        return None
+    append, row, at = moved.sort("end", "append", "row").select("append", "row", "at").row(0)
+    one, read = run.operations(append, row)
+    why = f"{whose(one)} {told(one)}{where(one)}, and {whose(read)} has it at {at:,}"
+    return Found(moved["append"].n_unique(), (one, read), sentence(why))
+
+
+def not_linearizable(run: Run) -> Found | None:
+    """not linearizable: no order in which the operations could have happened explains the answers.
+
+    Counted: the counter and the list, each at most once. Source: Herlihy & Wing 1990.
+
+        A      |-- read → 1 --|
+        B                         |-- increment → 1 --|
+        C  |-- increment → 2 ---------------------------|
+    """
+    found = [contradiction(run, thing) for thing in run.things]
+    reasons = [reason for reason in found if reason is not None]
+    if not reasons:
+        return None
+    return Found(len(reasons), run.operations(*reasons[0].rows), reasons[0].why)
+
+
+TABLE: tuple[Callable[[Run], Found | None], ...] = (
+    lost_update,
+    over_count,
+    duplicate_value,
+    skipped_value,
+    real_time_inversion,
+    stale_read,
+    future_read,
+    non_monotonic_read,
+    read_your_writes,
+    reset,
+    lost_item,
+    duplicated_item,
+    unexpected_item,
+    fork,
+    reordered_item,
+    misplaced_item,
+    not_linearizable,
+)
+
+_HEAD = re.compile(r"(?P<name>[^:]+): (?P<meaning>.*?\.)(?=\s|$)", re.DOTALL)
+_SOURCE = re.compile(r"Source: (?P<source>.*?)\.\n\n", re.DOTALL)
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Name, meaning and source of every anomaly, read from the docstrings above."""
+    rows = []
+    for check in TABLE:
+        doc = inspect.getdoc(check) or ""
+        head, source = _HEAD.match(doc), _SOURCE.search(doc)
+        if head is None or source is None:
+            raise ValueError(f"{check.__name__} does not say its name, meaning and source")
+        name, meaning, from_ = (
+            " ".join(words.split()) for words in (head["name"], head["meaning"], source["source"])
+        )
+        rows.append((name, meaning.rstrip("."), from_))
+    return rows
+
+
+def find(run: Run) -> tuple[Anomaly, ...]:
+    """Every anomaly that there is in a run, in the order of the table."""
+    found = [(name, check(run)) for (name, _, _), check in zip(table(), TABLE, strict=True)]
+    return tuple(Anomaly(name, f.count, f.witness, f.why) for name, f in found if f is not None)

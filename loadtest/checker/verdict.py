@@ -1,0 +1,277 @@
+"""A history → its verdict: what was lost, how the state is divided, and what proves it.
+
+    judge(history) -> Verdict        history: a DataFrame of `history.read` or `history.frame`
+    order(history) -> DataFrame      the certificate of a linearizable history
+
+Pure: no files, no clock, nothing of the project but what a history is.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from loadtest.checker import anomalies, linearizability
+from loadtest.checker.anomalies import Anomaly as Anomaly
+from loadtest.checker.division import Copy as Copy
+from loadtest.checker.division import Division as Division
+from loadtest.checker.run import Run, Thing
+from loadtest.checker.words import quoted, timeline
+from loadtest.history import Operation
+
+# what explains the others, where there are several
+WORST = {"reset": 0, "lost update": 1, "lost item": 2, "duplicated item": 3, "unexpected item": 4}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a history shows.
+
+    verdict       linearizable · violated · inconclusive (nothing is wrong, but it proves nothing)
+    why           one sentence
+    anomalies     in the table's order, only those that there are
+    division      what each copy of the state belongs to; None if that cannot be told
+    operations    how many the run has; of its increments `acknowledged`, `unknown`, `failed`
+    audited       what the audit read; None if the copies differ or there was no audit
+    lost          acknowledged increments that are certainly gone, summed over the copies
+    appended      acknowledged appends
+    guarantees    what still holds, by name; a guarantee that cannot be told is left out
+    missing       what an inconclusive history would have needed
+    bound         of a clean run: 3/N, N its acknowledged writes
+    """
+
+    verdict: Literal["linearizable", "violated", "inconclusive"]
+    why: str
+    anomalies: tuple[Anomaly, ...]
+    division: Division | None
+    operations: int
+    acknowledged: int
+    unknown: int
+    failed: int
+    audited: int | None
+    lost: int
+    appended: int
+    guarantees: dict[str, bool] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    bound: float | None = None
+
+    def __str__(self) -> str:
+        lines = [*_wrapped(f"{self.verdict}: {self.why}")]
+        if self.division is not None and self.division.sentence != self.why:
+            lines += ["", *_wrapped(self.division.sentence, 2)]
+        shown: set[tuple[Operation, ...]] = set()
+        for anomaly in self.anomalies:
+            lines += ["", f"  {anomaly.name:<24}{anomaly.count:>8,}"]
+            if anomaly.witness in shown:
+                lines += [f"      the same {len(anomaly.witness)} operations as above"]
+                continue
+            shown.add(anomaly.witness)
+            lines += ["      " + bar for bar in timeline(anomaly.witness, 74)]
+            lines += _wrapped(anomaly.why, 6) if anomaly.why != self.why else []
+        if self.verdict == "violated":
+            for title, what in (("still holds: ", True), ("broken: ", False)):
+                names = [name for name, holds in self.guarantees.items() if holds == what]
+                lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
+        lines += ["", *_wrapped("missing: " + "; ".join(self.missing), 2)] if self.missing else []
+        counted = [
+            f"{self.operations:,} operations: {self.acknowledged:,} increments acknowledged",
+            f"{self.unknown:,} unknown",
+            f"{self.failed:,} refused",
+            f"{self.appended:,} appends acknowledged",
+        ]
+        return "\n".join([*lines, "", *_wrapped(", ".join(counted), 2)])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as one JSON object: the fields of this class by name.
+
+        anomalies   [{name, count, why, witness: [operation as in a history]}]; a list of more
+                    than 20 items is left out of an operation, its `value` is its length
+        division    null or {what, of, sentence, copies: [{label, boot, worker, thread,
+                    acknowledged, audited, lost}]}
+        guarantees  {name: true or false}
+        """
+        fields = asdict(self)
+        for anomaly in fields["anomalies"]:
+            for operation in anomaly["witness"]:
+                if operation["items"] is not None and len(operation["items"]) > 20:
+                    operation["items"] = None
+        return fields
+
+
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    pad = " " * indent
+    return textwrap.wrap(text, 80, initial_indent=pad, subsequent_indent=pad)
+
+
+def judge(
+    history: pl.DataFrame, *, workers: int | None = None, threads: int | None = None
+) -> Verdict:
+    """The verdict on the last run in a history.
+
+    With `workers` and `threads`, a run in which fewer of them answered is inconclusive. A thread
+    pool gives work to a thread that is idle, so that not all of several threads need to have
+    answered: two in each worker are enough.
+    """
+    run = Run(history)
+    found: tuple[Anomaly, ...] = ()
+    division: Division | None = None
+    guarantees: dict[str, bool] = {}
+    if not run.overlaps_create:
+        found = anomalies.find(run)
+        division = _division(run)
+        guarantees = _guarantees(run, {anomaly.name for anomaly in found})
+    missing = _missing(run, workers, threads)
+    writes = run.counter.acknowledged + run.items.acknowledged
+    counters = None if run.overlaps_create else run.counter_division
+    outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
+    verdict: Literal["linearizable", "violated", "inconclusive"]
+    if found:
+        verdict, why = "violated", _why(found, division, guarantees)
+    elif missing:
+        verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
+    else:
+        verdict, why = "linearizable", f"0 in {writes:,}: under {percent(3 / writes)} at 95 %."
+    return Verdict(
+        verdict=verdict,
+        why=why,
+        anomalies=found,
+        division=division,
+        operations=run.rows.select(pl.len()).collect().item(),
+        acknowledged=run.counter.acknowledged,
+        unknown=run.counter.unknown.height,
+        failed=dict(outcomes).get("fail", 0),
+        audited=counters.copies[0].audited if counters and len(counters.copies) == 1 else None,
+        lost=counters.lost if counters else 0,
+        appended=run.items.acknowledged,
+        guarantees=guarantees,
+        missing=missing if verdict == "inconclusive" else (),
+        bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
+    )
+
+
+def order(history: pl.DataFrame) -> pl.DataFrame | None:
+    """The operations in an order that explains every answer, each with an instant `at` which it
+    can have happened; None if there is no such order. See `linearizability.order`."""
+    return linearizability.order(Run(history))
+
+
+def _division(run: Run) -> Division | None:
+    """Of counter and list, the one that is divided; the counter if both or neither are."""
+    used = [
+        division
+        for thing, division in (
+            (run.counter, run.counter_division),
+            (run.items, run.items_division),
+        )
+        if thing.acknowledged or division is not None
+    ]
+    divided = [division for division in used if division is not None and division.of != "none"]
+    return next(iter(divided or used), None)
+
+
+def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
+    """What holds of the counter and of the list, each by itself."""
+    guarantees = {
+        "monotonic reads": "non-monotonic read" not in found,
+        "read your writes": "read-your-writes" not in found,
+        "sequential consistency": "not linearizable" not in found
+        or all(linearizability.contradiction(run, thing, "client") is None for thing in run.things),
+    }
+    totals = [
+        division is not None
+        and division.of == "none"
+        and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
+        for thing, division in (
+            (run.counter, run.counter_division),
+            (run.items, run.items_division),
+        )
+        if thing.audit.height
+    ]
+    if totals:
+        wrong_items = {"lost item", "duplicated item", "unexpected item"}
+        guarantees["eventual total"] = all(totals) and not found & wrong_items
+    return guarantees
+
+
+def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
+    if division is not None and division.of != "none":
+        return division.sentence
+    first = min(found, key=lambda anomaly: WORST.get(anomaly.name, len(WORST)))
+    if guarantees["sequential consistency"] and first.name not in WORST:
+        return f"Not linearizable, but sequentially consistent per client. {first.why}"
+    return first.why
+
+
+def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, ...]:
+    """What it would take for a clean history to show anything."""
+    missing = []
+    if run.overlaps_create:
+        missing.append("a create overlaps other operations; a count cannot be followed across it")
+    if run.sent_twice:
+        item = run.sent_twice[0].item
+        missing.append(f"{quoted(item or '')} was sent twice, so the list cannot be followed")
+    things = [thing for thing in run.things if thing.acknowledged]
+    if not things:
+        missing.append("nothing was acknowledged")
+        return tuple(missing)
+    for thing in things:
+        if thing.audit.is_empty():
+            missing.append(f"no audit read the {thing.name} after the last {thing.write} had ended")
+    if not any(_overlap(run, thing) for thing in things):
+        missing.append("no two operations overlapped, so that nothing could go wrong")
+    return (*missing, *_unanswered(run, workers, threads))
+
+
+def _overlap(run: Run, thing: Thing) -> bool:
+    """Two operations on it, at least one of them a write, overlapped in time.
+
+    Asked of histories with nothing wrong in them: there, what does not overlap is in the order
+    of ranks.
+    """
+    ended = pl.col("end").cum_max().shift(1)
+    write_ended = pl.when("write").then("end").cum_max().forward_fill().shift(1)
+    if run.within:
+        ended, write_ended = ended.over("clock"), write_ended.over("clock")
+    start = pl.col("start")
+    overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
+    return bool(thing.answered.select(overlap.any()).item())
+
+
+def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:
+    """Workers and threads that the topology has and that answered nothing under load."""
+    boot = pl.coalesce(pl.col("boot").cast(pl.String), pl.col("worker").cast(pl.String))
+    seen = (
+        run.rows.filter(outcome="ok", phase="load")
+        .group_by(boot=boot)
+        .agg(threads=pl.col("thread").drop_nulls().n_unique(), worker=pl.col("worker").first())
+        .drop_nulls("boot")
+        .collect()
+    )
+    unanswered = []
+    if workers is not None and seen.height < workers:
+        answered = (
+            "no reply says which worker it is from"
+            if seen.is_empty()
+            else (f"only {seen.height} of {workers} workers answered")
+        )
+        unanswered.append(answered)
+    if threads is not None and threads > 1:
+        for boot_, count, worker in seen.sort("worker", "boot").iter_rows():
+            if count < 2:
+                name = f"boot {boot_}" if worker is None else f"worker {worker}"
+                unanswered.append(f"only {count} of {threads} threads of {name} answered")
+    return unanswered
+
+
+def percent(share: float) -> str:
+    """With two digits that count: 0.18 %, 0.000050 %."""
+    share_of_100 = min(100.0, 100 * share)
+    return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"

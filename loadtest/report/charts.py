@@ -1,0 +1,723 @@
+"""Pictures of a history: functions from a history to an Altair chart.
+
+    value_over_time(history, verdict)     one line for one counter, a fan of dots for each copy
+    lost_over_time(history, verdict)      what the state does not account for
+    requests_per_worker(history)          who answered
+    latency(history)                      how long it took, per operation
+    space_time(operations, history)       a few requests, and what each read and wrote
+    matrix(cells)                         the verdict of every variant under every topology
+
+They can be read on white and on black, in grey print (each worker has a shape besides its colour)
+and by colour-blind people (colours after Okabe & Ito 2008). A chart carries its own data, a few
+thousand rows at the most, and needs no network.
+
+Each has a `picture` besides, of the same arguments: its tables apart from its layout, since a page
+with many charts has room and time for one layout of a kind. For a history, `Seen(history)` will do
+too: several pictures of one then share what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial, update_wrapper
+from pathlib import Path
+from typing import Any, Generic, ParamSpec
+
+import altair as alt
+import polars as pl
+
+from loadtest.cell import Cell
+from loadtest.checker import Verdict
+from loadtest.checker.division import LEVELS, Of
+from loadtest.checker.run import Run
+from loadtest.checker.words import number, who
+from loadtest.history import Operation, frame, read
+from loadtest.report.terminal import figures
+from loadtest.trial import Topology
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+LOSS = "#D55E00"
+TEXT, LINE = "#767d86", "#8b93a055"  # grey that reads as well on white as on black
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
+UNLABELLED = "no label"
+PERCENT = (1, 25, 50, 75, 99)
+
+Source = Callable[[str], alt.Data]
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What a picture shows, and the layout that draws it.
+
+    layout     draws the layers, given where each table comes from; `variation` is what else it
+               needs, so pictures of one layout and one variation differ in their tables only
+    tables     the rows to draw, by name, as CSV: half the size of JSON
+    title      and, in `said`, the lines below it
+    width      and height, in pixels, of the drawing; axes and keys need about `around` more
+    """
+
+    layout: Callable[..., list[alt.Chart]]
+    variation: tuple[Any, ...] = ()
+    tables: Mapping[str, str]
+    title: str = ""
+    said: Sequence[str] = ()
+    width: int = 560
+    height: int
+    around: int = 45
+
+    def chart(self) -> alt.LayerChart:
+        """The picture with its tables inside."""
+        title = alt.TitleParams(self.title, subtitle=list(self.said)) if self.title else ""
+        return self.draw(lambda name: alt.InlineData(self.tables[name], format=CSV), title=title)
+
+    def spec(self) -> dict[str, Any]:
+        """The layout as Vega-Lite that wants its tables by name and is as wide as its place."""
+        chart = self.draw(
+            lambda name: alt.NamedData(name, format=CSV),
+            width="container",
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        spec: dict[str, Any] = chart.to_dict(validate=False)
+        return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
+
+    def draw(self, table: Source, **about: Any) -> alt.LayerChart:
+        """The picture with its tables from elsewhere."""
+        layers = self.layout(table, *self.variation)
+        # altair copies a chart at every further call on it, so all is said in one
+        chart = alt.layer(*layers, **{"width": self.width, "height": self.height} | about)
+        assert isinstance(chart, alt.LayerChart)
+        return chart
+
+
+CSV = alt.CsvDataFormat(type="csv")
+
+
+class Drawn(Generic[P]):
+    """A function that makes a picture, as one that makes a chart."""
+
+    def __init__(self, picture: Callable[P, Picture]) -> None:
+        self.picture = picture
+        update_wrapper(self, picture)
+
+    def __call__(self, *args: P.args, **named: P.kwargs) -> alt.LayerChart:
+        return self.picture(*args, **named).chart()
+
+
+class Seen:
+    """The last run of a history, as its pictures need it."""
+
+    def __init__(self, history: pl.DataFrame) -> None:
+        self.history = history
+        self.run = Run(history)
+
+    @classmethod
+    def of(cls, history: pl.DataFrame | Seen) -> Seen:
+        return history if isinstance(history, Seen) else cls(history)
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The operations, with the `label` of their worker; they were `sent` and answered `at`
+        seconds after the first start on their clock."""
+        rows = self.run.rows.drop("row", "item", "items").collect()
+        rows = rows.join(self.first, on="clock", nulls_equal=True, maintain_order="left")
+        sent, at = (((pl.col(name) - pl.col("first")) / 1e9).round(4) for name in ("start", "end"))
+        return self.labelled(rows.with_columns(sent=sent, at=at))
+
+    @cached_property
+    def told(self) -> pl.DataFrame:
+        """The acknowledged increments in the order of their answers."""
+        return self.rows.filter(op="increment", outcome="ok").sort("end", "value")
+
+    @cached_property
+    def first(self) -> pl.DataFrame:
+        """Clock, and the `first` start on it."""
+        return self.history.group_by("clock").agg(first=pl.col("start").min())
+
+    @cached_property
+    def workers(self) -> pl.DataFrame:
+        """In the order of their first requests: clock, boot and worker as in the history, and
+        `label`, which is "worker 1", "worker 2" …"""
+        rows = self.run.rows.select(*WORKER, "start").collect()
+        known = rows.filter(pl.col("worker").is_not_null() | pl.col("boot").is_not_null())
+        first = known.group_by(WORKER).agg(pl.col("start").min()).sort("start", "worker", "boot")
+        return first.select(*WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1)))
+
+    def labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
+        rows = rows.join(
+            self.workers, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
+
+
+KEY = ["client", "start", "clock"]
+WORKER = ["clock", "boot", "worker"]
+
+
+def config(text: str = TEXT, line: str = LINE) -> dict[str, Any]:
+    """The look that all charts share, in the given colours."""
+    small = {"labelColor": text, "titleColor": text, "labelFontSize": 12, "titleFontSize": 12}
+    return {
+        "font": FONT,
+        "background": "transparent",
+        "aria": False,
+        "view": {"stroke": None},
+        "title": {
+            "anchor": "start",
+            "frame": "group",
+            "offset": 14,
+            "color": text,
+            "fontSize": 15,
+            "subtitleColor": text,
+            "subtitleFontSize": 12,
+            "subtitlePadding": 5,
+        },
+        "axis": {
+            **small,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "labelPadding": 6,
+            "domain": False,
+            "ticks": False,
+            "gridColor": line,
+        },
+        "axisX": {"grid": False, "domain": True, "domainColor": line},
+        "legend": {
+            **small,
+            "orient": "top",
+            "title": None,
+            "symbolSize": 90,
+            "symbolOpacity": 1,
+            "offset": 8,
+            "columnPadding": 14,
+        },
+        "line": {"color": text, "strokeWidth": 1.5},
+        "rule": {"color": text},
+        "bar": {"color": text},
+        "tick": {"color": text},
+        "text": {"color": text, "fontSize": 12},
+        "style": {"strong": {"fontSize": 13, "fontWeight": 600}},
+    }
+
+
+@alt.theme.register("loadtest", enable=True)
+def theme() -> alt.theme.ThemeConfig:
+    return {"config": config()}  # type: ignore[typeddict-item]
+
+
+@Drawn
+def value_over_time(
+    history: pl.DataFrame | Seen,
+    verdict: Verdict | None = None,
+    *,
+    limit: int = 2000,
+    before: pl.DataFrame | None = None,
+) -> Picture:
+    """The value told to each acknowledged increment, at the time when it was told.
+
+    About `limit` answers are drawn, evenly taken, and every one that a witness names. `before`:
+    see `unaccounted`.
+    """
+    seen = Seen.of(history)
+    told = seen.told
+    found = verdict.anomalies if verdict else ()
+    witnesses = [operation for anomaly in found for operation in anomaly.witness]
+    shown = thin(told, limit, keep=witnesses)
+    ringed = told.join(_keys(witnesses), on=KEY, how="semi", nulls_equal=True)
+    earlier = 0 if before is None else before["acknowledged"].sum()
+    sofar = _evenly(told.select("at", value=pl.int_range(1, pl.len() + 1) + earlier), 200)
+    last = sofar.tail(1).with_columns(text=pl.lit(f"{earlier + told.height:,} acknowledged"))
+    said = ["A dot is the answer to an increment."]
+    if shown.height < told.height:
+        said[0] += f" {shown.height:,} of {told.height:,} are shown"
+        said[0] += "; every witness is." if witnesses else "."
+    said.append("Dashed: the increments acknowledged so far, which one counter would answer.")
+    if not ringed.is_empty():
+        said.append("Ringed: increments that prove what is wrong.")
+    return Picture(
+        layout=_values,
+        variation=(seen.workers.height, not ringed.is_empty()),
+        tables={
+            "told": shown.select(DOT).write_csv(),
+            "acknowledged": sofar.write_csv(),
+            "last": last.write_csv(),
+            "ringed": ringed.select("at", "value").write_csv(),
+        },
+        title="Value answered over time",
+        said=said,
+        height=300,
+        around=80,
+    )
+
+
+DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
+
+
+def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
+    x, y = _seconds(), alt.Y("value:Q")
+    colour, shape = _by_worker(workers, legend=True)
+    tips = [
+        alt.Tooltip("value:Q", format=",", title="told"),
+        alt.Tooltip("label:N", title="worker"),
+        alt.Tooltip("worker:N", title="process"),
+        *(alt.Tooltip(f"{name}:N") for name in ("boot", "thread", "client")),
+        alt.Tooltip("sent:Q", format=".4f", title="sent, s"),
+        alt.Tooltip("at:Q", format=".4f", title="answered, s"),
+    ]
+    rings = alt.Chart(table("ringed")).mark_point(size=110, color=LOSS, strokeWidth=2, opacity=1)
+    return [
+        alt.Chart(table("acknowledged"))
+        .mark_line(strokeDash=[5, 4])
+        .encode(x=x, y=_count("value", "value answered")),
+        # below the dots, which have something to tell to a mouse
+        *([rings.encode(x=x, y=y)] if ringed else []),
+        alt.Chart(table("told"))
+        .mark_point(filled=True, size=22, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
+        alt.Chart(table("last"))
+        .mark_text(align="right", dy=-9)
+        .encode(x=x, y=y, text=alt.Text("text:N")),
+    ]
+
+
+@Drawn
+def lost_over_time(
+    history: pl.DataFrame | Seen,
+    verdict: Verdict | None = None,
+    *,
+    before: pl.DataFrame | None = None,
+    of: Of = "worker",
+) -> Picture:
+    """Acknowledged increments that the state does not account for: see `unaccounted`.
+
+    The copies are those of the counter's division, and the last point is what the audit found.
+    As long as there is no division, `of` says what is taken to have a copy; where all workers
+    share one, "worker" understates.
+    """
+    seen = Seen.of(history)
+    division = verdict.division if verdict else None
+    if division is None or division.what == "list":
+        division = seen.run.counter_division
+    of = division.of if division else of
+    lost = unaccounted(seen.told, of, before)
+    changes = (pl.col("lost").diff() != 0).fill_null(True) | (pl.row_index() == pl.len() - 1)
+    lost = _evenly(lost.filter(changes), 400)
+    copies = "" if of == "none" else f", {of} by {of}"
+    said = [f"Increments acknowledged so far, less the highest value told so far{copies}."]
+    if of == "request":
+        said = ["Increments acknowledged so far: what they counted ended with their request."]
+    if division:
+        over = {"at": [seen.rows["at"].max()], "lost": [division.lost]}
+        lost = pl.concat([lost, pl.DataFrame(over, schema=lost.schema)])
+        said.append("The last point is what the audit found, when nothing was under way.")
+    else:
+        said.append("No audit has settled it: it may be more.")
+    acknowledged = seen.told.height + (0 if before is None else before["acknowledged"].sum())
+    text = f"{lost['lost'].tail(1).sum():,} of {acknowledged:,} lost"
+    return Picture(
+        layout=_lost,
+        tables={
+            "lost": lost.write_csv(),
+            "last": lost.tail(1).with_columns(text=pl.lit(text)).write_csv(),
+        },
+        title="Lost so far",
+        said=said,
+        height=180,
+    )
+
+
+def _lost(table: Source) -> list[alt.Chart]:
+    x, y = _seconds(), alt.Y("lost:Q")
+    tips = [alt.Tooltip("at:Q", title="seconds"), alt.Tooltip("lost:Q", format=",")]
+    last = alt.Chart(table("last"))
+    return [
+        alt.Chart(table("lost"))
+        .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
+        .encode(x=x, y=_count("lost", "lost so far"), tooltip=tips),
+        last.mark_point(filled=True, size=60, opacity=1, color=LOSS).encode(x=x, y=y),
+        last.mark_text(align="right", dy=-13, style="strong").encode(
+            x=x, y=y, text=alt.Text("text:N")
+        ),
+    ]
+
+
+def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """`lost` after each of these increments, which are in the order of their answers.
+
+    For every copy of the state: the increments that it acknowledged so far, less the highest
+    value that it told so far, if that is positive. Summed over the copies; `of` says what has one.
+    `before` counts the increments of each worker that a history without its beginning lacks:
+    clock, boot, worker, acknowledged.
+    """
+    earlier = pl.lit(0)
+    if before is not None and of == "worker":
+        before = before.select(*WORKER, earlier="acknowledged")
+        told = told.join(before, on=WORKER, how="left", nulls_equal=True, maintain_order="left")
+        earlier = pl.col("earlier").fill_null(0)
+    elif before is not None and of != "thread":
+        earlier = pl.lit(before["acknowledged"].sum())
+    acknowledged = earlier + pl.int_range(1, pl.len() + 1)
+    if of == "request":
+        return told.select("at", lost=acknowledged)
+    behind = (acknowledged - pl.col("value").cum_max()).clip(0)
+    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS.get(of) or pl.lit(0))
+    return told.select("at", lost=more.cum_sum())
+
+
+@Drawn
+def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
+    """How many requests of the load each worker answered."""
+    seen = Seen.of(history)
+    load = seen.rows.filter(phase="load").select("label", "end")
+    answered = load.filter(pl.col("end").is_not_null())
+    counts = dict(answered.group_by("label").len().iter_rows())
+    processes = dict(seen.workers.select("label", "worker").iter_rows())
+    bars = [
+        {
+            "row": label,
+            "requests": counts.get(label, 0),
+            "left": label if processes.get(label) is None else f"{label} ({processes[label]})",
+            "right": number(counts.get(label, 0), "request"),
+        }
+        for label in [*processes, *({UNLABELLED} & set(counts))]
+    ]
+    said = f"{number(answered.height, 'answer')} from {number(len(processes), 'worker')}"
+    silent = load.height - answered.height
+    said += f"; {number(silent, 'request')} had none." if silent else "."
+    return Picture(
+        layout=_requests,
+        variation=(len(processes),),
+        tables={"bars": _csv(bars)},
+        title="Requests per worker",
+        said=[said],
+        height=ROW * max(1, len(bars)),
+        around=5,
+    )
+
+
+def _requests(table: Source, workers: int) -> list[alt.Chart]:
+    colour, _ = _by_worker(workers, "row")
+    bar = _bar(table("bars")).encode(x=alt.X("requests:Q", axis=None), y=_row(), color=colour)
+    return [bar, *_captions(table("bars"))]
+
+
+@Drawn
+def latency(history: pl.DataFrame | Seen) -> Picture:
+    """How long the answers to each operation took."""
+    took = (pl.col("end") - pl.col("start")) / 1e6
+    percents = [took.quantile(percent / 100).round(2).alias(f"p{percent}") for percent in PERCENT]
+    answered = Seen.of(history).rows.filter(pl.col("end").is_not_null(), phase="load")
+    table = answered.group_by("op").agg(*percents, answers=pl.len()).sort("op")
+    bars = [
+        {
+            **row,
+            "row": n,
+            "left": row["op"],
+            "right": f"median {row['p50']:,.1f} ms, 99 % in {row['p99']:,.1f} ms",
+        }
+        for n, row in enumerate(table.iter_rows(named=True))
+    ]
+    return Picture(
+        layout=_latency,
+        tables={"bars": _csv(bars)},
+        title="Latency",
+        said=["Line: from 1 % to 99 % of the answers. Bar: the middle half. Tick: the median."],
+        height=ROW * max(1, len(bars)),
+    )
+
+
+def _latency(table: Source) -> list[alt.Chart]:
+    axis = alt.Axis(tickCount=6)
+    x = alt.X("p1:Q", title="milliseconds", scale=alt.Scale(zero=True), axis=axis)
+    middle, y = alt.X("p25:Q"), _row()
+    bars = table("bars")
+    tips = [
+        alt.Tooltip("op:N", title="operation"),
+        alt.Tooltip("answers:Q", format=","),
+        *(alt.Tooltip(f"p{percent}:Q", title=f"{percent} % in, ms") for percent in PERCENT),
+    ]
+    return [
+        alt.Chart(bars).mark_rule(yOffset=8).encode(x=x, x2=alt.X2("p99:Q"), y=y),
+        _bar(bars, opacity=0.4).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
+        alt.Chart(bars)
+        .mark_tick(thickness=3, height=17, opacity=1, yOffset=8)
+        .encode(x=alt.X("p50:Q"), y=y),
+        *_captions(bars),
+    ]
+
+
+@Drawn
+def space_time(
+    operations: Sequence[Operation],
+    history: pl.DataFrame | Seen | None = None,
+    *,
+    title: str = "",
+) -> Picture:
+    """A few requests in time, a lane each: who asked, who answered, what was read and written.
+
+    With the history workers have the numbers that they have in the other charts, and time counts
+    from the first request of the run.
+    """
+    rows = frame(operations)
+    seen = Seen.of(rows if history is None else history)
+    first = dict(seen.first.iter_rows())
+    starts = [each.start - first[each.clock] for each in operations]
+    ends = [None if each.end is None else each.end - first[each.clock] for each in operations]
+    low, high = min(starts), max([*starts, *(end for end in ends if end is not None)])
+    unit, ns = ("nanoseconds", 1.0) if high < 10_000 else ("milliseconds", 1e6)
+    labels = seen.labelled(rows)["label"]
+    lanes = []
+    for n, (each, start, end) in enumerate(zip(operations, starts, ends, strict=True)):
+        over = end if end is not None else high + max(1, (high - low) // 20)
+        before, after = inside(each)
+        if over - start < (high - low) / 2:  # no room for the two of them below the bar
+            both = f"{before} … {after}" if before else ""
+            before, after = (both, "") if start + over < low + high else ("", both)
+        lanes.append(
+            {
+                "row": n,
+                "start": start / ns,
+                "end": over / ns,
+                "label": labels[n],
+                "solid": 1 if end is not None else 0.15,
+                "what": f"{each.asked} → {each.answer}",
+                "who": _who(each, labels[n]),
+                "before": before,
+                "after": after,
+            }
+        )
+    several = len({each.clock for each in operations}) > 1
+    return Picture(
+        layout=_lanes,
+        variation=(seen.workers.height, unit),
+        tables={"lanes": _csv(lanes)},
+        title=title,
+        said=["On several machines, whose times do not compare."] if several else [],
+        height=LANE * len(lanes),
+    )
+
+
+def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
+    lanes = table("lanes")
+    axis = alt.Axis(title=f"{unit} since the run began", tickCount=5)
+    x = alt.X("start:Q", axis=axis, scale=alt.Scale(zero=False, nice=False))
+    x2, y = alt.X2("end:Q"), _row()
+    colour, _ = _by_worker(workers)
+    solid = alt.FillOpacity("solid:Q", scale=None)
+    tips = [
+        alt.Tooltip("what:N", title="asked"),
+        alt.Tooltip("who:N", title="by"),
+        alt.Tooltip("start:Q", format=",.3f"),
+        alt.Tooltip("end:Q", format=",.3f"),
+    ]
+    whole = alt.ExprRef("width")
+    text = alt.Chart(lanes).mark_text
+    return [
+        _bar(lanes, 11).encode(x=x, x2=x2, y=y, color=colour, fillOpacity=solid, tooltip=tips),
+        _bar(lanes, 11, filled=False).encode(x=x, x2=x2, y=y, color=colour),
+        text(x=0, dy=-25, align="left", limit=whole, style="strong").encode(
+            y=y, text=alt.Text("what:N")
+        ),
+        text(x=0, dy=-9, align="left", limit=whole).encode(y=y, text=alt.Text("who:N")),
+        text(dy=25, align="left").encode(x=x, y=y, text=alt.Text("before:N")),
+        text(dy=25, align="right").encode(x=alt.X("end:Q"), y=y, text=alt.Text("after:N")),
+    ]
+
+
+def inside(operation: Operation) -> tuple[str, str]:
+    """What a write must have read at first and written at last, going by its answer."""
+    if operation.outcome != "ok" or operation.value is None:
+        return "", ""
+    if operation.op == "increment":
+        return f"read {operation.value - 1:,}", f"wrote {operation.value:,}"
+    if operation.op == "append":
+        return f"saw {number(operation.value - 1, 'item')}", f"put at {operation.value:,}"
+    return "", ""
+
+
+def _who(operation: Operation, label: str) -> str:
+    at = "" if label == UNLABELLED else f" at {label}"
+    at += f" ({operation.worker})" if at and operation.worker is not None else ""
+    at += f", thread {operation.thread}" if operation.thread is not None else ""
+    return who(operation) + at
+
+
+@Drawn
+def matrix(cells: Sequence[Cell]) -> Picture:
+    """The verdict of every variant under every topology: a sign, a word and a figure."""
+    squares = []
+    for cell in cells:
+        word, figure = figures(cell.verdict)
+        squares.append(
+            {
+                "variant": cell.variant,
+                "topology": str(cell.topology),
+                "verdict": cell.verdict.verdict,
+                "sign": SIGNS[cell.verdict.verdict],
+                "word": word,
+                "figure": figure if cell.as_promised else f"{figure}, not promised",
+            }
+        )
+    variants = tuple(dict.fromkeys(cell.variant for cell in cells))
+    topologies = tuple(str(each) for each in dict.fromkeys(cell.topology for cell in cells))
+    return Picture(
+        layout=_squares,
+        variation=(variants, topologies),
+        tables={"squares": _csv(squares)},
+        height=54 * len(variants),
+        width=136 * len(topologies),
+    )
+
+
+def _squares(table: Source, variants: Sequence[str], topologies: Sequence[str]) -> list[alt.Chart]:
+    bold: dict[str, Any] = {"title": None, "labelFontWeight": 600, "labelFontSize": 13}
+    x = alt.X(
+        "topology:N",
+        sort=list(topologies),
+        axis=alt.Axis(orient="top", labelAngle=0, domain=False, **bold),
+        scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
+    )
+    y = alt.Y(
+        "variant:N",
+        sort=list(variants),
+        # from the left, so that a wider font than here does not cut them off
+        axis=alt.Axis(labelAlign="left", labelPadding=8 * max(map(len, variants)) + 8, **bold),
+        scale=alt.Scale(paddingInner=0.1, paddingOuter=0),
+    )
+
+    def by_verdict(*colours: str) -> alt.Scale:
+        return alt.Scale(domain=list(SIGNS), range=list(colours))
+
+    # fills are light or dark, so that grey print tells them apart, and the letters stand on them
+    fill = alt.Fill("verdict:N", legend=None, scale=by_verdict("#BFE3D6", "#A83F00", "#DDDDDD"))
+    ink = alt.Color("verdict:N", legend=None, scale=by_verdict("#00382B", "#FFFFFF", "#222222"))
+    squares = table("squares")
+    text = partial(alt.Chart(squares).mark_text, align="left")
+    return [
+        alt.Chart(squares).mark_rect(cornerRadius=5).encode(x=x, y=y, fill=fill),
+        text(dx=-56, fontSize=16).encode(x=x, y=y, color=ink, text=alt.Text("sign:N")),
+        text(dx=-38, dy=-8, style="strong").encode(x=x, y=y, color=ink, text=alt.Text("word:N")),
+        text(dx=-38, dy=10).encode(x=x, y=y, color=ink, text=alt.Text("figure:N")),
+    ]
+
+
+def side_by_side(
+    charts: Iterable[alt.LayerChart], titles: Iterable[Sequence[str]]
+) -> alt.HConcatChart:
+    """Values over time beside one another, the same heights meaning the same counts. A title has
+    a first line and further ones."""
+    named = [
+        chart.properties(title=alt.TitleParams(title, subtitle=list(more)), width=360)
+        for chart, (title, *more) in zip(charts, titles, strict=True)
+    ]
+    return alt.hconcat(*named, spacing=36).resolve_scale(y="shared", color="shared", shape="shared")
+
+
+def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> pl.DataFrame:
+    """`limit` rows, evenly taken from those of each worker, and all of `keep` besides.
+
+    The same rows every time, in the order that they had.
+    """
+    if history.height <= limit:
+        return history
+    rows = history.with_row_index("row")
+    by_worker = rows.sort("boot", "worker", maintain_order=True)["row"]
+    taken = by_worker.gather([n * rows.height // limit for n in range(limit)])
+    kept = rows.join(_keys(keep), on=KEY, how="semi", nulls_equal=True)["row"]
+    return rows.filter(pl.col("row").is_in(pl.concat([taken, kept]).implode())).drop("row")
+
+
+def _keys(operations: Iterable[Operation]) -> pl.DataFrame:
+    """What tells these operations from others of their history."""
+    return frame(operations).select(KEY).unique()
+
+
+def _evenly(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """At most `limit` rows, the first and the last among them."""
+    last = rows.height - 1
+    if last < limit:
+        return rows
+    return rows[[n * last // (limit - 1) for n in range(limit)]]
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    return pl.DataFrame(rows).write_csv()
+
+
+def _by_worker(
+    workers: int, field: str = "label", *, legend: bool = False
+) -> tuple[alt.Color, alt.Shape]:
+    """A colour and a shape for each worker; the two repeat at different distances."""
+    labels = [f"worker {n + 1}" for n in range(workers)]
+    colours = [COLOURS[n % len(COLOURS)] for n in range(workers)]
+    shapes = [SHAPES[n % len(SHAPES)] for n in range(workers)]
+    key = None
+    if legend and 1 < workers <= 16:
+        key = alt.Legend(
+            values=labels, columns=alt.ExprRef("width ? max(1, floor(width / 90)) : 8")
+        )
+    domain = [*labels, UNLABELLED]
+    by_colour = alt.Scale(domain=domain, range=[*colours, TEXT])
+    by_shape = alt.Scale(domain=domain, range=[*shapes, "circle"])
+    return (
+        alt.Color(f"{field}:N", scale=by_colour, legend=key),
+        alt.Shape(f"{field}:N", scale=by_shape, legend=key),
+    )
+
+
+def _seconds() -> alt.X:
+    scale = alt.Scale(zero=False, nice=False, padding=8)
+    return alt.X("at:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=6))
+
+
+def _count(field: str, title: str) -> alt.Y:
+    scale = alt.Scale(domain=alt.DomainUnionWith(unionWith=[0, 10]))
+    axis = alt.Axis(tickCount=5, tickMinStep=1, format=",d")
+    return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+ROW, LANE = 38, 80
+
+
+def _row() -> alt.Y:
+    """One below the other, in the order of the table."""
+    return alt.Y("row:N", sort=None, axis=None, scale=alt.Scale(padding=0))
+
+
+def _bar(data: alt.Data, height: int = 9, **look: Any) -> alt.Chart:
+    return alt.Chart(data).mark_bar(height=height, cornerRadius=2, yOffset=8, **look)
+
+
+def _captions(data: alt.Data) -> list[alt.Chart]:
+    """Above each bar, on the left what it is and on the right its figure."""
+    text = alt.Chart(data).mark_text
+    return [
+        text(align="left", x=0, dy=-8).encode(y=_row(), text=alt.Text("left:N")),
+        text(align="right", x="width", dy=-8).encode(y=_row(), text=alt.Text("right:N")),
+    ]
+
+
+def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    """Writes the pictures of the README as SVG: one line against four fans, and the matrix.
+
+    The same histories give the same files. Raises ValueError if redis_key or plain_global at 4×8
+    is not among the cells.
+    """
+    at = {(cell.variant, cell.topology): cell for cell in cells}
+    try:
+        pair = [at[variant, Topology(4, 8)] for variant in ("redis_key", "plain_global")]
+    except KeyError:
+        raise ValueError("the pictures need redis_key and plain_global at 4×8") from None
+    # without the creates, the first of which is where time begins otherwise
+    loads = (read(cell.history).filter(pl.col("op") != "create") for cell in pair)
+    values = (value_over_time(load, limit=400) for load in loads)
+    titles = ((cell.name, ": ".join(figures(cell.verdict))) for cell in pair)
+    drawn = {"matrix": matrix(cells), "one-line-four-fans": side_by_side(values, titles)}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.svg" for name in drawn]
+    for path, chart in zip(paths, drawn.values(), strict=True):
+        chart.save(path)
+    return paths

@@ -1,0 +1,207 @@
+"""The report of a run: one HTML file with all that it needs inside, so that it opens offline."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from os.path import relpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from loadtest import history
+from loadtest.cell import Cell
+from loadtest.checker import Anomaly, anomalies
+from loadtest.report import terminal as report
+
+if TYPE_CHECKING:
+    from loadtest.report.charts import Picture
+
+DOTS = 20_000  # in all cells together, about a megabyte
+SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
+
+
+def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
+    """Writes the report of these cells to `path`; their histories are read again.
+
+    `ran` says what was run, so that it can be repeated: names, and for each a text, a number, a
+    list of them or another mapping. A name that begins with "command" has commands.
+    """
+    drawings = Drawings()
+    parts = [Part(cell, path, drawings, DOTS // len(cells)) for cell in cells]
+    page = environment().get_template("page.html")
+    path.write_text(
+        page.render(
+            parts=parts,
+            variants=list(dict.fromkeys(cell.variant for cell in cells)),
+            topologies=list(dict.fromkeys(cell.topology for cell in cells)),
+            ran=ran,
+            charts=drawings.to_json(),
+            bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
+        ),
+        encoding="utf-8",
+    )
+
+
+def bundle() -> str:
+    """The script that draws. It takes a second to put together, so it is kept in .venv."""
+    kept = Path(sys.prefix) / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
+    with suppress(OSError):
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=sys.prefix, delete=False
+        ) as file:
+            file.write(text)
+        # whole or not at all, whoever else is at it
+        Path(file.name).replace(kept)
+    return text
+
+
+def environment() -> Environment:
+    found = FileSystemLoader(Path(__file__).parent)
+    return Environment(
+        loader=found,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A place in the page where a picture is drawn, and its text for those who do not see it."""
+
+    number: int
+    picture: Picture
+    text: str
+
+
+class Drawings:
+    """The pictures of a page. Those that only differ in their tables share their layout."""
+
+    def __init__(self) -> None:
+        self.layouts: dict[Any, int] = {}
+        self.specs: list[dict[str, Any]] = []
+        self.charts: list[dict[str, Any]] = []
+
+    def add(self, picture: Picture, text: str) -> Drawing:
+        key = (picture.layout, picture.variation)
+        if key not in self.layouts:
+            self.layouts[key] = len(self.specs)
+            self.specs.append(picture.spec())
+        self.charts.append(
+            {"layout": self.layouts[key], "height": picture.height, "datasets": picture.tables}
+        )
+        return Drawing(len(self.charts) - 1, picture, text)
+
+    def to_json(self) -> Markup:
+        """For a script element: whatever a history says cannot end it."""
+        from loadtest.report.charts import config
+
+        whole = {
+            "config": config("var(--quiet)", "var(--line)"),
+            "layouts": self.specs,
+            "charts": self.charts,
+        }
+        return Markup(json.dumps(whole, separators=(",", ":")).replace("<", r"\u003c"))
+
+
+class Part:
+    """What the page says of one cell."""
+
+    def __init__(self, cell: Cell, page: Path, drawings: Drawings, dots: int) -> None:
+        from loadtest.report import charts
+
+        self.cell = cell
+        self.verdict = verdict = cell.verdict
+        self.id = f"{cell.variant}-{cell.topology.workers}x{cell.topology.threads}"
+        self.sign = SIGNS[verdict.verdict]
+        self.word, self.figure = report.figures(verdict)
+        self.short = report.short(cell)
+        self.file = quote(relpath(cell.history, page.parent))
+        seen = charts.Seen(history.read(cell.history))
+        pictures = {
+            "value": charts.value_over_time.picture(seen, verdict, limit=dots),
+            "lost": charts.lost_over_time.picture(seen, verdict),
+            "requests": charts.requests_per_worker.picture(seen),
+            "latency": charts.latency.picture(seen),
+        }
+        self.drawings = {
+            name: drawings.add(picture, " ".join([f"{picture.title}.", *picture.said]))
+            for name, picture in pictures.items()
+        }
+        self.proofs = [
+            Proof(anomaly, drawings.add(charts.space_time.picture(anomaly.witness, seen), words))
+            for anomaly in verdict.anomalies
+            for words in ["; ".join(map(str, anomaly.witness))]
+        ]
+
+    @property
+    def promise(self) -> str:
+        """What was promised, and whether it was kept."""
+        promise = self.cell.promise
+        if promise.expect == "no promise":
+            return f"No promise: {promise.why}."
+        faults = [{"lost": "it loses updates", "divided": "it is divided"}[x] for x in promise.must]
+        said = " and ".join(sorted(faults, reverse=True)) or "it is linearizable"
+        kept = "Kept" if self.cell.as_promised else "Not kept"
+        return f"Promise: {said}, because {promise.why}. {kept}."
+
+    @property
+    def numbers(self) -> Iterator[tuple[str, str]]:
+        verdict = self.verdict
+        yield "operations", f"{verdict.operations:,}"
+        yield "increments acknowledged", f"{verdict.acknowledged:,}"
+        if verdict.unknown or verdict.failed:
+            yield "unknown", f"{verdict.unknown:,}"
+            yield "refused", f"{verdict.failed:,}"
+        if verdict.audited is not None:
+            yield "read by the audit", f"{verdict.audited:,}"
+        yield "lost", f"{verdict.lost:,}"
+        yield "items acknowledged", f"{verdict.appended:,}"
+        yield "took", f"{self.cell.seconds:.1f} s"
+
+    @property
+    def guarantees(self) -> Iterator[tuple[str, str]]:
+        """What still holds of a cell that is not linearizable, and what does not."""
+        if self.verdict.verdict != "violated":
+            return
+        for title, holds in (("Still holds", True), ("Does not hold", False)):
+            names = [name for name, what in self.verdict.guarantees.items() if what == holds]
+            if names:
+                yield title, ", ".join(names)
+
+    @property
+    def command(self) -> str:
+        """The command that runs this cell again."""
+        cell, load = self.cell, self.cell.load
+        return (
+            f"python -m loadtest check {cell.variant} --workers {cell.topology.workers} "
+            f"--threads {cell.topology.threads} --users {load.users} --duration {load.seconds:g} "
+            f"--pause-ms {load.pause_ms:g}" + " --keep-alive" * load.keep_alive
+        )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """An anomaly, and its witness in a picture."""
+
+    anomaly: Anomaly
+    drawing: Drawing
+
+    @property
+    def meaning(self) -> str:
+        return next(meaning for name, meaning, _ in anomalies.table() if name == self.anomaly.name)

@@ -1,0 +1,121 @@
+"""What a terminal shows of cells and verdicts, in 80 columns, with colour and without."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from loadtest.cell import Cell
+from loadtest.checker import Verdict
+from loadtest.history import Operation
+from loadtest.promises import found
+from loadtest.trial import Topology
+
+COLOURS = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
+
+
+def figures(verdict: Verdict) -> tuple[str, str]:
+    """A verdict in one or two words, and its figure."""
+    division = verdict.division
+    copies = f"{len(division.copies)} {division.what}s" if division else ""
+    lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
+    match verdict.verdict, sorted(found(verdict)):
+        case "linearizable", _:
+            return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
+        case "inconclusive", _:
+            return "inconclusive", verdict.missing[0] if verdict.missing else ""
+        case _, ["divided"]:
+            return copies, f"lost 0/{verdict.acknowledged:,}"
+        case _, ["divided", "lost"]:
+            return copies, lost
+        case _, ["lost"]:
+            return "lost updates", lost
+    return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
+
+
+def matrix(cells: Sequence[Cell], topologies: Sequence[Topology]) -> Table:
+    """A row a variant, a column a topology."""
+    table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, header_style="bold")
+    table.add_column("workers×threads", no_wrap=True)
+    for topology in topologies:
+        table.add_column(str(topology), max_width=15)
+    at = {(cell.variant, cell.topology): cell for cell in cells}
+    for variant in dict.fromkeys(cell.variant for cell in cells):
+        row = [at.get((variant, topology)) for topology in topologies]
+        table.add_row(variant, *(square(cell) if cell else "" for cell in row))
+    return table
+
+
+def square(cell: Cell) -> Text:
+    word, figure = figures(cell.verdict)
+    sign = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}[cell.verdict.verdict]
+    text = Text(f"{sign} {word}", style=COLOURS[cell.verdict.verdict])
+    text.append(f"\n  {figure}", style="dim")
+    if not cell.as_promised:
+        text.append("\n! not promised", style="bold yellow")
+    return text
+
+
+def explanations(cells: Iterable[Cell]) -> RenderableType:
+    """For each cell that is not clean: why, in one sentence, and the requests that prove it."""
+    return Group(*(part for cell in cells for part in explanation(cell)))
+
+
+def explanation(cell: Cell) -> Iterator[RenderableType]:
+    verdict, promise = cell.verdict, cell.promise
+    if verdict.verdict != "linearizable":
+        yield Text.assemble((cell.name, "bold"), f"  {verdict.why}")
+        if verdict.anomalies:
+            yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
+        yield ""
+    if promise.expect == "no promise":
+        yield Text.assemble((cell.name, "bold"), f"  makes no promise: {promise.why}.\n")
+
+
+def witness(operations: Sequence[Operation]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    first = min(operation.start for operation in operations)
+    for operation in operations:
+        end = f"{(operation.end - first) / 1e6:.1f}" if operation.end is not None else "…"
+        table.add_row(
+            Text(f"{(operation.start - first) / 1e6:.1f}–{end} ms", style="dim"),
+            f"client {operation.client}",
+            f"worker {operation.worker} thread {operation.thread}",
+            f"{operation.op} → {operation.value}",
+        )
+    return table
+
+
+def conclusion(cells: Sequence[Cell]) -> Text:
+    """What clean cells are worth, and whether every cell came out as promised."""
+    clean = [cell.verdict for cell in cells if cell.verdict.verdict == "linearizable"]
+    text = Text()
+    if clean:
+        fewest = min(verdict.acknowledged + verdict.appended for verdict in clean)
+        text.append(
+            f"A clean cell shows 0 violations in {fewest:,} writes or more: under "
+            f"{300 / fewest:.2f} % of writes at 95 % confidence. Green is not correct.\n"
+        )
+    broken = [cell for cell in cells if not cell.as_promised]
+    if not broken:
+        text.append(f"Everything as promised: {len(cells)} of {len(cells)} cells.", "bold green")
+    for cell in broken:
+        text.append(f"NOT AS PROMISED: {cell.name}: {short(cell)}\n", "bold red")
+    text.rstrip()
+    return text
+
+
+def short(cell: Cell) -> str:
+    word, figure = figures(cell.verdict)
+    promised = {
+        "holds": "linearizable",
+        "breaks": " and ".join(sorted(cell.promise.must)),
+        "no promise": "linearizable, or lost",
+    }[cell.promise.expect]
+    return f"promised {promised}, found {word} ({figure})."
+
+
+def console(*, error: bool = False) -> Console:
+    return Console(stderr=error, highlight=False, soft_wrap=False)

@@ -1,0 +1,152 @@
+"""A running gunicorn, as a context manager."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from loadtest.server.guardian import guarded
+from loadtest.trial import Topology
+
+ROOT = Path(__file__).parents[2]
+STARTUP_S = 30.0
+
+
+class ServerError(Exception):
+    """The server did not start; the message says why, in the words of its own log."""
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    topology: Topology
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def check(self) -> None:
+        """Raises ServerError if the server has ended."""
+        if self.process.poll() is not None:
+            raise ServerError(f"the server ended: {why(self.log)}")
+
+    def workers(self) -> set[int]:
+        """The process ids of the workers that run now."""
+        try:
+            masters = psutil.Process(self.process.pid).children()
+            return {worker.pid for master in masters for worker in master.children()}
+        except psutil.NoSuchProcess:
+            return set()
+
+
+@contextmanager
+def launch(
+    variant: str,
+    topology: Topology,
+    *,
+    log: Path,
+    port: int = 0,
+    pause_ms: float = 1,
+    env: dict[str, str] | None = None,
+) -> Iterator[Server]:
+    """`variant` under gunicorn on 127.0.0.1, still starting: requests wait until it has.
+
+    Port 0 is any free one. The log is appended to `log`. The server ends with the block, or with
+    this process, however that ends. Raises ServerError if the port cannot be used.
+    """
+    with listening(port) as listener:
+        command = [
+            *(sys.executable, "-m", "gunicorn", f'variants.app:create_app("{variant}")'),
+            *("--bind", f"fd://{listener.fileno()}"),
+            *("--workers", str(topology.workers), "--threads", str(topology.threads)),
+            # by its full name: gunicorn turns sync into gthread silently once there are threads
+            *("--worker-class", "gthread"),
+            # its default path is one per user, and a second server would take it over
+            "--no-control-socket",
+            *("--graceful-timeout", "2"),
+        ]
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with guarded(
+            command,
+            log=log,
+            env=environment(pause_ms, env or {}),
+            pass_fds=[listener.fileno()],
+        ) as process:
+            # from here on only the server holds the port: when it dies, connections are refused
+            listener.close()
+            yield Server(url, topology, log, process)
+
+
+@contextmanager
+def serve(variant: str, topology: Topology, **settings: Any) -> Iterator[Server]:
+    """The same, with the settings of `launch`, but ready: every worker has answered.
+
+    Raises ServerError if it does not start.
+    """
+    with launch(variant, topology, **settings) as server:
+        deadline = time.monotonic() + STARTUP_S
+        seen: set[int] = set()
+        with ThreadPoolExecutor(2 * topology.workers) as pool:
+            while len(seen) < topology.workers:
+                server.check()
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{variant} did not start in time: {why(server.log)}")
+                answers = pool.map(worker_at, [server.url] * 2 * topology.workers)
+                seen |= {pid for pid in answers if pid} & server.workers()
+        yield server
+
+
+def listening(port: int) -> socket.socket:
+    listener = socket.socket()
+    # or a port would stay taken for a minute after each server
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise ServerError(
+            f"port {port} cannot be used ({error.strerror}); choose another with PORT=…"
+        ) from None
+    return listener
+
+
+def environment(pause_ms: float, more: dict[str, str]) -> dict[str, str]:
+    # gunicorn would take options from there that we did not give
+    kept = {name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}
+    path = os.pathsep.join(filter(None, (str(ROOT), str(Path.cwd()), kept.get("PYTHONPATH"))))
+    return kept | {"PAUSE_MS": str(pause_ms), "PYTHONPATH": path} | more
+
+
+def worker_at(url: str) -> int | None:
+    """The process id of the worker that answered; None while none does."""
+    try:
+        reply = requests.get(url, timeout=1, headers={"Connection": "close"})
+        return int(reply.headers["X-Worker"])
+    except (requests.RequestException, KeyError):
+        return None
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers there, tried for a tenth of a second."""
+    try:
+        requests.get(url, timeout=1)
+    except requests.RequestException:
+        time.sleep(0.1)
+        return False
+    return True
+
+
+def why(log: Path) -> str:
+    """What the server's log says last: an exception's own line if there is one."""
+    lines = [line.strip() for line in log.read_text().splitlines() if line.strip()]
+    errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
+    return (errors or lines or ["its log is empty"])[-1]

@@ -1,0 +1,52 @@
+"""The checker agrees with brute force, on every small history that hypothesis can think of.
+
+HISTORIES says on how many; the nightly target asks for 100,000.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.checker import anomalies
+from loadtest.checker.linearizability import contradiction
+from loadtest.checker.run import Run
+from loadtest.tests import brute_force
+from loadtest.tests.histories import KINDS, lived
+
+HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+many = settings(
+    max_examples=max(1, HISTORIES // len(KINDS)),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+fewer = settings(many, max_examples=max(1, HISTORIES // 20))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@many
+@given(data=st.data())
+def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definition(kind, data):
+    history = data.draw(KINDS[kind])
+    run = Run(h.frame(history))
+    for thing, part in ((run.counter, brute_force.of_counter), (run.items, brute_force.of_list)):
+        expected = brute_force.explained(part(history), brute_force.before_at_one_client)
+        assert (contradiction(run, thing, "client") is None) == expected
+        event(f"{thing.name}, sequentially consistent: {expected}")
+    for check in anomalies.TABLE:
+        found = check(run)
+        count = 0 if found is None else found.count
+        assert count == getattr(brute_force, check.__name__)(history), check.__name__
+        event(f"{check.__name__}: {count > 0}")
+
+
+@fewer
+@given(lived(most=12))
+def test_a_history_that_was_lived_through_raises_nothing_and_has_an_order(history):
+    frame = h.frame(history)
+    assert checker.judge(frame).anomalies == ()
+    brute_force.check_order(checker.order(frame), history)

@@ -1,0 +1,155 @@
+"""Each anomaly alone: as it is drawn where it is defined, and put into a valid history."""
+
+import inspect
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.bench import generator
+from loadtest.checker import anomalies
+from loadtest.tests.timelines import drawn
+
+NAMES = [name for name, _, _ in anomalies.table()]
+FOLLOW = {
+    "lost update": {"duplicate value", "stale read"},
+    "over-count": {"future read"},
+    "duplicate value": {"skipped value", "real-time inversion"},
+    "skipped value": {"over-count", "future read"},
+    "real-time inversion": {"stale read", "read-your-writes"},
+    "future read": {"stale read"},
+    "non-monotonic read": {"stale read", "read-your-writes"},
+    "read-your-writes": {"stale read", "non-monotonic read"},
+    "lost item": {"stale read"},
+    "duplicated item": {"future read", "reordered item", "misplaced item"},
+    "unexpected item": {"future read"},
+    "fork": {"reordered item", "misplaced item"},
+    "reordered item": {"stale read"},
+    "misplaced item": {"reordered item"},
+}
+
+
+def found(history):
+    frame = history if not isinstance(history, list) else h.frame(history)
+    return {anomaly.name: anomaly for anomaly in checker.judge(frame).anomalies}
+
+
+def test_the_table_has_every_anomaly_once_with_its_meaning_and_source():
+    assert len(NAMES) == len(set(NAMES)) == 17
+    assert all(meaning and source for _, meaning, source in anomalies.table())
+
+
+@pytest.mark.parametrize(
+    ("check", "name"), list(zip(anomalies.TABLE, NAMES, strict=True)), ids=NAMES
+)
+def test_the_drawing_beside_the_definition_shows_it(check, name):
+    history = drawn(inspect.getdoc(check))
+    anomaly = found(history)[name]
+    assert anomaly.count == 1
+    assert set(anomaly.witness) <= set(history)
+    assert anomaly.why.endswith(".")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "not linearizable"])
+@pytest.mark.parametrize("size", [3_000, 20_000])
+def test_put_into_a_valid_history_it_is_found_and_named(name, size):
+    valid = generator.generate(size, unknown=0)
+    assert found(valid) == {}
+    anomalies_found = found(generator.plant(valid, name))
+    assert name in anomalies_found
+    assert 0 < len(anomalies_found[name].witness) <= 3
+    if name != "reset":  # which makes everything wrong
+        assert set(anomalies_found) <= {name, "not linearizable"} | FOLLOW.get(name, set())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_large_valid_histories_with_unknown_operations_raise_nothing(seed):
+    verdict = checker.judge(
+        generator.generate(5_000, seed=seed, unknown=0.05), workers=4, threads=8
+    )
+    assert verdict.verdict == "linearizable"
+    assert verdict.unknown > 50
+    assert verdict.bound == 3 / (verdict.acknowledged + verdict.appended)
+
+
+def test_the_witness_is_the_earliest():
+    history = drawn(
+        """
+        A  |-- increment → 2 --|
+        B                              |-- increment → 4 --|
+        C       |-- increment → 2 --|
+        D                                |-- increment → 4 --|
+        audit                                                    |-- read → 4 --|
+        """
+    )
+    assert [o.value for o in found(history)["duplicate value"].witness] == [2, 2]
+    assert found(history)["duplicate value"].count == 2
+
+
+def test_a_lost_update_is_shown_by_two_threads_of_one_worker_where_there_are_such():
+    history = drawn(
+        """
+        A@1.1  |-- increment → 1 --|
+        B@2.1     |-- increment → 1 --|
+        C@2.2        |-- increment → 1 --|
+        audit                               |-- read → 1 --|
+        """
+    )
+    lost = found(history)["lost update"]
+    assert [(o.worker, o.thread) for o in lost.witness] == [(2, 1), (2, 2)]
+    assert "at worker 2, threads 1 and 2: both read 0 and wrote 1, and one is gone" in lost.why
+    assert "2 of 3 acknowledged increments are lost" in lost.why
+
+
+def test_a_loss_without_two_equal_answers_is_shown_by_the_audit():
+    history = drawn(
+        """
+        A  |-- increment → 1 --|
+        B          |-- increment → 2 --|
+        audit                              |-- read → 1 --|
+        """
+    )
+    assert [o.op for o in found(history)["lost update"].witness] == ["increment", "read"]
+
+
+def test_unknown_increments_are_never_lost():
+    history = drawn(
+        """
+        A  |-- increment → 1 --|
+        B          |-- increment ------>
+        C          |-- increment ------>
+        audit                              |-- read → 1 --|
+        """
+    )
+    assert found(history) == {}
+
+
+def test_a_list_is_not_followed_when_one_item_was_sent_twice():
+    history = drawn(
+        """
+        A  |-- append x → 1 --|
+        B       |-- append x → 2 --|
+        audit                          |-- items → [x, x] --|
+        """
+    )
+    verdict = checker.judge(h.frame(history))
+    assert verdict.verdict == "inconclusive"
+    assert '"x" was sent twice' in verdict.why
+
+
+def test_a_refused_append_may_be_sent_again():
+    history = drawn(
+        """
+        A  |-- append x → fail --|
+        B       |-- append x → 1 --|
+        C       |-- append y → 2 --|
+        audit                          |-- items → [x, y] --|
+        """
+    )
+    assert checker.judge(h.frame(history)).verdict == "linearizable"
+
+
+def test_thousands_of_reads_of_a_list_are_compared_a_batch_at_a_time(monkeypatch):
+    monkeypatch.setattr("loadtest.checker.run.ELEMENTS", 7)
+    assert found(generator.generate(3_000)) == {}
+    assert "fork" in found(generator.plant(generator.generate(3_000, unknown=0), "fork"))

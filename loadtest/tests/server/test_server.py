@@ -1,0 +1,176 @@
+"""A server's life: it is the one that we started, it says why it cannot, it leaves nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import ServerError, serve
+from loadtest.trial import Topology
+
+
+def gone(pids, patience=15.0):
+    """Whether all these processes end within some seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if not any(map(alive, pids)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def family(pid):
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def test_every_worker_answers_and_is_ours_and_ends_with_the_block(tmp_path):
+    with serve("plain_global", Topology(3, 2), log=tmp_path / "log") as server:
+        assert len(server.workers()) == 3
+        reply = requests.get(f"{server.url}/read", timeout=5)
+        assert reply.json() == 0
+        assert int(reply.headers["X-Worker"]) in server.workers()
+        pids = [server.process.pid, *family(server.process.pid)]
+        assert len(pids) == 1 + 1 + 3
+    assert gone(pids)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(server.url, timeout=5)
+    assert "Booting worker" in (tmp_path / "log").read_text()
+
+
+def test_an_error_in_the_block_leaves_nothing(tmp_path):
+    pids = []
+
+    def fail():
+        with serve("plain_global", Topology(2, 1), log=tmp_path / "log") as server:
+            pids.extend(family(server.process.pid))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert gone(pids)
+
+
+def test_two_servers_at_once_have_a_port_and_a_state_each(tmp_path):
+    with (
+        serve("plain_global", Topology(1, 1), log=tmp_path / "a") as one,
+        serve("plain_global", Topology(1, 1), log=tmp_path / "b") as other,
+    ):
+        assert one.url != other.url
+        assert requests.post(f"{one.url}/increment", timeout=5).json() == 1
+        assert requests.get(f"{other.url}/read", timeout=5).json() == 0
+
+
+def test_a_port_that_is_taken_is_said_at_once(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ServerError, match=rf"port {port} .*PORT="),
+            serve("plain_global", Topology(1, 1), log=tmp_path / "log", port=port),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise RuntimeError('boom')", "RuntimeError: boom"),
+        ("import nothing_of_that_name", "ModuleNotFoundError: No module named"),
+        ("def create(): ...", "ImportError: broken_variant has no increment"),
+        ("def create(:", "SyntaxError"),
+    ],
+)
+def test_an_app_that_does_not_start_is_reported_in_its_own_words(
+    tmp_path, monkeypatch, source, said
+):
+    (tmp_path / "broken_variant.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with (
+        pytest.raises(ServerError) as error,
+        serve("broken_variant", Topology(2, 1), log=tmp_path / "log"),
+    ):
+        pass
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_of_the_shell_do_not_change_the_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "5")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--chdir /nowhere")
+    with serve("plain_global", Topology(2, 1), log=tmp_path / "log") as server:
+        assert len(server.workers()) == 2
+
+
+def test_a_master_that_is_killed_takes_its_workers_along(tmp_path):
+    with serve("plain_global", Topology(2, 2), log=tmp_path / "log") as server:
+        pids = family(server.process.pid)
+        (master,) = psutil.Process(server.process.pid).children()
+        master.kill()
+        assert gone(pids)
+        assert server.process.wait(timeout=15) == 128 + signal.SIGKILL
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from loadtest.server.redis import redis_server
+from loadtest.server.gunicorn import serve
+from loadtest.trial import Topology
+log = Path(sys.argv[1])
+with redis_server(log), serve("plain_global", Topology(2, 2), log=log) as server:
+    print(server.url, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_however_the_owner_ends_nothing_is_left(tmp_path, monkeypatch, how):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(folders)},
+    )
+    url = owner.stdout.readline().decode().strip()
+    requests.get(url, timeout=5)
+    assert list(folders.iterdir())
+    # guardian and redis, guardian and gunicorn and two workers
+    pids = family(owner.pid)
+    assert len(pids) == 6
+    owner.send_signal(how)
+    owner.wait()
+    assert gone(pids), [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids if alive(pid)]
+    assert not list(folders.iterdir()), "the folder of Redis stays behind"
+
+
+def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
+    with serve("plain_global", Topology(1, 1), log=tmp_path / "log") as server:
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(server.process.pid, how)
+        assert requests.get(f"{server.url}/read", timeout=5).json() == 0
+
+
+def test_what_a_command_leaves_running_ends_with_it(tmp_path):
+    command = ["sh", "-c", "sleep 600 & echo $!"]
+    with guarded(command, log=tmp_path / "log") as guardian:
+        assert guardian.wait(timeout=15) == 0
+    assert gone([int((tmp_path / "log").read_text())])
