@@ -1,4 +1,4 @@
-"""One cell: a variant under a topology, served, loaded, recorded and judged."""
+"""A trial → a cell: served, loaded, recorded, judged, and compared with its promise."""
 
 import os
 import sys
@@ -12,32 +12,21 @@ from loadtest import history
 from loadtest.checker import Verdict, judge
 from loadtest.promises import Promise, promise
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import ROOT, Server, launch
-from loadtest.trial import Topology
+from loadtest.server.gunicorn import ROOT, Running, launch
+from loadtest.trial import Load, Server, Trial
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 
 
-class LoadError(Exception):
+class LoadError(RuntimeError):
     """The load did not run; the message says why, in the words of locust's own log."""
 
 
 @dataclass(frozen=True)
-class Load:
-    """What the clients do: so many of them, for at least so long and so many increments."""
-
-    users: int = 16
-    seconds: float = 0.5
-    increments: int = 500
-    pause_ms: float = 1.0
-    keep_alive: bool = False
-
-
-@dataclass(frozen=True)
 class Cell:
-    variant: str
-    topology: Topology
-    load: Load
+    """A trial with what was promised and what came out; `seconds` is how long it took."""
+
+    trial: Trial
     promise: Promise
     verdict: Verdict
     history: Path
@@ -45,7 +34,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.variant} at {self.topology}"
+        return self.trial.name
 
     @property
     def as_promised(self) -> bool:
@@ -53,41 +42,36 @@ class Cell:
 
 
 def run(
-    variant: str,
-    topology: Topology,
+    trial: Trial,
     folder: Path,
-    load: Load = Load(),
     *,
     redis_url: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Cell:
-    """Runs one cell; its history and logs go into `folder`, which is made.
+    """Runs one trial; its history and logs go into `folder`, which is made.
 
     redis_key needs the URL of a Redis. `progress` is told what begins.
     Raises ServerError or LoadError, and ValueError for an unknown variant.
     """
     began = time.monotonic()
-    expected = promise(variant, topology, load.pause_ms)
+    expected = promise(trial)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{variant}-{topology.workers}x{topology.threads}.jsonl"
-    progress(f"{variant} at {topology}: {load.users} clients")
+    path = folder / f"{trial.slug}.jsonl"
+    progress(f"{trial.name}: {trial.load.users} clients")
+    log = path.with_suffix(".server.log")
     with ThreadPoolExecutor(1) as beside:
-        with launch(
-            variant,
-            topology,
-            log=path.with_suffix(".server.log"),
-            pause_ms=load.pause_ms,
-            env=state_of_its_own(path, redis_url),
-        ) as server:
-            apply(load, server, path)
+        with launch(trial, log=log, env=state_of_its_own(path, redis_url)) as server:
+            apply(trial.load, server, path)
             # while the server is being ended
-            judged = beside.submit(judge_file, path, topology)
+            judged = beside.submit(judge_file, path, trial.server)
         verdict = judged.result()
-    return Cell(variant, topology, load, expected, verdict, path, time.monotonic() - began)
+    return Cell(trial, expected, verdict, path, time.monotonic() - began)
 
 
-def judge_file(path: Path, topology: Topology) -> Verdict:
-    return judge(history.read(path), workers=topology.workers, threads=topology.threads)
+def judge_file(path: Path, server: Server) -> Verdict:
+    # gevent has a new thread for each request
+    threads = None if server.worker_class == "gevent" else server.threads
+    return judge(history.read(path), workers=server.workers, threads=threads)
 
 
 def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
@@ -97,7 +81,7 @@ def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]
     return {"SQLITE_PATH": str(path.with_suffix(".sqlite3")), "REDIS_PREFIX": prefix} | redis
 
 
-def apply(load: Load, server: Server, path: Path) -> None:
+def apply(load: Load, server: Running, path: Path) -> None:
     """Loads a server with locust in a process of its own, and writes the history to `path`.
 
     The load begins when every worker has answered. Raises ServerError or LoadError.
@@ -121,11 +105,11 @@ def why(log: Path) -> str:
     return [*errors[:1], *lines[-1:], f"{log} is empty"][0]
 
 
-def locust(server: Server, path: Path, users: int, *options: str) -> list[str]:
+def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
     """The locust command for our locustfile."""
     return [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
         *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path)),
-        *("--boots", str(server.topology.workers)),
+        *("--boots", str(server.trial.server.workers)),
         *("--users", str(users), "--spawn-rate", "100"),
     ]

@@ -31,9 +31,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from loadtest.cell import state_of_its_own  # noqa: E402
 from loadtest.server.guardian import guarded  # noqa: E402
-from loadtest.server.gunicorn import Server, serve  # noqa: E402
+from loadtest.server.gunicorn import Running, serve  # noqa: E402
 from loadtest.server.redis import redis_server  # noqa: E402
-from loadtest.trial import Topology  # noqa: E402
+from loadtest.trial import Server, Trial  # noqa: E402
 
 alt.renderers.enable("png", scale_factor=1.5)
 pl.Config(tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_rows=20)
@@ -77,12 +77,12 @@ def predict(letter: str, **choices: str) -> Guess:
     return Guess(letter, choices)
 
 
-def start(variant: str, workers: int, threads: int, folder: Path) -> Server:
+def start(variant: str, workers: int, threads: int, folder: Path) -> Running:
     """A server to try by hand, which runs until the notebook ends."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{variant}-by-hand.server.log"
     return running.enter_context(
-        serve(variant, Topology(workers, threads), log=log, env=state_of_its_own(log))
+        serve(Trial(variant, Server(workers, threads)), log=log, env=state_of_its_own(log))
     )
 
 

@@ -11,7 +11,7 @@ from loadtest.cell import LoadError
 from loadtest.checker import Verdict
 from loadtest.checker.words import timeline
 from loadtest.server.gunicorn import ServerError
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 
 ABOUT_READS = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
 # the audit reads, too: what it does not see yet counts as lost
@@ -29,18 +29,18 @@ def only_reads_are_wrong(verdict: Verdict) -> bool:
 
 @dataclass(frozen=True)
 class Exercise:
-    topology: Topology
+    server: Server
     wanted: str = "linearizable"
     solved: Callable[[Verdict], bool] = is_linearizable
     without: tuple[str, ...] = ()
 
 
 EXERCISES = {
-    "survive_threads": Exercise(Topology(1, 8)),
-    "share_without_a_server": Exercise(Topology(4, 2), without=("redis", "sqlite")),
-    "keep_the_order": Exercise(Topology(1, 8)),
+    "survive_threads": Exercise(Server(1, 8)),
+    "share_without_a_server": Exercise(Server(4, 2), without=("redis", "sqlite")),
+    "keep_the_order": Exercise(Server(1, 8)),
     "only_stale_reads": Exercise(
-        Topology(1, 8), "stale reads, and no other anomaly", only_reads_are_wrong
+        Server(1, 8), "stale reads, and no other anomaly", only_reads_are_wrong
     ),
 }
 
@@ -54,12 +54,14 @@ def grade(name: str, folder: Path = Path("results/notebooks/6")) -> bool:
         print(f"not yet: it uses {used[0]}")
         return False
     try:
-        run = cell.run(name, exercise.topology, folder)
+        run = cell.run(Trial(name, exercise.server), folder)
     except (ServerError, LoadError, ValueError) as error:
         print(f"not yet: {error}")
         return False
     solved = exercise.solved(run.verdict)
-    print(f"{'solved' if solved else 'not yet'}: at {run.topology} {name} is {run.verdict.verdict}")
+    print(
+        f"{'solved' if solved else 'not yet'}: at {exercise.server} {name} is {run.verdict.verdict}"
+    )
     print(f"wanted: {exercise.wanted}")
     print(textwrap.fill(f"found:  {run.verdict.why}", subsequent_indent=" " * 8))
     for anomaly in run.verdict.anomalies:

@@ -26,9 +26,9 @@ os.environ["PAUSE_MS"] = "0"
 import frontrun  # noqa: E402
 import frontrun.cli  # noqa: E402
 
-from loadtest.promises import facts  # noqa: E402
 from loadtest.server.redis import redis_server  # noqa: E402
 from variants.app import load  # noqa: E402
+from variants.facts import facts  # noqa: E402
 
 
 def threads(variant: str) -> int:
@@ -64,7 +64,7 @@ def threads(variant: str) -> int:
 
 
 def processes(variant: str) -> int:
-    if (said := facts(variant)) is None or said.lives_in != "machine":
+    if (said := facts(variant)) is None or said.lives_in not in ("machine", "network"):
         print("each process has a state of its own: there is nothing that they could overwrite")
         return 2
     with contextlib.ExitStack() as stack:

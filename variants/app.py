@@ -4,46 +4,32 @@ flask --app 'variants.app:create_app("plain_global")' run
 gunicorn 'variants.app:create_app("plain_global")' --workers 4 --threads 8
 """
 
-import itertools
+from __future__ import annotations
+
 import json
-import os
-import secrets
-import threading
 from importlib import import_module
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
-from variants import VARIANTS
+from variants.facts import missing, module_name
 from variants.store import FUNCTIONS, Store
 
 LONGEST_ITEM = 1000
 ROUTES = "no such route; there are /create /increment /read /append /items"
-worker: dict[str, Any] = {}
-thread = threading.local()
-
-
-def label_worker() -> None:
-    worker.update(boot=secrets.token_hex(4), threads=itertools.count(1))
-
-
-label_worker()
-# under gunicorn --preload this module is imported once, before the workers are forked
-os.register_at_fork(after_in_child=label_worker)
 
 
 def load(variant: str) -> Store:
-    """The module of a variant: one of VARIANTS, or any importable module with the five functions.
+    """The module of a variant: one of ours, or any importable module with the five functions.
 
     Raises ImportError if there is no such module, or if it lacks one of them.
     """
-    module = import_module(f"variants.{variant}" if variant in VARIANTS else variant)
-    missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
-    if missing:
+    module = import_module(module_name(variant))
+    if lacking := missing(name for name in FUNCTIONS if callable(getattr(module, name, None))):
         raise ImportError(
-            f"{variant} has no {', '.join(missing)}; a variant has {', '.join(FUNCTIONS)}"
+            f"{variant} has no {', '.join(lacking)}; a variant has {', '.join(FUNCTIONS)}"
         )
     return cast(Store, module)
 
@@ -58,7 +44,7 @@ def storable(text: str) -> bool:
 
 
 def create_app(variant: str) -> Flask:
-    """The Flask app that serves a variant; every reply names its worker, thread and boot."""
+    """The Flask app that serves a variant."""
     store = load(variant)
     app = Flask("variants")
     # 1,000 characters of JSON, each escaped as two \\uXXXX
@@ -109,12 +95,7 @@ def create_app(variant: str) -> Flask:
         app.register_error_handler(exception, unavailable)
 
     @app.after_request
-    def label(reply: Response) -> Response:
-        if not hasattr(thread, "number"):
-            thread.number = next(worker["threads"])
-        reply.headers["X-Worker"] = str(os.getpid())
-        reply.headers["X-Thread"] = str(thread.number)
-        reply.headers["X-Boot"] = worker["boot"]
+    def fresh(reply: Response) -> Response:
         reply.headers["Cache-Control"] = "no-store"
         return reply
 

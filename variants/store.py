@@ -1,8 +1,6 @@
 """What a variant is: a module with these five functions, in this order.
 
-A variant's docstring says in three labelled lines what it promises. The first word of
-`Lives in` is where its state lives (request, worker or machine), the first word of `Guard`
-is what makes read-modify-write one atomic step there, or `none`.
+A variant's docstring says in labelled lines what it promises; `facts` has the questions.
 
 A variant whose store can be down or busy also names the exceptions that say so:
 `UNAVAILABLE: dict[type[Exception], str]`, from the exception to what the reader should do.

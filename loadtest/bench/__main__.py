@@ -12,15 +12,15 @@ from rich.table import Table
 
 from loadtest import cell, history
 from loadtest.bench.judging import judge_at_sizes
-from loadtest.cell import Load, locust
+from loadtest.cell import locust
 from loadtest.report.terminal import console
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Server, answers, listening, serve
+from loadtest.server.gunicorn import Running, answers, listening, serve
 from loadtest.server.redis import redis_server
-from loadtest.trial import Topology
+from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 
-SHAPE = Topology(2, 4)
+SHAPE = Server(2, 4)
 LOAD = Load(seconds=2, increments=0, pause_ms=0)
 ROUNDS = 5
 RUN_S = 10
@@ -55,7 +55,7 @@ def recording() -> Table:
     rates: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with serve(BARE, SHAPE, log=folder / "server.log", pause_ms=0) as server:
+        with serve(Trial(BARE, SHAPE, LOAD), log=folder / "server.log") as server:
             for number in range(ROUNDS):
                 for n, (way, (_, options)) in enumerate(ways.items()):
                     path = folder / f"{n}-{number}.jsonl"
@@ -68,7 +68,7 @@ def recording() -> Table:
     return table
 
 
-def locust_rate(server: Server, path: Path, options: list[str]) -> float:
+def locust_rate(server: Running, path: Path, options: list[str]) -> float:
     """Requests per second as locust itself counts them; somebody looks at its web UI if it has one.
 
     The run begins when the live page could be drawn, as it would with people.
@@ -86,7 +86,8 @@ def locust_rate(server: Server, path: Path, options: list[str]) -> float:
             process.wait()
         else:
             while not answers(address):
-                pass
+                if process.poll() is not None:
+                    raise SystemExit(f"locust did not start; {path.with_suffix('.log')} says why")
             requests.get(f"{address}/state/vega.js", timeout=60)
             requests.post(
                 f"{address}/swarm", data={"user_count": 16, "spawn_rate": 100}, timeout=60
@@ -111,7 +112,7 @@ def rate(variant: str, path: Path, redis_url: str) -> float:
     """Requests per second that were answered during the load."""
     env = cell.state_of_its_own(path, redis_url)
     log = path.with_suffix(".server.log")
-    with serve(variant, SHAPE, log=log, pause_ms=LOAD.pause_ms, env=env) as server:
+    with serve(Trial(variant, SHAPE, LOAD), log=log, env=env) as server:
         cell.apply(LOAD, server, path)
     load = history.read(path).filter(pl.col("op") != "create", phase="load", outcome="ok")
     nanoseconds = pl.col("end").max() - pl.col("start").min()

@@ -5,7 +5,7 @@
     requests_per_worker(history)          who answered
     latency(history)                      how long it took, per operation
     space_time(operations, history)       a few requests, and what each read and wrote
-    matrix(cells)                         the verdict of every variant under every topology
+    matrix(cells)                         the verdict of every variant under every server
 
 They can be read on white and on black, in grey print (each worker has a shape besides its colour)
 and by colour-blind people (colours after Okabe & Ito 2008). A chart carries its own data, a few
@@ -34,7 +34,7 @@ from loadtest.checker.run import Run
 from loadtest.checker.words import number, who
 from loadtest.history import Operation, frame, read
 from loadtest.report.terminal import figures
-from loadtest.trial import Topology
+from loadtest.trial import Server
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
@@ -547,36 +547,36 @@ def _who(operation: Operation, label: str) -> str:
 
 @Drawn
 def matrix(cells: Sequence[Cell]) -> Picture:
-    """The verdict of every variant under every topology: a sign, a word and a figure."""
+    """The verdict of every variant under every server: a sign, a word and a figure."""
     squares = []
     for cell in cells:
         word, figure = figures(cell.verdict)
         squares.append(
             {
-                "variant": cell.variant,
-                "topology": str(cell.topology),
+                "variant": cell.trial.variant,
+                "server": str(cell.trial.server),
                 "verdict": cell.verdict.verdict,
                 "sign": SIGNS[cell.verdict.verdict],
                 "word": word,
                 "figure": figure if cell.as_promised else f"{figure}, not promised",
             }
         )
-    variants = tuple(dict.fromkeys(cell.variant for cell in cells))
-    topologies = tuple(str(each) for each in dict.fromkeys(cell.topology for cell in cells))
+    variants = tuple(dict.fromkeys(cell.trial.variant for cell in cells))
+    servers = tuple(str(each) for each in dict.fromkeys(cell.trial.server for cell in cells))
     return Picture(
         layout=_squares,
-        variation=(variants, topologies),
+        variation=(variants, servers),
         tables={"squares": _csv(squares)},
         height=54 * len(variants),
-        width=136 * len(topologies),
+        width=136 * len(servers),
     )
 
 
-def _squares(table: Source, variants: Sequence[str], topologies: Sequence[str]) -> list[alt.Chart]:
+def _squares(table: Source, variants: Sequence[str], servers: Sequence[str]) -> list[alt.Chart]:
     bold: dict[str, Any] = {"title": None, "labelFontWeight": 600, "labelFontSize": 13}
     x = alt.X(
-        "topology:N",
-        sort=list(topologies),
+        "server:N",
+        sort=list(servers),
         axis=alt.Axis(orient="top", labelAngle=0, domain=False, **bold),
         scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
     )
@@ -706,9 +706,9 @@ def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
     The same histories give the same files. Raises ValueError if redis_key or plain_global at 4×8
     is not among the cells.
     """
-    at = {(cell.variant, cell.topology): cell for cell in cells}
+    at = {(cell.trial.variant, cell.trial.server): cell for cell in cells}
     try:
-        pair = [at[variant, Topology(4, 8)] for variant in ("redis_key", "plain_global")]
+        pair = [at[variant, Server(4, 8)] for variant in ("redis_key", "plain_global")]
     except KeyError:
         raise ValueError("the pictures need redis_key and plain_global at 4×8") from None
     # without the creates, the first of which is where time begins otherwise

@@ -41,8 +41,8 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
     path.write_text(
         page.render(
             parts=parts,
-            variants=list(dict.fromkeys(cell.variant for cell in cells)),
-            topologies=list(dict.fromkeys(cell.topology for cell in cells)),
+            variants=list(dict.fromkeys(cell.trial.variant for cell in cells)),
+            servers=list(dict.fromkeys(cell.trial.server for cell in cells)),
             ran=ran,
             charts=drawings.to_json(),
             bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
@@ -127,7 +127,7 @@ class Part:
 
         self.cell = cell
         self.verdict = verdict = cell.verdict
-        self.id = f"{cell.variant}-{cell.topology.workers}x{cell.topology.threads}"
+        self.id = cell.trial.slug
         self.sign = SIGNS[verdict.verdict]
         self.word, self.figure = report.figures(verdict)
         self.short = report.short(cell)
@@ -155,7 +155,10 @@ class Part:
         promise = self.cell.promise
         if promise.expect == "no promise":
             return f"No promise: {promise.why}."
-        faults = [{"lost": "it loses updates", "divided": "it is divided"}[x] for x in promise.must]
+        faults = [
+            {"loses": "it loses updates", "divided": "it is divided"}.get(x, f"it {x}")
+            for x in promise.must
+        ]
         said = " and ".join(sorted(faults, reverse=True)) or "it is linearizable"
         kept = "Kept" if self.cell.as_promised else "Not kept"
         return f"Promise: {said}, because {promise.why}. {kept}."
@@ -187,12 +190,7 @@ class Part:
     @property
     def command(self) -> str:
         """The command that runs this cell again."""
-        cell, load = self.cell, self.cell.load
-        return (
-            f"python -m loadtest check {cell.variant} --workers {cell.topology.workers} "
-            f"--threads {cell.topology.threads} --users {load.users} --duration {load.seconds:g} "
-            f"--pause-ms {load.pause_ms:g}" + " --keep-alive" * load.keep_alive
-        )
+        return "python -m loadtest check " + " ".join(self.cell.trial.options)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ README = ROOT / "README.md"
 def parts() -> dict[str, str]:
     """The text of each part, by its name."""
     return {
-        "promises": promises.markdown(trial.TOPOLOGIES),
+        "promises": promises.markdown(trial.SERVERS),
         "anomalies": anomaly_table(),
         "judged": f"```\n{judged(four_lines())}\n```",
         "diff": f"```diff\n{variant_diff('plain_global', 'locked_global')}\n```",

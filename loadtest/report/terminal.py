@@ -11,7 +11,6 @@ from loadtest.cell import Cell
 from loadtest.checker import Verdict
 from loadtest.history import Operation
 from loadtest.promises import found
-from loadtest.trial import Topology
 
 COLOURS = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
 
@@ -28,22 +27,23 @@ def figures(verdict: Verdict) -> tuple[str, str]:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, ["divided"]:
             return copies, f"lost 0/{verdict.acknowledged:,}"
-        case _, ["divided", "lost"]:
+        case _, ["divided", "loses"]:
             return copies, lost
-        case _, ["lost"]:
+        case _, ["loses"]:
             return "lost updates", lost
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 
-def matrix(cells: Sequence[Cell], topologies: Sequence[Topology]) -> Table:
-    """A row a variant, a column a topology."""
+def matrix(cells: Sequence[Cell]) -> Table:
+    """A row a variant, a column a server."""
+    servers = list(dict.fromkeys(cell.trial.server for cell in cells))
     table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, header_style="bold")
     table.add_column("workers×threads", no_wrap=True)
-    for topology in topologies:
-        table.add_column(str(topology), max_width=15)
-    at = {(cell.variant, cell.topology): cell for cell in cells}
-    for variant in dict.fromkeys(cell.variant for cell in cells):
-        row = [at.get((variant, topology)) for topology in topologies]
+    for server in servers:
+        table.add_column(str(server), max_width=15)
+    at = {(cell.trial.variant, cell.trial.server): cell for cell in cells}
+    for variant in dict.fromkeys(cell.trial.variant for cell in cells):
+        row = [at.get((variant, server)) for server in servers]
         table.add_row(variant, *(square(cell) if cell else "" for cell in row))
     return table
 
@@ -112,7 +112,7 @@ def short(cell: Cell) -> str:
     promised = {
         "holds": "linearizable",
         "breaks": " and ".join(sorted(cell.promise.must)),
-        "no promise": "linearizable, or lost",
+        "no promise": "linearizable, or loses",
     }[cell.promise.expect]
     return f"promised {promised}, found {word} ({figure})."
 

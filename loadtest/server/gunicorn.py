@@ -16,20 +16,23 @@ import psutil
 import requests
 
 from loadtest.server.guardian import guarded
-from loadtest.trial import Topology
+from loadtest.trial import Trial
 
 ROOT = Path(__file__).parents[2]
+LABELS = Path(__file__).with_name("labels.py")
 STARTUP_S = 30.0
 
 
-class ServerError(Exception):
+class ServerError(RuntimeError):
     """The server did not start; the message says why, in the words of its own log."""
 
 
 @dataclass(frozen=True)
-class Server:
+class Running:
+    """A server that has been started for a trial; `process` is its guardian."""
+
     url: str
-    topology: Topology
+    trial: Trial
     log: Path
     process: subprocess.Popen[bytes]
 
@@ -49,57 +52,56 @@ class Server:
 
 @contextmanager
 def launch(
-    variant: str,
-    topology: Topology,
-    *,
-    log: Path,
-    port: int = 0,
-    pause_ms: float = 1,
-    env: dict[str, str] | None = None,
-) -> Iterator[Server]:
-    """`variant` under gunicorn on 127.0.0.1, still starting: requests wait until it has.
+    trial: Trial, *, log: Path, port: int = 0, env: dict[str, str] | None = None
+) -> Iterator[Running]:
+    """The trial's app under gunicorn on 127.0.0.1, still starting: requests wait until it has.
 
     Port 0 is any free one. The log is appended to `log`. The server ends with the block, or with
     this process, however that ends. Raises ServerError if the port cannot be used.
     """
     with listening(port) as listener:
+        server = trial.server
         command = [
-            *(sys.executable, "-m", "gunicorn", f'variants.app:create_app("{variant}")'),
+            *(sys.executable, "-m", "gunicorn", trial.app),
+            # named, so that no gunicorn.conf.py of somebody's is taken instead
+            *("--config", str(LABELS)),
             *("--bind", f"fd://{listener.fileno()}"),
-            *("--workers", str(topology.workers), "--threads", str(topology.threads)),
+            *("--workers", str(server.workers), "--threads", str(server.threads)),
             # by its full name: gunicorn turns sync into gthread silently once there are threads
-            *("--worker-class", "gthread"),
+            *("--worker-class", server.worker_class),
             # its default path is one per user, and a second server would take it over
             "--no-control-socket",
             *("--graceful-timeout", "2"),
+            *(["--preload"] if server.preload else []),
         ]
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with guarded(
             command,
             log=log,
-            env=environment(pause_ms, env or {}),
+            env=environment(trial.load.pause_ms, env or {}),
             pass_fds=[listener.fileno()],
         ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
-            yield Server(url, topology, log, process)
+            yield Running(url, trial, log, process)
 
 
 @contextmanager
-def serve(variant: str, topology: Topology, **settings: Any) -> Iterator[Server]:
+def serve(trial: Trial, **settings: Any) -> Iterator[Running]:
     """The same, with the settings of `launch`, but ready: every worker has answered.
 
     Raises ServerError if it does not start.
     """
-    with launch(variant, topology, **settings) as server:
+    workers = trial.server.workers
+    with launch(trial, **settings) as server:
         deadline = time.monotonic() + STARTUP_S
         seen: set[int] = set()
-        with ThreadPoolExecutor(2 * topology.workers) as pool:
-            while len(seen) < topology.workers:
+        with ThreadPoolExecutor(2 * workers) as pool:
+            while len(seen) < workers:
                 server.check()
                 if time.monotonic() > deadline:
-                    raise ServerError(f"{variant} did not start in time: {why(server.log)}")
-                answers = pool.map(worker_at, [server.url] * 2 * topology.workers)
+                    raise ServerError(f"{trial.variant} did not start in time: {why(server.log)}")
+                answers = pool.map(worker_at, [server.url] * 2 * workers)
                 seen |= {pid for pid in answers if pid} & server.workers()
         yield server
 

@@ -17,7 +17,7 @@ from loadtest.server.guardian import guarded
 STARTUP_S = 10.0
 
 
-class RedisError(Exception):
+class RedisError(RuntimeError):
     """No Redis can be had; the message says why and what to do, in one line."""
 
 

@@ -101,7 +101,7 @@ def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
     )
     done = shell("check", "modest", "--workers", "1", "--threads", "8")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "NOT AS PROMISED: modest at 1×8: promised lost, found linearizable" in done.stdout
+    assert "NOT AS PROMISED: modest at 1×8: promised loses, found linearizable" in done.stdout
 
 
 def test_a_run_that_proves_nothing_is_status_2(shell):

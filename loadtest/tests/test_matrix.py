@@ -4,9 +4,8 @@ import polars as pl
 import pytest
 
 from loadtest import cell, history, trial
-from loadtest.cell import Load
 from loadtest.promises import found
-from loadtest.trial import Topology
+from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 
 
@@ -15,10 +14,10 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("results")
 
 
-@pytest.mark.parametrize("shape", trial.TOPOLOGIES, ids=str)
+@pytest.mark.parametrize("shape", trial.SERVERS, ids=str)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_cell_comes_out_as_promised(variant, shape, folder, redis_url):
-    each = cell.run(variant, shape, folder, redis_url=redis_url)
+    each = cell.run(Trial(variant, shape), folder, redis_url=redis_url)
     verdict = each.verdict
     assert each.as_promised, f"{each.name}: {verdict}"
     assert verdict.acknowledged >= 500
@@ -33,21 +32,21 @@ def test_a_cell_comes_out_as_promised(variant, shape, folder, redis_url):
 
 def test_without_a_pause_nothing_safe_breaks(folder, redis_url):
     for variant in ("locked_global", "sqlite_row", "redis_key"):
-        shape = Topology(1, 8)
-        each = cell.run(variant, shape, folder, Load(pause_ms=0), redis_url=redis_url)
+        shape = Server(1, 8)
+        each = cell.run(Trial(variant, shape, Load(pause_ms=0)), folder, redis_url=redis_url)
         assert each.as_promised, f"{each.name}: {each.verdict}"
 
 
 def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(folder):
-    alone = cell.run("plain_global", Topology(1, 8), folder, Load(pause_ms=0))
+    alone = cell.run(Trial("plain_global", Server(1, 8), Load(pause_ms=0)), folder)
     assert alone.promise.expect == "no promise"
-    divided = cell.run("plain_global", Topology(4, 1), folder, Load(pause_ms=0))
+    divided = cell.run(Trial("plain_global", Server(4, 1), Load(pause_ms=0)), folder)
     assert divided.as_promised
     assert "divided" in found(divided.verdict)
 
 
 def test_kept_connections_hide_that_the_workers_disagree(folder):
-    each = cell.run("locked_global", Topology(4, 1), folder, Load(keep_alive=True))
+    each = cell.run(Trial("locked_global", Server(4, 1), Load(keep_alive=True)), folder)
     operations = history.read(each.history).filter(phase="load", op="increment")
     workers_of_a_client = operations.group_by("client").agg(workers=pl.col("worker").n_unique())
     # gunicorn hangs up on a connection that was idle for two seconds, as on a machine that stalls
@@ -55,6 +54,6 @@ def test_kept_connections_hide_that_the_workers_disagree(folder):
 
 
 def test_one_client_alone_proves_nothing(folder):
-    each = cell.run("locked_global", Topology(1, 1), folder, Load(users=1, increments=20))
+    each = cell.run(Trial("locked_global", Server(1, 1), Load(users=1, increments=20)), folder)
     assert each.verdict.verdict == "inconclusive"
     assert not each.as_promised

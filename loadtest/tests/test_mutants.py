@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import cell
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 
 VARIANTS = Path(__file__).parents[2] / "variants"
 UNGUARDED = """    with lock:
@@ -104,7 +104,7 @@ def test_a_seeded_bug_is_caught_by_the_anomaly_that_theory_predicts(bug, tmp_pat
     (tmp_path / "mutant.py").write_text(source.replace(correct, planted), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
-    verdict = cell.run("mutant", Topology(1, 8), tmp_path / "results").verdict
+    verdict = cell.run(Trial("mutant", Server(1, 8)), tmp_path / "results").verdict
     assert verdict.verdict == "violated"
     found = {anomaly.name for anomaly in verdict.anomalies}
     if verdict.division:

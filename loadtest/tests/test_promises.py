@@ -2,13 +2,14 @@
 
 import pytest
 
-from loadtest import promises, trial
+from loadtest import trial
 from loadtest.promises import promise
-from loadtest.trial import Topology
+from loadtest.trial import Load, Server, Trial
+from variants.facts import facts
 
 THEORY = {
-    "plain_global": ["", "lost", "divided", "divided lost"],
-    "flask_g": ["lost", "lost", "lost", "lost"],
+    "plain_global": ["", "loses", "divided", "divided loses"],
+    "flask_g": ["loses", "loses", "loses", "loses"],
     "locked_global": ["", "", "divided", "divided"],
     "sqlite_row": ["", "", "", ""],
     "redis_key": ["", "", "", ""],
@@ -17,22 +18,22 @@ THEORY = {
 
 @pytest.mark.parametrize("variant", THEORY)
 def test_the_rule_gives_what_theory_says(variant):
-    given = [promise(variant, shape, 1) for shape in trial.TOPOLOGIES]
+    given = [promise(Trial(variant, shape)) for shape in trial.SERVERS]
     assert [" ".join(sorted(each.must)) for each in given] == THEORY[variant]
     assert not any(each.may for each in given)
 
 
 @pytest.mark.parametrize("variant", ["flask_g", "locked_global", "sqlite_row", "redis_key"])
 def test_without_a_pause_the_others_promise_the_same(variant):
-    for shape in trial.TOPOLOGIES:
-        assert promise(variant, shape, 0) == promise(variant, shape, 1)
+    for shape in trial.SERVERS:
+        assert promise(Trial(variant, shape, Load(pause_ms=0))) == promise(Trial(variant, shape))
 
 
 def test_without_a_pause_a_plain_global_makes_no_promise_about_threads():
-    assert promise("plain_global", Topology(1, 1), 0).expect == "holds"
-    assert promise("plain_global", Topology(1, 8), 0).expect == "no promise"
-    assert promise("plain_global", Topology(4, 8), 0).must == {"divided"}
-    assert promise("plain_global", Topology(4, 8), 0).may == {"lost"}
+    assert promise(Trial("plain_global", Server(1, 1), Load(pause_ms=0))).expect == "holds"
+    assert promise(Trial("plain_global", Server(1, 8), Load(pause_ms=0))).expect == "no promise"
+    assert promise(Trial("plain_global", Server(4, 8), Load(pause_ms=0))).must == {"divided"}
+    assert promise(Trial("plain_global", Server(4, 8), Load(pause_ms=0))).may == {"loses"}
 
 
 def module(tmp_path, monkeypatch, docstring):
@@ -45,41 +46,41 @@ def module(tmp_path, monkeypatch, docstring):
 
 def test_a_module_that_states_its_facts_is_held_to_them(tmp_path, monkeypatch):
     mine = module(tmp_path, monkeypatch, "Mine.\n\nLives in: machine. A file.\nGuard: none.\n")
-    assert promise(mine, Topology(1, 1), 1).expect == "holds"
-    assert promise(mine, Topology(4, 1), 1).must == {"lost"}
+    assert promise(Trial(mine, Server(1, 1))).expect == "holds"
+    assert promise(Trial(mine, Server(4, 1))).must == {"loses"}
 
 
 def test_a_module_that_says_nothing_of_itself_must_be_linearizable(tmp_path, monkeypatch):
     mine = module(tmp_path, monkeypatch, "Mine.")
-    assert all(promise(mine, shape, 1).expect == "holds" for shape in trial.TOPOLOGIES)
+    assert all(promise(Trial(mine, shape)).expect == "holds" for shape in trial.SERVERS)
 
 
 def test_a_module_that_lives_nowhere_known_is_refused(tmp_path, monkeypatch):
     mine = module(tmp_path, monkeypatch, "Mine.\n\nLives in: clouds.\nGuard: none.\n")
-    with pytest.raises(ValueError, match="'clouds', which is none of request, worker, machine"):
-        promise(mine, Topology(1, 1), 1)
+    with pytest.raises(ValueError, match="'clouds', which is none of request, client, worker, "):
+        promise(Trial(mine, Server(1, 1)))
 
 
 @pytest.mark.parametrize("name", ["redis", "no_such_module", "", "a.b", "sys", ".."])
 def test_what_is_no_variant_is_refused_with_the_names_there_are(name):
     with pytest.raises(ValueError, match=rf"unknown variant '{name}'; variants: plain_global, "):
-        promises.facts(name)
+        facts(name)
 
 
 def test_a_module_that_lacks_a_function_is_told_which(tmp_path, monkeypatch):
     (tmp_path / "half.py").write_text("def create(): ...\ndef read(): ...\nitems = append = read\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="half has no increment; "):
-        promises.facts("half")
+        facts("half")
 
 
 @pytest.mark.parametrize("text", ["4x8", "4×8"])
 def test_a_topology_is_workers_by_threads(text):
-    assert Topology.parse(text) == Topology(4, 8)
-    assert str(Topology.parse(text)) == "4×8"
+    assert Server.parse(text) == Server(4, 8)
+    assert str(Server.parse(text)) == "4×8"
 
 
 @pytest.mark.parametrize("text", ["", "4", "4x", "0x1", "1x0", "-1x2", "4 x 8", "axb", "4x8x2"])
 def test_what_is_no_topology_is_refused(text):
     with pytest.raises(ValueError, match="write workers×threads, such as 4x8"):
-        Topology.parse(text)
+        Server.parse(text)

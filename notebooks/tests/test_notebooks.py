@@ -111,7 +111,7 @@ IMPORTS = f"""{SETUP}
 from pathlib import Path
 from loadtest import cell
 from loadtest.cell import Load
-from loadtest.trial import Topology
+from loadtest.trial import Load, Server, Trial
 folder = Path("results/notebooks/test")
 """
 SERVERS = f"""{IMPORTS}
@@ -119,7 +119,7 @@ course.start("plain_global", 2, 2, folder)
 course.start_redis(folder)
 """
 LONG = {
-    "a run": 'cell.run("plain_global", Topology(1, 2), folder, Load(seconds=600))',
+    "a run": 'cell.run(Trial("plain_global", Server(1, 2), Load(seconds=600)), folder)',
     "a command": 'course.command("-m", "loadtest", "check", "plain_global", "--duration", "600")',
 }
 

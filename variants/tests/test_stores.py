@@ -71,13 +71,6 @@ def test_sqlite_keeps_its_file_in_wal_and_a_fork_opens_a_connection_of_its_own(c
     assert in_a_fork(lambda: module.connection() is inherited) == "False"
 
 
-def test_the_boot_label_changes_in_a_forked_worker(client_of):
-    client = client_of("plain_global")
-    before = client.get("/read").headers["X-Boot"]
-    after = in_a_fork(lambda: client.get("/read").headers["X-Boot"])
-    assert after not in ("", before)
-
-
 def reloaded(variant):
     importlib.reload(importlib.import_module(f"variants.{variant}"))
     return variant

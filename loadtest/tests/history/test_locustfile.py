@@ -15,11 +15,10 @@ import psutil
 import pytest
 import requests
 
-from loadtest import history
+from loadtest import history, trial
 from loadtest.checker import judge
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import serve
-from loadtest.trial import Topology
 
 ROOT = Path(__file__).parents[3]
 LOCUST = Path(sys.executable).with_name("locust")
@@ -281,7 +280,7 @@ def test_a_server_that_does_not_answer_is_said_in_one_line(locust):
 
 
 def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust, tmp_path):
-    with serve("plain_global", Topology(3, 2), log=tmp_path / "log") as server:
+    with serve(trial.Trial("plain_global", trial.Server(3, 2)), log=tmp_path / "log") as server:
         done = locust(server.url)
         assert {each.worker for each in done.operations} == server.workers()
     loaded = {each.boot for each in done.operations if each.phase == "load"}
@@ -314,7 +313,7 @@ def test_the_list_grows_no_longer_than_it_should(locust):
 
 
 def test_the_end_has_the_verdict_in_a_few_lines_of_80_columns(locust, tmp_path):
-    with serve("plain_global", Topology(2, 4), log=tmp_path / "log") as server:
+    with serve(trial.Trial("plain_global", trial.Server(2, 4)), log=tmp_path / "log") as server:
         done = locust(server.url)
     verdict = done.stdout.partition("\nviolated: ")[2].strip().splitlines()
     assert "2 counters, one per worker" in " ".join(verdict)

@@ -6,12 +6,12 @@ import vl_convert
 
 from loadtest import history
 from loadtest.bench.generator import generate
-from loadtest.cell import Cell, Load
+from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.history import Operation
 from loadtest.promises import promise
 from loadtest.report import charts
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 
 
 def told(client, value, start, end, worker=1, thread=1, op="increment", **more):
@@ -215,14 +215,13 @@ def test_every_history_has_its_charts(operations):
         assert "<svg" in vl_convert.vegalite_to_svg(chart.to_dict())
 
 
-def cell(variant, topology, path):
+def cell(variant, server, path):
+    trial = Trial(variant, server)
     frame = history.read(path)
     return Cell(
-        variant,
-        topology,
-        Load(),
-        promise(variant, topology, 1),
-        judge(frame, workers=topology.workers, threads=topology.threads),
+        trial,
+        promise(trial),
+        judge(frame, workers=server.workers, threads=server.threads),
         path,
         1.5,
     )
@@ -235,7 +234,7 @@ def pair(tmp_path_factory):
     for variant, by in (("redis_key", None), ("plain_global", "worker")):
         path = folder / f"{variant}-4x8.jsonl"
         generate(3_000, by=by).write_ndjson(path)
-        cells.append(cell(variant, Topology(4, 8), path))
+        cells.append(cell(variant, Server(4, 8), path))
     return cells
 
 

@@ -14,7 +14,7 @@ from loadtest.cell import locust, state_of_its_own
 from loadtest.checker import judge
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import answers, listening, serve
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 
 CELLS = """cells => [...document.querySelectorAll(cells)]
     .map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"""
@@ -43,7 +43,7 @@ def running(variant, folder, redis_url, *options):
         port = found.getsockname()[1]
     path = folder / "h.jsonl"
     env = state_of_its_own(path, redis_url)
-    with serve(variant, Topology(2, 4), log=folder / "server.log", env=env) as server:
+    with serve(Trial(variant, Server(2, 4)), log=folder / "server.log", env=env) as server:
         web = ("--web-host", "127.0.0.1", "--web-port", str(port))
         command = locust(server, path, 8, *web, *options)
         with guarded(command, log=folder / "locust.log") as process:

@@ -5,12 +5,12 @@ import pytest
 
 from loadtest import history
 from loadtest.bench.generator import generate
-from loadtest.cell import Cell, Load
+from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.history import Operation
 from loadtest.promises import promise
 from loadtest.report import page
-from loadtest.trial import TOPOLOGIES, Topology
+from loadtest.trial import SERVERS, Server, Trial
 from variants import VARIANTS
 
 RAN = {
@@ -21,9 +21,10 @@ RAN = {
 }
 
 
-def cell(variant, topology, path, verdict=None):
+def cell(variant, server, path, verdict=None):
     verdict = verdict or judge(history.read(path))
-    return Cell(variant, topology, Load(), promise(variant, topology, 1), verdict, path, 1.5)
+    trial = Trial(variant, server)
+    return Cell(trial, promise(trial), verdict, path, 1.5)
 
 
 def recorded(folder, name, frame):
@@ -42,8 +43,7 @@ def small(tmp_path_factory):
         "flask_g": history.frame([Operation(client=1, op="increment", start=1, end=2, value=1)]),
     }
     cells = [
-        cell(name, Topology(4, 8), recorded(folder, name, frame))
-        for name, frame in histories.items()
+        cell(name, Server(4, 8), recorded(folder, name, frame)) for name, frame in histories.items()
     ]
     page.write(cells, folder / "report.html", RAN)
     return cells, folder / "report.html"
@@ -56,7 +56,7 @@ def large(tmp_path_factory):
     path = recorded(folder, "history", generate(100_000, by="worker"))
     verdict = judge(history.read(path))
     assert len(verdict.anomalies) > 5
-    cells = [cell(variant, shape, path, verdict) for variant in VARIANTS for shape in TOPOLOGIES]
+    cells = [cell(variant, shape, path, verdict) for variant in VARIANTS for shape in SERVERS]
     page.write(cells, folder / "report.html", RAN)
     return cells, folder / "report.html"
 
@@ -88,7 +88,7 @@ def test_each_cell_of_the_matrix_links_to_its_part(large):
     ids = [attributes["id"] for _, attributes in tags.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [link["href"] for link in tags.all("a") if link["href"].startswith("#")]
-    parts = [f"#{c.variant}-{c.topology.workers}x{c.topology.threads}" for c in large[0]]
+    parts = [f"#{c.trial.slug}" for c in large[0]]
     assert [link for link in links if link in parts][: len(parts)] == parts
     assert {link[1:] for link in links} <= set(ids)
     named = [
@@ -111,7 +111,7 @@ def test_a_part_says_what_was_found_promised_and_how_to_repeat_it(small):
     words = " ".join(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", text, flags=re.S).split())
     for each in small[0]:
         assert str(page.Markup.escape(each.verdict.why)) in words
-        assert f"python -m loadtest check {each.variant} --workers 4 --threads 8" in words
+        assert f"python -m loadtest check {each.trial.variant} --workers 4 --threads 8" in words
     assert "Promise: it is divided, because each worker counts for itself" in words
     assert "Nothing lost, but nobody can read the total." in words
     assert "Not as promised: locked_global at 4×8" in words
@@ -147,7 +147,7 @@ def evil(tmp_path_factory):
         Operation(client=3, op="items", items=(EVIL,), value=1, start=7, end=8, phase="audit"),
     ]
     path = recorded(folder, "evil", history.frame(operations))
-    page.write([cell("plain_global", Topology(1, 8), path)], folder / "report.html", {"note": EVIL})
+    page.write([cell("plain_global", Server(1, 8), path)], folder / "report.html", {"note": EVIL})
     return folder / "report.html"
 
 

@@ -10,7 +10,7 @@ TEXT = README.read_text(encoding="utf-8")
 
 def test_what_is_made_from_the_code_is_as_the_code_is_now():
     assert renewed(TEXT) == TEXT, "make pictures, or python -m loadtest.report.readme, renews it"
-    assert promises.markdown(trial.TOPOLOGIES) in TEXT
+    assert promises.markdown(trial.SERVERS) in TEXT
 
 
 def test_every_file_that_it_names_is_there():

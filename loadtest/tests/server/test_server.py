@@ -14,7 +14,7 @@ import requests
 
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import ServerError, serve
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 
 
 def gone(pids, patience=15.0):
@@ -39,7 +39,7 @@ def family(pid):
 
 
 def test_every_worker_answers_and_is_ours_and_ends_with_the_block(tmp_path):
-    with serve("plain_global", Topology(3, 2), log=tmp_path / "log") as server:
+    with serve(Trial("plain_global", Server(3, 2)), log=tmp_path / "log") as server:
         assert len(server.workers()) == 3
         reply = requests.get(f"{server.url}/read", timeout=5)
         assert reply.json() == 0
@@ -56,7 +56,7 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
     pids = []
 
     def fail():
-        with serve("plain_global", Topology(2, 1), log=tmp_path / "log") as server:
+        with serve(Trial("plain_global", Server(2, 1)), log=tmp_path / "log") as server:
             pids.extend(family(server.process.pid))
             raise ZeroDivisionError
 
@@ -67,8 +67,8 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
 
 def test_two_servers_at_once_have_a_port_and_a_state_each(tmp_path):
     with (
-        serve("plain_global", Topology(1, 1), log=tmp_path / "a") as one,
-        serve("plain_global", Topology(1, 1), log=tmp_path / "b") as other,
+        serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "a") as one,
+        serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "b") as other,
     ):
         assert one.url != other.url
         assert requests.post(f"{one.url}/increment", timeout=5).json() == 1
@@ -82,7 +82,7 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path):
         port = taken.getsockname()[1]
         with (
             pytest.raises(ServerError, match=rf"port {port} .*PORT="),
-            serve("plain_global", Topology(1, 1), log=tmp_path / "log", port=port),
+            serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log", port=port),
         ):
             pass
 
@@ -103,7 +103,7 @@ def test_an_app_that_does_not_start_is_reported_in_its_own_words(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
         pytest.raises(ServerError) as error,
-        serve("broken_variant", Topology(2, 1), log=tmp_path / "log"),
+        serve(Trial("broken_variant", Server(2, 1)), log=tmp_path / "log"),
     ):
         pass
     assert said in str(error.value)
@@ -113,12 +113,12 @@ def test_an_app_that_does_not_start_is_reported_in_its_own_words(
 def test_settings_of_the_shell_do_not_change_the_server(tmp_path, monkeypatch):
     monkeypatch.setenv("WEB_CONCURRENCY", "5")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--chdir /nowhere")
-    with serve("plain_global", Topology(2, 1), log=tmp_path / "log") as server:
+    with serve(Trial("plain_global", Server(2, 1)), log=tmp_path / "log") as server:
         assert len(server.workers()) == 2
 
 
 def test_a_master_that_is_killed_takes_its_workers_along(tmp_path):
-    with serve("plain_global", Topology(2, 2), log=tmp_path / "log") as server:
+    with serve(Trial("plain_global", Server(2, 2)), log=tmp_path / "log") as server:
         pids = family(server.process.pid)
         (master,) = psutil.Process(server.process.pid).children()
         master.kill()
@@ -131,9 +131,9 @@ import sys, time
 from pathlib import Path
 from loadtest.server.redis import redis_server
 from loadtest.server.gunicorn import serve
-from loadtest.trial import Topology
+from loadtest.trial import Server, Trial
 log = Path(sys.argv[1])
-with redis_server(log), serve("plain_global", Topology(2, 2), log=log) as server:
+with redis_server(log), serve(Trial("plain_global", Server(2, 2)), log=log) as server:
     print(server.url, flush=True)
     time.sleep(600)
 """
@@ -163,7 +163,7 @@ def test_however_the_owner_ends_nothing_is_left(tmp_path, monkeypatch, how):
 
 
 def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
-    with serve("plain_global", Topology(1, 1), log=tmp_path / "log") as server:
+    with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(server.process.pid, how)
         assert requests.get(f"{server.url}/read", timeout=5).json() == 0

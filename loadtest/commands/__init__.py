@@ -1,0 +1,31 @@
+"""What a person types: a command a file, each imported only when it is called."""
+
+import click
+
+workers_option = click.option("--workers", envvar="WORKERS", type=click.IntRange(1, 64))
+threads_option = click.option("--threads", envvar="THREADS", type=click.IntRange(1, 256))
+worker_class_option = click.option(
+    "--worker-class",
+    envvar="WORKER_CLASS",
+    type=click.Choice(["gthread", "sync", "gevent"]),
+    default="gthread",
+    show_default=True,
+    help="gunicorn's; sync and gevent have one thread.",
+)
+preload_option = click.option(
+    "--preload", envvar="PRELOAD", is_flag=True, help="Load the app before the workers are forked."
+)
+users_option = click.option(
+    "--users", envvar="USERS", type=click.IntRange(1, 1000), default=16, show_default=True
+)
+pause_option = click.option(
+    "--pause-ms",
+    envvar="PAUSE_MS",
+    type=click.FloatRange(0, 1000),
+    default=1,
+    show_default=True,
+    help="Milliseconds between read and write.",
+)
+keep_alive_option = click.option(
+    "--keep-alive", is_flag=True, help="Keep connections; hides divided state."
+)

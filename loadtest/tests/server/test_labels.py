@@ -1,0 +1,48 @@
+"""Every reply says who gave it, whatever app it is from."""
+
+import asyncio
+
+import pytest
+import requests
+
+from loadtest.server.gunicorn import serve
+from loadtest.server.labels import Labels, around_asgi
+from loadtest.trial import Server, Trial
+
+FRESH = {"Connection": "close"}
+
+
+@pytest.mark.parametrize(
+    ("server", "threads"),
+    [
+        (Server(2, 2), {1, 2}),
+        (Server(2, 1, "sync"), {1}),
+        (Server(2, 2, preload=True), {1, 2}),
+    ],
+    ids=str,
+)
+def test_a_reply_names_its_worker_thread_and_boot(tmp_path, server, threads):
+    with serve(Trial("plain_global", server), log=tmp_path / "log") as running:
+        seen = set()
+        for path in ("/read", "/nope", "/append") * 20:
+            headers = requests.get(running.url + path, headers=FRESH, timeout=5).headers
+            seen.add((int(headers["X-Worker"]), headers["X-Boot"]))
+            assert int(headers["X-Thread"]) in threads
+        assert {worker for worker, _ in seen} <= running.workers()
+        assert len(seen) == len({boot for _, boot in seen}) == len({worker for worker, _ in seen})
+
+
+def test_an_asgi_app_is_labelled_too():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+        await send({"type": "http.response.body", "body": b"1"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(around_asgi(app, Labels())({}, None, send))
+    start, body = sent
+    assert [name for name, _ in start["headers"]] == [b"a", b"x-worker", b"x-thread", b"x-boot"]
+    assert body == {"type": "http.response.body", "body": b"1"}

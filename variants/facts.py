@@ -1,0 +1,140 @@
+"""What a variant says of itself, read from its docstring without running it.
+
+Four questions, a labelled line each; what follows the first words is for people:
+
+    Lives in   request · client · worker · machine · network    ("worker, or machine if preloaded")
+    Guard      none · lock · transaction · server    what makes read-modify-write one step there
+    Answers    inside · read again · nothing    the answer comes out of that step (the default), or
+                                                is read again after it, or there is none
+    Survives   nothing · request · worker · store · machine    whose end it outlives, at the most
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from variants import VARIANTS
+from variants.store import FUNCTIONS
+
+PLACES = ("request", "client", "worker", "machine", "network")
+GUARDS = ("none", "lock", "transaction", "server")
+ANSWERS = ("inside", "read again", "nothing")
+SURVIVES = ("nothing", "request", "worker", "store", "machine")
+OUTLIVES = {
+    "request": "nothing",
+    "client": "machine",
+    "worker": "request",
+    "machine": "worker",
+    "network": "worker",
+}
+"""What a place survives, where nobody says."""
+GALLERY = Path(__file__).with_name("gallery")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The answers to the four questions; `preloaded` is where it lives once gunicorn has loaded
+    the app before it forks. `lines` are the labelled lines whole, by their label."""
+
+    lives_in: str
+    guard: str
+    answers: str
+    survives: str
+    preloaded: str
+    title: str = ""
+    lines: dict[str, str] = field(default_factory=dict)
+
+
+def module_name(variant: str) -> str:
+    """Where a variant is imported from: ours, the gallery's, or anybody's."""
+    if variant in VARIANTS:
+        return f"variants.{variant}"
+    if re.fullmatch(r"[a-z]\w*", variant) and (GALLERY / f"{variant}.py").exists():
+        return f"variants.gallery.{variant}"
+    return variant
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """The functions of the contract that are not among these names."""
+    there = set(names)
+    return [name for name in FUNCTIONS if name not in there]
+
+
+def facts(variant: str) -> Facts | None:
+    """What its docstring says; None for a module that says nothing of itself.
+
+    Raises ValueError if there is no such variant, or if a line says what is no answer.
+    """
+    title, _, rest = (ast.get_docstring(source(variant)) or "").partition("\n")
+    lines: dict[str, str] = {}
+    label = ""
+    for line in rest.splitlines():
+        if match := re.match(r"([A-Z][a-z]*(?: [a-z]+)?): (.*)", line):
+            label, lines[match[1]] = match[1], match[2]
+        elif label and line:
+            lines[label] += " " + line.strip()
+    if "Lives in" not in lines:
+        return None
+
+    def first(label: str, known: tuple[str, ...], default: str) -> str:
+        said = lines.get(label, default)
+        for word in known:
+            if re.match(rf"{word}\b", said):
+                return word
+        raise ValueError(
+            f"{variant}: {label} {said.split()[0].strip('.,;')!r}, which is none of "
+            f"{', '.join(known)}"
+        )
+
+    lives_in = first("Lives in", PLACES, "")
+    other = re.search(r"\bor (\w+) if preloaded", lines["Lives in"])
+    if other and other[1] not in PLACES:
+        raise ValueError(f"{variant}: {other[1]!r} if preloaded is none of {', '.join(PLACES)}")
+    return Facts(
+        lives_in=lives_in,
+        guard=first("Guard", GUARDS, "none"),
+        answers=first("Answers", ANSWERS, "inside"),
+        survives=first("Survives", SURVIVES, OUTLIVES[lives_in]),
+        preloaded=other[1] if other else lives_in,
+        title=title.rstrip("."),
+        lines=lines,
+    )
+
+
+def source(variant: str) -> ast.Module:
+    """The syntax tree of a variant, read without running it. Raises ValueError if it is none."""
+    text = b""
+    with suppress(ImportError, ValueError, OSError):
+        spec = find_spec(module_name(variant))
+        if spec and spec.origin:
+            text = Path(spec.origin).read_bytes()
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"{variant} does not compile: {error}") from None
+    names = {name for node in tree.body for name in bound(node)}
+    lacking = [] if "*" in names else missing(names)
+    if len(lacking) == len(FUNCTIONS):
+        raise ValueError(f"unknown variant {variant!r}; variants: {', '.join(VARIANTS)}")
+    if lacking:
+        raise ValueError(
+            f"{variant} has no {', '.join(lacking)}; variants/store.py has the contract"
+        )
+    return tree
+
+
+def bound(node: ast.stmt) -> list[str]:
+    """The names that a statement at the top of a module defines or imports."""
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    if isinstance(node, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []
