@@ -1,8 +1,9 @@
 """A key in Redis.
 
-Lives in: machine. One server keeps it for all workers, on this machine or any other.
-Guard: server. INCR and RPUSH read and write in one step, inside the server.
-Loses: nothing, while the server lives; the pause no longer stands between read and write.
+Lives in: network. One server keeps it for all workers, on this machine or any other.
+Guard: server. INCR and RPUSH read and write in one step, inside the server. Nothing can be put
+  between, so the pause comes before it: there is no window here to lose anything in.
+Loses: nothing, while the server lives.
 """
 
 import os

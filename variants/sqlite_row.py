@@ -32,6 +32,9 @@ def connection() -> sqlite3.Connection:
         local.inherited = getattr(local, "connection", None)
         local.connection = sqlite3.connect(PATH, timeout=5, isolation_level=None)
         local.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        # SQLite's default unless it was built otherwise: a commit waits until the disk has it. On
+        # macOS a disk may say so too early (PRAGMA fullfsync)
+        local.connection.execute("PRAGMA synchronous = FULL")
         # it fails, where others wait, if another connection is at it; that one switches for both
         with suppress(sqlite3.OperationalError):
             local.connection.execute("PRAGMA journal_mode = WAL")

@@ -3,6 +3,7 @@
 Each stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
+import difflib
 from pathlib import Path
 
 from loadtest import checker, history, promises, trial
@@ -39,23 +40,23 @@ def anomaly_table() -> str:
 
 
 def variant_diff(before: str, after: str) -> str:
-    """What the functions of one variant have that those of the other have not, indents aside."""
-    sources = [
-        (ROOT / "variants" / f"{name}.py").read_text(encoding="utf-8") for name in (before, after)
-    ]
-    # from the state to the end of increment
-    increments = [
-        source[source.index("cache =") : source.index("\n\n\ndef read")].splitlines()
-        for source in sources
-    ]
-    plain = [line.strip() for line in increments[0]]
-    lines = []
-    for line in increments[1]:
-        kept = plain and line.strip() == plain[0]
-        if kept:
-            plain.pop(0)
-        lines.append(("  " if kept else "+ ") + line)
+    """Two variants from their state to the end of increment, line by line; a line that differs in
+    its indent alone is the same."""
+    one, other = (shown(name).splitlines() for name in (before, after))
+    plain = [[line.strip() for line in lines] for lines in (one, other)]
+    lines: list[str] = []
+    for how, a, b, c, d in difflib.SequenceMatcher(None, *plain, autojunk=False).get_opcodes():
+        if how == "equal":
+            lines += (f"  {line}" for line in other[c:d])
+        else:
+            lines += [f"- {line}" for line in one[a:b]] + [f"+ {line}" for line in other[c:d]]
     return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def shown(variant: str) -> str:
+    """A variant from the end of its imports to the end of increment."""
+    text = (ROOT / "variants" / f"{variant}.py").read_text(encoding="utf-8")
+    return text[text.index("import pause\n") :].partition("\n")[2].partition("\n\n\ndef read")[0]
 
 
 def renewed(text: str) -> str:

@@ -1,9 +1,13 @@
 """What the README shows is so."""
 
+import itertools
 import re
 
+import pytest
+
 from loadtest import promises, trial
-from loadtest.report.readme import README, ROOT, renewed
+from loadtest.report.readme import README, ROOT, renewed, shown, variant_diff
+from variants import VARIANTS
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -24,3 +28,11 @@ def test_every_make_target_that_it_names_is_there():
     for target in re.findall(r"(?:`|^    )make ([a-z_-]+)", TEXT, re.M):
         stem = re.sub(f"-({'|'.join(variants)})$", "-%", target)
         assert stem in variants or f"\n{stem}: " in makefile, target
+
+
+@pytest.mark.parametrize(("before", "after"), itertools.permutations(VARIANTS, 2))
+def test_a_diff_leaves_no_line_out(before, after):
+    lines = variant_diff(before, after).splitlines()
+    for name, sign in ((before, "-"), (after, "+")):
+        kept = [line[2:].strip() for line in lines if line[:1] in (" ", sign, "")]
+        assert kept == [line.strip() for line in shown(name).strip("\n").splitlines()]

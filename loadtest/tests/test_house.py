@@ -1,0 +1,55 @@
+"""Data flows one way: nothing imports from a later folder."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ORDER = ["trial", "server", "history", "checker", "promises", "cell", "report", "bench", "commands"]
+# what locust runs stands apart: it is the load, and shows itself in locust's web UI
+APART = {"locustfile", "__main__"}
+MODULES = [
+    path.relative_to(ROOT / "loadtest")
+    for path in sorted((ROOT / "loadtest").rglob("*.py"))
+    if "tests" not in path.parts
+]
+
+
+def rooms(path):
+    """The rooms that a module imports from."""
+    for node in ast.walk(ast.parse((ROOT / "loadtest" / path).read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module == "loadtest":
+            names = [f"loadtest.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("loadtest."))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_nothing_imports_from_a_later_room(path):
+    room = path.parts[0].removesuffix(".py")
+    if room in APART or room == "__init__":
+        return
+    later = {
+        other for other in rooms(path) if other in APART or ORDER.index(other) > ORDER.index(room)
+    }
+    assert not later
+
+
+def test_the_checker_knows_nothing_of_the_project_but_what_a_history_is():
+    used = {room for path in MODULES if path.parts[0] == "checker" for room in rooms(path)}
+    assert used <= {"checker", "history"}
+
+
+def test_to_serve_and_record_takes_no_polars_and_no_altair():
+    modules = "loadtest.history.operation, loadtest.history.files, loadtest.server.gunicorn"
+    script = f"import sys, {modules}; print({{'polars', 'altair'}} & set(sys.modules))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,94 @@
+"""What threads lose between a read and a write, on every interpreter that is here."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# eight threads, and in each window what a line of a handler may be
+COUNT = """
+import json, sys, threading
+
+sys.path.insert(0, sys.argv[1])
+from variants import plain_global
+
+def nothing(cache):
+    cache["count"] = cache["count"] + 1
+
+def builtin(cache):
+    seen = cache["count"]
+    len("x")
+    cache["count"] = seen + 1
+
+def variant(cache):
+    plain_global.increment()
+
+def lost(increment, cache, times):
+    cache["count"] = 0
+    def work():
+        for _ in range(times):
+            increment(cache)
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return 8 * times - cache["count"]
+
+print(json.dumps({
+    "implementation": sys.implementation.name,
+    "version": sys.version_info[:2],
+    "free": not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    "nothing": lost(nothing, {}, 100_000),
+    "builtin": lost(builtin, {}, 100_000),
+    "variant": lost(variant, plain_global.cache, 100_000),
+}))
+"""
+
+
+def interpreters():
+    """The one that runs the tests, those on PATH, and pyenv's, from 3.9 on."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    minor = [f"3.{n}" for n in range(9, 16)]
+    names = [f"python{each}{t}" for each in minor for t in ("", "t")] + ["pypy3"]
+    # a shim of pyenv's is no interpreter
+    on_path = [path for path in map(shutil.which, names) if path and "shims" not in path]
+    kept = [path for each in minor for path in (pyenv / "versions").glob(f"{each}.*/bin/python3")]
+    found = [sys.executable, *on_path, *map(str, kept)]
+    by_name = {}
+    for path in found:
+        version = re.search(r"/versions/([^/]+)/", str(Path(path).resolve()))
+        by_name.setdefault(version[1] if version else Path(path).name, path)
+    return [pytest.param(path, id=name) for name, path in by_name.items()]
+
+
+@cache
+def counted(python):
+    done = subprocess.run(
+        [python, "-c", COUNT, str(ROOT)],
+        env=os.environ | {"PAUSE_MS": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_without_a_pause_threads_of_a_plain_global_lose_increments_all_the_same(python):
+    assert counted(python)["variant"] > 0
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_where_nothing_is_called_between_read_and_write_it_depends_on_the_interpreter(python):
+    found = counted(python)
+    version = tuple(found["version"])
+    if found["implementation"] != "cpython" or found["free"] or version > (3, 13):
+        pytest.skip("nothing is claimed of it")
+    assert (found["nothing"] == 0) == (version >= (3, 10))
+    assert (found["builtin"] == 0) == (version >= (3, 11))
