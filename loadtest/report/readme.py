@@ -45,7 +45,9 @@ def variant_diff(before: str, after: str) -> str:
     one, other = (shown(name).splitlines() for name in (before, after))
     plain = [[line.strip() for line in lines] for lines in (one, other)]
     lines: list[str] = []
-    for how, a, b, c, d in difflib.SequenceMatcher(None, *plain, autojunk=False).get_opcodes():
+    for how, a, b, c, d in difflib.SequenceMatcher(
+        None, plain[0], plain[1], autojunk=False
+    ).get_opcodes():
         if how == "equal":
             lines += (f"  {line}" for line in other[c:d])
         else:
