@@ -1,4 +1,4 @@
-"""Pictures of a history: functions from a history to an Altair chart.
+"""Pictures of a history: functions from a history to a `Picture`, which a notebook shows as it is.
 
     value_over_time(history, verdict)     one line for one counter, a fan of dots for each copy
     lost_over_time(history, verdict)      what the state does not account for
@@ -7,208 +7,39 @@
     space_time(operations, history)       a few requests, and what each read and wrote
     matrix(cells)                         the verdict of every variant under every server
 
-They can be read on white and on black, in grey print (each worker has a shape besides its colour)
-and by colour-blind people (colours after Okabe & Ito 2008). A chart carries its own data, a few
-thousand rows at the most, and needs no network.
-
-Each has a `picture` besides, of the same arguments: its tables apart from its layout, since a page
-with many charts has room and time for one layout of a kind. For a history, `Seen(history)` will do
-too: several pictures of one then share what they need.
+A picture has its tables apart from its layout, since a page with many has room and time for one
+layout of a kind; `.chart()` is both as an Altair chart, a few thousand rows at the most, which
+needs no network. For a history, `Seen(history)` will do too: several pictures of one then share
+what they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial, update_wrapper
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, ParamSpec
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from loadtest.cell import Cell
 from loadtest.checker import Verdict
-from loadtest.checker.division import LEVELS, Of
-from loadtest.checker.run import Run
+from loadtest.checker.division import Of
 from loadtest.checker.words import number, who
 from loadtest.history import Operation, frame, read
+from loadtest.report import look
+from loadtest.report.data import KEY, UNLABELLED, Seen, evenly, inside, keys, thin, unaccounted
+from loadtest.report.look import COLOURS as COLOURS
+from loadtest.report.look import LOSS as LOSS
+from loadtest.report.look import Picture, Source
 from loadtest.report.terminal import figures
 from loadtest.trial import Server
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-LOSS = "#D55E00"
-TEXT, LINE = "#767d86", "#8b93a055"  # grey that reads as well on white as on black
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
-UNLABELLED = "no label"
 PERCENT = (1, 25, 50, 75, 99)
 
-Source = Callable[[str], alt.Data]
-P = ParamSpec("P")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """What a picture shows, and the layout that draws it.
-
-    layout     draws the layers, given where each table comes from; `variation` is what else it
-               needs, so pictures of one layout and one variation differ in their tables only
-    tables     the rows to draw, by name, as CSV: half the size of JSON
-    title      and, in `said`, the lines below it
-    width      and height, in pixels, of the drawing; axes and keys need about `around` more
-    """
-
-    layout: Callable[..., list[alt.Chart]]
-    variation: tuple[Any, ...] = ()
-    tables: Mapping[str, str]
-    title: str = ""
-    said: Sequence[str] = ()
-    width: int = 560
-    height: int
-    around: int = 45
-
-    def chart(self) -> alt.LayerChart:
-        """The picture with its tables inside."""
-        title = alt.TitleParams(self.title, subtitle=list(self.said)) if self.title else ""
-        return self.draw(lambda name: alt.InlineData(self.tables[name], format=CSV), title=title)
-
-    def spec(self) -> dict[str, Any]:
-        """The layout as Vega-Lite that wants its tables by name and is as wide as its place."""
-        chart = self.draw(
-            lambda name: alt.NamedData(name, format=CSV),
-            width="container",
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        spec: dict[str, Any] = chart.to_dict(validate=False)
-        return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
-
-    def draw(self, table: Source, **about: Any) -> alt.LayerChart:
-        """The picture with its tables from elsewhere."""
-        layers = self.layout(table, *self.variation)
-        # altair copies a chart at every further call on it, so all is said in one
-        chart = alt.layer(*layers, **{"width": self.width, "height": self.height} | about)
-        assert isinstance(chart, alt.LayerChart)
-        return chart
-
-
-CSV = alt.CsvDataFormat(type="csv")
-
-
-class Drawn(Generic[P]):
-    """A function that makes a picture, as one that makes a chart."""
-
-    def __init__(self, picture: Callable[P, Picture]) -> None:
-        self.picture = picture
-        update_wrapper(self, picture)
-
-    def __call__(self, *args: P.args, **named: P.kwargs) -> alt.LayerChart:
-        return self.picture(*args, **named).chart()
-
-
-class Seen:
-    """The last run of a history, as its pictures need it."""
-
-    def __init__(self, history: pl.DataFrame) -> None:
-        self.history = history
-        self.run = Run(history)
-
-    @classmethod
-    def of(cls, history: pl.DataFrame | Seen) -> Seen:
-        return history if isinstance(history, Seen) else cls(history)
-
-    @cached_property
-    def rows(self) -> pl.DataFrame:
-        """The operations, with the `label` of their worker; they were `sent` and answered `at`
-        seconds after the first start on their clock."""
-        rows = self.run.rows.drop("row", "item", "items").collect()
-        rows = rows.join(self.first, on="clock", nulls_equal=True, maintain_order="left")
-        sent, at = (((pl.col(name) - pl.col("first")) / 1e9).round(4) for name in ("start", "end"))
-        return self.labelled(rows.with_columns(sent=sent, at=at))
-
-    @cached_property
-    def told(self) -> pl.DataFrame:
-        """The acknowledged increments in the order of their answers."""
-        return self.rows.filter(op="increment", outcome="ok").sort("end", "value")
-
-    @cached_property
-    def first(self) -> pl.DataFrame:
-        """Clock, and the `first` start on it."""
-        return self.history.group_by("clock").agg(first=pl.col("start").min())
-
-    @cached_property
-    def workers(self) -> pl.DataFrame:
-        """In the order of their first requests: clock, boot and worker as in the history, and
-        `label`, which is "worker 1", "worker 2" …"""
-        rows = self.run.rows.select(*WORKER, "start").collect()
-        known = rows.filter(pl.col("worker").is_not_null() | pl.col("boot").is_not_null())
-        first = known.group_by(WORKER).agg(pl.col("start").min()).sort("start", "worker", "boot")
-        return first.select(*WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1)))
-
-    def labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        rows = rows.join(
-            self.workers, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
-        )
-        return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
-
-
-KEY = ["client", "start", "clock"]
-WORKER = ["clock", "boot", "worker"]
-
-
-def config(text: str = TEXT, line: str = LINE) -> dict[str, Any]:
-    """The look that all charts share, in the given colours."""
-    small = {"labelColor": text, "titleColor": text, "labelFontSize": 12, "titleFontSize": 12}
-    return {
-        "font": FONT,
-        "background": "transparent",
-        "aria": False,
-        "view": {"stroke": None},
-        "title": {
-            "anchor": "start",
-            "frame": "group",
-            "offset": 14,
-            "color": text,
-            "fontSize": 15,
-            "subtitleColor": text,
-            "subtitleFontSize": 12,
-            "subtitlePadding": 5,
-        },
-        "axis": {
-            **small,
-            "titleFontWeight": "normal",
-            "titlePadding": 8,
-            "labelPadding": 6,
-            "domain": False,
-            "ticks": False,
-            "gridColor": line,
-        },
-        "axisX": {"grid": False, "domain": True, "domainColor": line},
-        "legend": {
-            **small,
-            "orient": "top",
-            "title": None,
-            "symbolSize": 90,
-            "symbolOpacity": 1,
-            "offset": 8,
-            "columnPadding": 14,
-        },
-        "line": {"color": text, "strokeWidth": 1.5},
-        "rule": {"color": text},
-        "bar": {"color": text},
-        "tick": {"color": text},
-        "text": {"color": text, "fontSize": 12},
-        "style": {"strong": {"fontSize": 13, "fontWeight": 600}},
-    }
-
-
-@alt.theme.register("loadtest", enable=True)
-def theme() -> alt.theme.ThemeConfig:
-    return {"config": config()}  # type: ignore[typeddict-item]
-
-
-@Drawn
 def value_over_time(
     history: pl.DataFrame | Seen,
     verdict: Verdict | None = None,
@@ -226,9 +57,9 @@ def value_over_time(
     found = verdict.anomalies if verdict else ()
     witnesses = [operation for anomaly in found for operation in anomaly.witness]
     shown = thin(told, limit, keep=witnesses)
-    ringed = told.join(_keys(witnesses), on=KEY, how="semi", nulls_equal=True)
+    ringed = told.join(keys(witnesses), on=KEY, how="semi", nulls_equal=True)
     earlier = 0 if before is None else before["acknowledged"].sum()
-    sofar = _evenly(told.select("at", value=pl.int_range(1, pl.len() + 1) + earlier), 200)
+    sofar = evenly(told.select("at", value=pl.int_range(1, pl.len() + 1) + earlier), 200)
     last = sofar.tail(1).with_columns(text=pl.lit(f"{earlier + told.height:,} acknowledged"))
     said = ["A dot is the answer to an increment."]
     if shown.height < told.height:
@@ -257,8 +88,8 @@ DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
 
 
 def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
-    x, y = _seconds(), alt.Y("value:Q")
-    colour, shape = _by_worker(workers, legend=True)
+    x, y = look.seconds(), alt.Y("value:Q")
+    colour, shape = look.by_worker(workers, legend=True)
     tips = [
         alt.Tooltip("value:Q", format=",", title="told"),
         alt.Tooltip("label:N", title="worker"),
@@ -271,7 +102,7 @@ def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
     return [
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
-        .encode(x=x, y=_count("value", "value answered")),
+        .encode(x=x, y=look.counts("value", "value answered")),
         # below the dots, which have something to tell to a mouse
         *([rings.encode(x=x, y=y)] if ringed else []),
         alt.Chart(table("told"))
@@ -283,7 +114,6 @@ def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
     ]
 
 
-@Drawn
 def lost_over_time(
     history: pl.DataFrame | Seen,
     verdict: Verdict | None = None,
@@ -304,7 +134,7 @@ def lost_over_time(
     of = division.of if division else of
     lost = unaccounted(seen.told, of, before)
     changes = (pl.col("lost").diff() != 0).fill_null(True) | (pl.row_index() == pl.len() - 1)
-    lost = _evenly(lost.filter(changes), 400)
+    lost = evenly(lost.filter(changes), 400)
     copies = "" if of == "none" else f", {of} by {of}"
     said = [f"Increments acknowledged so far, less the highest value told so far{copies}."]
     if of == "request":
@@ -330,13 +160,13 @@ def lost_over_time(
 
 
 def _lost(table: Source) -> list[alt.Chart]:
-    x, y = _seconds(), alt.Y("lost:Q")
+    x, y = look.seconds(), alt.Y("lost:Q")
     tips = [alt.Tooltip("at:Q", title="seconds"), alt.Tooltip("lost:Q", format=",")]
     last = alt.Chart(table("last"))
     return [
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
-        .encode(x=x, y=_count("lost", "lost so far"), tooltip=tips),
+        .encode(x=x, y=look.counts("lost", "lost so far"), tooltip=tips),
         last.mark_point(filled=True, size=60, opacity=1, color=LOSS).encode(x=x, y=y),
         last.mark_text(align="right", dy=-13, style="strong").encode(
             x=x, y=y, text=alt.Text("text:N")
@@ -344,30 +174,6 @@ def _lost(table: Source) -> list[alt.Chart]:
     ]
 
 
-def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) -> pl.DataFrame:
-    """`lost` after each of these increments, which are in the order of their answers.
-
-    For every copy of the state: the increments that it acknowledged so far, less the highest
-    value that it told so far, if that is positive. Summed over the copies; `of` says what has one.
-    `before` counts the increments of each worker that a history without its beginning lacks:
-    clock, boot, worker, acknowledged.
-    """
-    earlier = pl.lit(0)
-    if before is not None and of == "worker":
-        before = before.select(*WORKER, earlier="acknowledged")
-        told = told.join(before, on=WORKER, how="left", nulls_equal=True, maintain_order="left")
-        earlier = pl.col("earlier").fill_null(0)
-    elif before is not None and of != "thread":
-        earlier = pl.lit(before["acknowledged"].sum())
-    acknowledged = earlier + pl.int_range(1, pl.len() + 1)
-    if of == "request":
-        return told.select("at", lost=acknowledged)
-    behind = (acknowledged - pl.col("value").cum_max()).clip(0)
-    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS.get(of) or pl.lit(0))
-    return told.select("at", lost=more.cum_sum())
-
-
-@Drawn
 def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
     """How many requests of the load each worker answered."""
     seen = Seen.of(history)
@@ -390,21 +196,22 @@ def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
     return Picture(
         layout=_requests,
         variation=(len(processes),),
-        tables={"bars": _csv(bars)},
+        tables={"bars": look.csv(bars)},
         title="Requests per worker",
         said=[said],
-        height=ROW * max(1, len(bars)),
+        height=look.ROW * max(1, len(bars)),
         around=5,
     )
 
 
 def _requests(table: Source, workers: int) -> list[alt.Chart]:
-    colour, _ = _by_worker(workers, "row")
-    bar = _bar(table("bars")).encode(x=alt.X("requests:Q", axis=None), y=_row(), color=colour)
-    return [bar, *_captions(table("bars"))]
+    colour, _ = look.by_worker(workers, "row")
+    bar = look.bar(table("bars")).encode(
+        x=alt.X("requests:Q", axis=None), y=look.row(), color=colour
+    )
+    return [bar, *look.captions(table("bars"))]
 
 
-@Drawn
 def latency(history: pl.DataFrame | Seen) -> Picture:
     """How long the answers to each operation took."""
     took = (pl.col("end") - pl.col("start")) / 1e6
@@ -422,17 +229,17 @@ def latency(history: pl.DataFrame | Seen) -> Picture:
     ]
     return Picture(
         layout=_latency,
-        tables={"bars": _csv(bars)},
+        tables={"bars": look.csv(bars)},
         title="Latency",
         said=["Line: from 1 % to 99 % of the answers. Bar: the middle half. Tick: the median."],
-        height=ROW * max(1, len(bars)),
+        height=look.ROW * max(1, len(bars)),
     )
 
 
 def _latency(table: Source) -> list[alt.Chart]:
     axis = alt.Axis(tickCount=6)
     x = alt.X("p1:Q", title="milliseconds", scale=alt.Scale(zero=True), axis=axis)
-    middle, y = alt.X("p25:Q"), _row()
+    middle, y = alt.X("p25:Q"), look.row()
     bars = table("bars")
     tips = [
         alt.Tooltip("op:N", title="operation"),
@@ -441,15 +248,14 @@ def _latency(table: Source) -> list[alt.Chart]:
     ]
     return [
         alt.Chart(bars).mark_rule(yOffset=8).encode(x=x, x2=alt.X2("p99:Q"), y=y),
-        _bar(bars, opacity=0.4).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
+        look.bar(bars, opacity=0.4).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
         alt.Chart(bars)
         .mark_tick(thickness=3, height=17, opacity=1, yOffset=8)
         .encode(x=alt.X("p50:Q"), y=y),
-        *_captions(bars),
+        *look.captions(bars),
     ]
 
 
-@Drawn
 def space_time(
     operations: Sequence[Operation],
     history: pl.DataFrame | Seen | None = None,
@@ -493,10 +299,10 @@ def space_time(
     return Picture(
         layout=_lanes,
         variation=(seen.workers.height, unit),
-        tables={"lanes": _csv(lanes)},
+        tables={"lanes": look.csv(lanes)},
         title=title,
         said=["On several machines, whose times do not compare."] if several else [],
-        height=LANE * len(lanes),
+        height=look.LANE * len(lanes),
     )
 
 
@@ -504,8 +310,8 @@ def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
     lanes = table("lanes")
     axis = alt.Axis(title=f"{unit} since the run began", tickCount=5)
     x = alt.X("start:Q", axis=axis, scale=alt.Scale(zero=False, nice=False))
-    x2, y = alt.X2("end:Q"), _row()
-    colour, _ = _by_worker(workers)
+    x2, y = alt.X2("end:Q"), look.row()
+    colour, _ = look.by_worker(workers)
     solid = alt.FillOpacity("solid:Q", scale=None)
     tips = [
         alt.Tooltip("what:N", title="asked"),
@@ -516,8 +322,8 @@ def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
     whole = alt.ExprRef("width")
     text = alt.Chart(lanes).mark_text
     return [
-        _bar(lanes, 11).encode(x=x, x2=x2, y=y, color=colour, fillOpacity=solid, tooltip=tips),
-        _bar(lanes, 11, filled=False).encode(x=x, x2=x2, y=y, color=colour),
+        look.bar(lanes, 11).encode(x=x, x2=x2, y=y, color=colour, fillOpacity=solid, tooltip=tips),
+        look.bar(lanes, 11, filled=False).encode(x=x, x2=x2, y=y, color=colour),
         text(x=0, dy=-25, align="left", limit=whole, style="strong").encode(
             y=y, text=alt.Text("what:N")
         ),
@@ -527,17 +333,6 @@ def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
     ]
 
 
-def inside(operation: Operation) -> tuple[str, str]:
-    """What a write must have read at first and written at last, going by its answer."""
-    if operation.outcome != "ok" or operation.value is None:
-        return "", ""
-    if operation.op == "increment":
-        return f"read {operation.value - 1:,}", f"wrote {operation.value:,}"
-    if operation.op == "append":
-        return f"saw {number(operation.value - 1, 'item')}", f"put at {operation.value:,}"
-    return "", ""
-
-
 def _who(operation: Operation, label: str) -> str:
     at = "" if label == UNLABELLED else f" at {label}"
     at += f" ({operation.worker})" if at and operation.worker is not None else ""
@@ -545,7 +340,6 @@ def _who(operation: Operation, label: str) -> str:
     return who(operation) + at
 
 
-@Drawn
 def matrix(cells: Sequence[Cell]) -> Picture:
     """The verdict of every variant under every server: a sign, a word and a figure."""
     squares = []
@@ -566,7 +360,7 @@ def matrix(cells: Sequence[Cell]) -> Picture:
     return Picture(
         layout=_squares,
         variation=(variants, servers),
-        tables={"squares": _csv(squares)},
+        tables={"squares": look.csv(squares)},
         height=54 * len(variants),
         width=136 * len(servers),
     )
@@ -616,90 +410,6 @@ def side_by_side(
     return alt.hconcat(*named, spacing=36).resolve_scale(y="shared", color="shared", shape="shared")
 
 
-def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> pl.DataFrame:
-    """`limit` rows, evenly taken from those of each worker, and all of `keep` besides.
-
-    The same rows every time, in the order that they had.
-    """
-    if history.height <= limit:
-        return history
-    rows = history.with_row_index("row")
-    by_worker = rows.sort("boot", "worker", maintain_order=True)["row"]
-    taken = by_worker.gather([n * rows.height // limit for n in range(limit)])
-    kept = rows.join(_keys(keep), on=KEY, how="semi", nulls_equal=True)["row"]
-    return rows.filter(pl.col("row").is_in(pl.concat([taken, kept]).implode())).drop("row")
-
-
-def _keys(operations: Iterable[Operation]) -> pl.DataFrame:
-    """What tells these operations from others of their history."""
-    return frame(operations).select(KEY).unique()
-
-
-def _evenly(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """At most `limit` rows, the first and the last among them."""
-    last = rows.height - 1
-    if last < limit:
-        return rows
-    return rows[[n * last // (limit - 1) for n in range(limit)]]
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    return pl.DataFrame(rows).write_csv()
-
-
-def _by_worker(
-    workers: int, field: str = "label", *, legend: bool = False
-) -> tuple[alt.Color, alt.Shape]:
-    """A colour and a shape for each worker; the two repeat at different distances."""
-    labels = [f"worker {n + 1}" for n in range(workers)]
-    colours = [COLOURS[n % len(COLOURS)] for n in range(workers)]
-    shapes = [SHAPES[n % len(SHAPES)] for n in range(workers)]
-    key = None
-    if legend and 1 < workers <= 16:
-        key = alt.Legend(
-            values=labels, columns=alt.ExprRef("width ? max(1, floor(width / 90)) : 8")
-        )
-    domain = [*labels, UNLABELLED]
-    by_colour = alt.Scale(domain=domain, range=[*colours, TEXT])
-    by_shape = alt.Scale(domain=domain, range=[*shapes, "circle"])
-    return (
-        alt.Color(f"{field}:N", scale=by_colour, legend=key),
-        alt.Shape(f"{field}:N", scale=by_shape, legend=key),
-    )
-
-
-def _seconds() -> alt.X:
-    scale = alt.Scale(zero=False, nice=False, padding=8)
-    return alt.X("at:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=6))
-
-
-def _count(field: str, title: str) -> alt.Y:
-    scale = alt.Scale(domain=alt.DomainUnionWith(unionWith=[0, 10]))
-    axis = alt.Axis(tickCount=5, tickMinStep=1, format=",d")
-    return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
-
-
-ROW, LANE = 38, 80
-
-
-def _row() -> alt.Y:
-    """One below the other, in the order of the table."""
-    return alt.Y("row:N", sort=None, axis=None, scale=alt.Scale(padding=0))
-
-
-def _bar(data: alt.Data, height: int = 9, **look: Any) -> alt.Chart:
-    return alt.Chart(data).mark_bar(height=height, cornerRadius=2, yOffset=8, **look)
-
-
-def _captions(data: alt.Data) -> list[alt.Chart]:
-    """Above each bar, on the left what it is and on the right its figure."""
-    text = alt.Chart(data).mark_text
-    return [
-        text(align="left", x=0, dy=-8).encode(y=_row(), text=alt.Text("left:N")),
-        text(align="right", x="width", dy=-8).encode(y=_row(), text=alt.Text("right:N")),
-    ]
-
-
 def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
     """Writes the pictures of the README as SVG: one line against four fans, and the matrix.
 
@@ -713,9 +423,9 @@ def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
         raise ValueError("the pictures need redis_key and plain_global at 4×8") from None
     # without the creates, the first of which is where time begins otherwise
     loads = (read(cell.history).filter(pl.col("op") != "create") for cell in pair)
-    values = (value_over_time(load, limit=400) for load in loads)
+    values = (value_over_time(load, limit=400).chart() for load in loads)
     titles = ((cell.name, ": ".join(figures(cell.verdict))) for cell in pair)
-    drawn = {"matrix": matrix(cells), "one-line-four-fans": side_by_side(values, titles)}
+    drawn = {"matrix": matrix(cells).chart(), "one-line-four-fans": side_by_side(values, titles)}
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.svg" for name in drawn]
     for path, chart in zip(paths, drawn.values(), strict=True):

@@ -27,6 +27,7 @@ from loadtest.checker import Verdict, judge
 from loadtest.checker.anomalies import table
 from loadtest.checker.division import Of
 from loadtest.checker.words import number, timeline
+from loadtest.report.data import WORKER
 
 KEEP = 20_000
 FACTS = (
@@ -46,7 +47,6 @@ ALWAYS = ("duplicate value", "stale read", "lost item", "fork")
 
 COUNT = pl.col("op").is_in(["increment", "read"])
 ACKNOWLEDGED = pl.col("op") == "increment"
-WORKER = ["clock", "boot", "worker"]
 SEEN = {name: history.SCHEMA[name] for name in WORKER} | dict.fromkeys(
     ("first", "requests", "acknowledged", "highest", "value", "at"), pl.Int64()
 )
@@ -238,22 +238,18 @@ def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[s
     """The pictures of the page: layout and tables for Vega-Lite, title and words."""
     if not verdict.acknowledged:
         return {}
-    from loadtest.report import (
-        charts,  # Altair takes a second to import, and not every page is opened
-    )
+    # Altair takes a second to import, and not every page is opened
+    from loadtest.report import charts, data, look
 
-    shown = charts.Seen(seen)
     # the same numbers, and so the same colours, as long as the run goes on
-    shown.workers = follower.workers.select(
-        *WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1))
-    )
+    shown = data.Seen(seen, follower.workers)
     before = follower.before
     drawn = {
-        "value": charts.value_over_time.picture(shown, verdict, before=before),
-        "lost": charts.lost_over_time.picture(shown, verdict, before=before, of=follower.of),
+        "value": charts.value_over_time(shown, verdict, before=before),
+        "lost": charts.lost_over_time(shown, verdict, before=before, of=follower.of),
     }
     for anomaly in verdict.anomalies[:1]:
-        drawn["witness"] = charts.space_time.picture(
+        drawn["witness"] = charts.space_time(
             anomaly.witness, shown, title=f"The first {anomaly.name}"
         )
     for picture in drawn.values():
@@ -261,7 +257,7 @@ def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[s
         if (layout := (picture.layout, picture.variation)) not in LAYOUTS:
             LAYOUTS[layout] = picture.spec()
     return {
-        "config": charts.config("var(--quiet)", "var(--line)"),
+        "config": look.config("var(--quiet)", "var(--line)"),
         **{
             name: {
                 "title": picture.title,

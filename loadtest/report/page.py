@@ -23,7 +23,7 @@ from loadtest.checker import Anomaly, anomalies
 from loadtest.report import terminal as report
 
 if TYPE_CHECKING:
-    from loadtest.report.charts import Picture
+    from loadtest.report.look import Picture
 
 DOTS = 20_000  # in all cells together, about a megabyte
 SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
@@ -109,7 +109,7 @@ class Drawings:
 
     def to_json(self) -> Markup:
         """For a script element: whatever a history says cannot end it."""
-        from loadtest.report.charts import config
+        from loadtest.report.look import config
 
         whole = {
             "config": config("var(--quiet)", "var(--line)"),
@@ -123,7 +123,7 @@ class Part:
     """What the page says of one cell."""
 
     def __init__(self, cell: Cell, page: Path, drawings: Drawings, dots: int) -> None:
-        from loadtest.report import charts
+        from loadtest.report import charts, data
 
         self.cell = cell
         self.verdict = verdict = cell.verdict
@@ -132,19 +132,19 @@ class Part:
         self.word, self.figure = report.figures(verdict)
         self.short = report.short(cell)
         self.file = quote(relpath(cell.history, page.parent))
-        seen = charts.Seen(history.read(cell.history))
+        seen = data.Seen(history.read(cell.history))
         pictures = {
-            "value": charts.value_over_time.picture(seen, verdict, limit=dots),
-            "lost": charts.lost_over_time.picture(seen, verdict),
-            "requests": charts.requests_per_worker.picture(seen),
-            "latency": charts.latency.picture(seen),
+            "value": charts.value_over_time(seen, verdict, limit=dots),
+            "lost": charts.lost_over_time(seen, verdict),
+            "requests": charts.requests_per_worker(seen),
+            "latency": charts.latency(seen),
         }
         self.drawings = {
             name: drawings.add(picture, " ".join([f"{picture.title}.", *picture.said]))
             for name, picture in pictures.items()
         }
         self.proofs = [
-            Proof(anomaly, drawings.add(charts.space_time.picture(anomaly.witness, seen), words))
+            Proof(anomaly, drawings.add(charts.space_time(anomaly.witness, seen), words))
             for anomaly in verdict.anomalies
             for words in ["; ".join(map(str, anomaly.witness))]
         ]

@@ -1,5 +1,6 @@
 from itertools import combinations
 
+import altair as alt
 import polars as pl
 import pytest
 import vl_convert
@@ -10,7 +11,7 @@ from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.history import Operation
 from loadtest.promises import promise
-from loadtest.report import charts
+from loadtest.report import charts, data, look
 from loadtest.trial import Server, Trial
 
 
@@ -49,8 +50,8 @@ def table(picture, name):
 
 
 def lost(of, *operations, before=None):
-    told = charts.Seen(history.frame(operations)).told
-    return charts.unaccounted(told, of, before)["lost"].to_list()
+    told = data.Seen(history.frame(operations)).told
+    return data.unaccounted(told, of, before)["lost"].to_list()
 
 
 def test_answers_out_of_order_are_no_loss():
@@ -66,35 +67,35 @@ def test_each_copy_is_compared_with_what_was_acknowledged_there():
 
 
 def test_what_was_acknowledged_before_the_history_begins_counts():
-    schema = {name: history.SCHEMA[name] for name in charts.WORKER} | {"acknowledged": pl.Int64()}
+    schema = {name: history.SCHEMA[name] for name in data.WORKER} | {"acknowledged": pl.Int64()}
     before = pl.DataFrame([[None, "b1", 1, 10], [None, "b2", 2, 5]], schema=schema, orient="row")
     operations = told(1, 11, 1, 2), told(2, 6, 3, 4, worker=2), told(3, 11, 5, 6)
     assert lost("worker", *operations, before=before) == [0, 0, 1]
     assert lost("none", *operations, before=before) == [5, 6, 7]
-    picture = charts.value_over_time.picture(history.frame(operations), before=before)
+    picture = charts.value_over_time(history.frame(operations), before=before)
     assert table(picture, "acknowledged")["value"].to_list() == [16, 17, 18]
 
 
 def test_the_last_point_of_the_loss_is_what_the_audit_found():
     frame = history.frame(TWO_FAULTS)
     for verdict in (judge(frame), None):
-        picture = charts.lost_over_time.picture(frame, verdict)
+        picture = charts.lost_over_time(frame, verdict)
         assert table(picture, "lost")["lost"].to_list()[-1] == 1
         assert table(picture, "last")["text"].item() == "1 of 4 lost"
         assert "worker by worker" in picture.said[0]
 
 
 def test_as_long_as_there_is_no_audit_the_loss_says_so():
-    picture = charts.lost_over_time.picture(history.frame(TWO_FAULTS[:4]))
+    picture = charts.lost_over_time(history.frame(TWO_FAULTS[:4]))
     assert "No audit has settled it" in picture.said[-1]
     assert table(picture, "last")["text"].item() == "1 of 4 lost"
-    picture = charts.lost_over_time.picture(history.frame(TWO_FAULTS[:4]), of="none")
+    picture = charts.lost_over_time(history.frame(TWO_FAULTS[:4]), of="none")
     assert table(picture, "last")["text"].item() == "2 of 4 lost"
 
 
 def test_the_value_over_time_has_every_answer_its_worker_and_the_ringed_witnesses():
     frame = history.frame(TWO_FAULTS)
-    picture = charts.value_over_time.picture(frame, judge(frame))
+    picture = charts.value_over_time(frame, judge(frame))
     dots = table(picture, "told")
     assert dots["value"].to_list() == [1, 1, 1, 2]
     assert dots["label"].to_list() == ["worker 1", "worker 1", "worker 2", "worker 2"]
@@ -117,55 +118,55 @@ def test_thinning_keeps_every_witness_and_every_worker_and_says_so():
         if each.op == "increment" and each.outcome == "ok"
     }
     assert witnesses
-    seen = charts.Seen(frame)
+    seen = data.Seen(frame)
     kept = [each for anomaly in verdict.anomalies for each in anomaly.witness]
-    thin = charts.thin(seen.told, 100, keep=kept)
+    thin = data.thin(seen.told, 100, keep=kept)
     assert witnesses <= set(thin.select("client", "start").iter_rows())
     assert set(thin["label"]) == set(seen.told["label"])
     assert 100 <= thin.height <= 100 + len(witnesses)
-    assert thin.equals(charts.thin(seen.told, 100, keep=kept))
+    assert thin.equals(data.thin(seen.told, 100, keep=kept))
     assert thin["end"].is_sorted()
-    picture = charts.value_over_time.picture(seen, verdict, limit=100)
+    picture = charts.value_over_time(seen, verdict, limit=100)
     shown = f"{thin.height:,} of {seen.told.height:,} are shown; every witness is."
     assert picture.said[0].endswith(shown)
 
 
 def test_a_chart_of_any_history_is_small():
     frame = generate(200_000, by="worker")
-    seen, verdict = charts.Seen(frame), judge(frame)
-    assert sum(map(len, charts.value_over_time.picture(seen, verdict).tables.values())) < 150_000
-    assert sum(map(len, charts.lost_over_time.picture(seen, verdict).tables.values())) < 20_000
+    seen, verdict = data.Seen(frame), judge(frame)
+    assert sum(map(len, charts.value_over_time(seen, verdict).tables.values())) < 150_000
+    assert sum(map(len, charts.lost_over_time(seen, verdict).tables.values())) < 20_000
 
 
 def test_workers_are_numbered_as_they_appear_and_alike_in_all_pictures():
     frame = history.frame([told(1, 1, 30, 40, worker=9), told(2, 1, 10, 20, worker=70)])
-    names = charts.Seen(frame).workers.select("label", "worker").rows()
+    names = data.Seen(frame).workers.select("label", "worker").rows()
     assert names == [("worker 1", 70), ("worker 2", 9)]
-    picture = charts.space_time.picture(history.operations(frame), frame)
+    picture = charts.space_time(history.operations(frame), frame)
     assert table(picture, "lanes")["label"].to_list() == ["worker 2", "worker 1"]
-    assert table(charts.requests_per_worker.picture(frame), "bars")["left"].to_list() == [
+    assert table(charts.requests_per_worker(frame), "bars")["left"].to_list() == [
         "worker 1 (70)",
         "worker 2 (9)",
     ]
 
 
 def test_space_time_says_who_asked_what_and_what_was_read_and_written():
-    lanes = table(charts.space_time.picture(TWO_FAULTS[:2]), "lanes").rows(named=True)
+    lanes = table(charts.space_time(TWO_FAULTS[:2]), "lanes").rows(named=True)
     assert [lane["what"] for lane in lanes] == ["increment → 1", "increment → 1"]
     assert lanes[1]["who"] == "client 2 at worker 1 (1), thread 2"
     assert [(lane["before"], lane["after"]) for lane in lanes] == [("read 0", "wrote 1")] * 2
 
 
 def test_what_happened_inside_follows_from_the_answer():
-    assert charts.inside(told(1, 17, 1, 2)) == ("read 16", "wrote 17")
-    assert charts.inside(told(1, 2, 1, 2, op="append", item="a")) == ("saw 1 item", "put at 2")
-    assert charts.inside(told(1, 17, 1, 2, op="read")) == ("", "")
-    assert charts.inside(told(1, None, 1, None, outcome="unknown")) == ("", "")
+    assert data.inside(told(1, 17, 1, 2)) == ("read 16", "wrote 17")
+    assert data.inside(told(1, 2, 1, 2, op="append", item="a")) == ("saw 1 item", "put at 2")
+    assert data.inside(told(1, 17, 1, 2, op="read")) == ("", "")
+    assert data.inside(told(1, None, 1, None, outcome="unknown")) == ("", "")
 
 
 def test_an_unanswered_request_has_no_end():
     unanswered = told(1, None, 5_000_000, None, worker=None, thread=None, outcome="unknown")
-    picture = charts.space_time.picture([unanswered, told(2, 1, 0, 9_000_000)])
+    picture = charts.space_time([unanswered, told(2, 1, 0, 9_000_000)])
     first, second = table(picture, "lanes").rows(named=True)
     assert first["end"] > second["end"]
     assert (first["solid"], second["solid"]) == (0.15, 1)
@@ -174,15 +175,23 @@ def test_an_unanswered_request_has_no_end():
 
 def test_answers_without_a_label_are_counted_too():
     frame = history.frame([told(1, 1, 10, 20), told(2, 2, 30, 40, worker=None)])
-    picture = charts.requests_per_worker.picture(frame)
+    picture = charts.requests_per_worker(frame)
     assert table(picture, "bars")["left"].to_list() == ["worker 1 (1)", "no label"]
     assert picture.said == ["2 answers from 1 worker."]
 
 
 def test_latency_is_of_the_load_alone():
     frame = history.frame([told(1, 1, 0, 4_000_000), *TWO_FAULTS[4:]])
-    (bar,) = table(charts.latency.picture(frame), "bars").rows(named=True)
+    (bar,) = table(charts.latency(frame), "bars").rows(named=True)
     assert (bar["op"], bar["p50"], bar["answers"]) == ("increment", 4, 1)
+
+
+def test_a_notebook_shows_a_picture_as_it_is():
+    formatters = pytest.importorskip("IPython.core.formatters", reason="IPython is not installed")
+    picture = charts.value_over_time(history.frame(TWO_FAULTS))
+    with alt.renderers.enable("png"):
+        shown, _ = formatters.DisplayFormatter().format(picture)
+    assert shown["image/png"].startswith(b"\x89PNG")
 
 
 def many_workers():
@@ -211,8 +220,8 @@ def test_every_history_has_its_charts(operations):
         charts.latency(frame),
         *([charts.space_time(operations[:3], frame)] if operations else []),
     ]
-    for chart in drawn:
-        assert "<svg" in vl_convert.vegalite_to_svg(chart.to_dict())
+    for picture in drawn:
+        assert "<svg" in vl_convert.vegalite_to_svg(picture.chart().to_dict())
 
 
 def cell(variant, server, path):
@@ -239,7 +248,7 @@ def pair(tmp_path_factory):
 
 
 def test_the_matrix_has_a_sign_a_word_and_a_figure_for_each_cell(pair):
-    squares = table(charts.matrix.picture(pair), "squares").rows(named=True)
+    squares = table(charts.matrix(pair), "squares").rows(named=True)
     assert [square["sign"] for square in squares] == ["✓", "✗"]
     assert squares[1]["word"] == "4 counters"
     assert squares[1]["figure"].endswith("not promised")  # nothing was lost, and it should be
@@ -284,7 +293,7 @@ def lab(rgb):
 @pytest.mark.parametrize("eye", EYES)
 def test_colour_blind_people_can_tell_the_colours_apart(eye):
     seen = {}
-    for colour in (*charts.COLOURS, charts.LOSS):
+    for colour in (*look.COLOURS, look.LOSS):
         rgb = linear(colour)
         seen[colour] = lab(
             [min(1, max(0, sum(a * b for a, b in zip(row, rgb, strict=True)))) for row in EYES[eye]]
@@ -295,7 +304,7 @@ def test_colour_blind_people_can_tell_the_colours_apart(eye):
 
 
 def test_no_two_of_thirty_workers_share_colour_and_shape():
-    colour, shape = charts._by_worker(30)
+    colour, shape = look.by_worker(30)
     pairs = zip(colour.to_dict()["scale"]["range"], shape.to_dict()["scale"]["range"], strict=True)
     assert len(set(pairs)) == 31  # and what has no label
 
@@ -305,5 +314,5 @@ def test_letters_can_be_read_on_white_and_on_black(paper):
     def light(colour):
         return sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), linear(colour), strict=True))
 
-    dark, bright = sorted(light(colour) for colour in (charts.TEXT, paper))
+    dark, bright = sorted(light(colour) for colour in (look.TEXT, paper))
     assert (bright + 0.05) / (dark + 0.05) > 4

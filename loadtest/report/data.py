@@ -1,0 +1,131 @@
+"""What pictures show: the last run of a history as tables, thinned to what an eye can take in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import polars as pl
+
+from loadtest.checker.division import LEVELS, Of
+from loadtest.checker.run import Run
+from loadtest.checker.words import number
+from loadtest.history import Operation, frame
+
+UNLABELLED = "no label"
+KEY = ["client", "start", "clock"]
+WORKER = ["clock", "boot", "worker"]
+
+
+class Seen:
+    """The last run of a history, as its pictures need it.
+
+    Where the history is only the end of a run, `workers` are those of the whole: clock, boot and
+    worker, in the order of their first requests.
+    """
+
+    def __init__(self, history: pl.DataFrame, workers: pl.DataFrame | None = None) -> None:
+        self.history = history
+        self.run = Run(history)
+        self.known = workers
+
+    @classmethod
+    def of(cls, history: pl.DataFrame | Seen) -> Seen:
+        return history if isinstance(history, Seen) else cls(history)
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The operations, with the `label` of their worker; they were `sent` and answered `at`
+        seconds after the first start on their clock."""
+        rows = self.run.rows.drop("row", "item", "items").collect()
+        rows = rows.join(self.first, on="clock", nulls_equal=True, maintain_order="left")
+        sent, at = (((pl.col(name) - pl.col("first")) / 1e9).round(4) for name in ("start", "end"))
+        return self.labelled(rows.with_columns(sent=sent, at=at))
+
+    @cached_property
+    def told(self) -> pl.DataFrame:
+        """The acknowledged increments in the order of their answers."""
+        return self.rows.filter(op="increment", outcome="ok").sort("end", "value")
+
+    @cached_property
+    def first(self) -> pl.DataFrame:
+        """Clock, and the `first` start on it."""
+        return self.history.group_by("clock").agg(first=pl.col("start").min())
+
+    @cached_property
+    def workers(self) -> pl.DataFrame:
+        """In the order of their first requests: clock, boot and worker as in the history, and
+        `label`, which is "worker 1", "worker 2" …"""
+        known = self.known
+        if known is None:
+            named = pl.col("worker").is_not_null() | pl.col("boot").is_not_null()
+            rows = self.run.rows.filter(named).group_by(WORKER).agg(pl.col("start").min())
+            known = rows.sort("start", "worker", "boot").collect()
+        return known.select(*WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1)))
+
+    def labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
+        rows = rows.join(
+            self.workers, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
+
+
+def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """`lost` after each of these increments, which are in the order of their answers.
+
+    For every copy of the state: the increments that it acknowledged so far, less the highest
+    value that it told so far, if that is positive. Summed over the copies; `of` says what has one.
+    `before` counts the increments of each worker that a history without its beginning lacks:
+    clock, boot, worker, acknowledged.
+    """
+    earlier = pl.lit(0)
+    if before is not None and of == "worker":
+        before = before.select(*WORKER, earlier="acknowledged")
+        told = told.join(before, on=WORKER, how="left", nulls_equal=True, maintain_order="left")
+        earlier = pl.col("earlier").fill_null(0)
+    elif before is not None and of != "thread":
+        earlier = pl.lit(before["acknowledged"].sum())
+    acknowledged = earlier + pl.int_range(1, pl.len() + 1)
+    if of == "request":
+        return told.select("at", lost=acknowledged)
+    behind = (acknowledged - pl.col("value").cum_max()).clip(0)
+    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS.get(of) or pl.lit(0))
+    return told.select("at", lost=more.cum_sum())
+
+
+def inside(operation: Operation) -> tuple[str, str]:
+    """What a write must have read at first and written at last, going by its answer."""
+    if operation.outcome != "ok" or operation.value is None:
+        return "", ""
+    if operation.op == "increment":
+        return f"read {operation.value - 1:,}", f"wrote {operation.value:,}"
+    if operation.op == "append":
+        return f"saw {number(operation.value - 1, 'item')}", f"put at {operation.value:,}"
+    return "", ""
+
+
+def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> pl.DataFrame:
+    """`limit` rows, evenly taken from those of each worker, and all of `keep` besides.
+
+    The same rows every time, in the order that they had.
+    """
+    if history.height <= limit:
+        return history
+    rows = history.with_row_index("row")
+    by_worker = rows.sort("boot", "worker", maintain_order=True)["row"]
+    taken = by_worker.gather([n * rows.height // limit for n in range(limit)])
+    kept = rows.join(keys(keep), on=KEY, how="semi", nulls_equal=True)["row"]
+    return rows.filter(pl.col("row").is_in(pl.concat([taken, kept]).implode())).drop("row")
+
+
+def keys(operations: Iterable[Operation]) -> pl.DataFrame:
+    """What tells these operations from others of their history."""
+    return frame(operations).select(KEY).unique()
+
+
+def evenly(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """At most `limit` rows, the first and the last among them."""
+    last = rows.height - 1
+    if last < limit:
+        return rows
+    return rows[[n * last // (limit - 1) for n in range(limit)]]
