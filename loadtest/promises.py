@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loadtest.checker import Verdict
+from loadtest.checker import Fault, Verdict
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import facts
@@ -14,8 +14,8 @@ from variants.facts import facts
 class Promise:
     """The faults that a verdict must name, and those that it may name."""
 
-    must: frozenset[str]
-    may: frozenset[str]
+    must: frozenset[Fault]
+    may: frozenset[Fault]
     why: str
 
     @property
@@ -24,19 +24,11 @@ class Promise:
 
     def kept(self, verdict: Verdict) -> bool:
         """Whether a verdict is as promised; never for an inconclusive one."""
-        if verdict.verdict == "inconclusive":
+        if verdict.inconclusive:
             return False
         if self.expect == "holds":
-            return verdict.verdict == "linearizable"
-        return self.must <= found(verdict) <= self.must | self.may
-
-
-def found(verdict: Verdict) -> frozenset[str]:
-    """The faults that a verdict names."""
-    divided = verdict.division is not None and verdict.division.of in ("worker", "thread")
-    late = verdict.verdict == "violated" and not divided and not verdict.lost
-    faults = {"loses": verdict.lost > 0, "divided": divided, "answers late": late}
-    return frozenset(name for name, there in faults.items() if there)
+            return verdict.linearizable
+        return self.must <= verdict.faults <= self.must | self.may
 
 
 def promise(trial: Trial) -> Promise:
@@ -50,27 +42,27 @@ def promise(trial: Trial) -> Promise:
     server = trial.server
     place = said.preloaded if server.preload else said.lives_in
     if place == "request":
-        return promised("loses", why="the state ends with each request")
+        return promised(Fault.LOSES, why="the state ends with each request")
     own = place == "worker"
     at_once = server.at_once * (1 if own else server.workers)
-    must = ["divided"] if own and server.workers > 1 else []
+    must = [Fault.DIVIDED] if own and server.workers > 1 else []
     whole = "nothing comes between a read and its write"
     if at_once > 1 and said.answers == "read again":
-        must.append("answers late")
+        must.append(Fault.ANSWERS_LATE)
         whole += ", but the answer is read again afterwards"
     if said.guard != "none" or at_once == 1:
-        why = f"each worker counts for itself; {whole}" if "divided" in must else whole
+        why = f"each worker counts for itself; {whole}" if Fault.DIVIDED in must else whole
         return promised(*must, why=why)
     if trial.load.pause_ms == 0:
         return promised(
             *must,
-            may=["loses"],
+            may=[Fault.LOSES],
             why="without a pause threads seldom take turns between read and write, but they can",
         )
-    return promised("loses", *must, why="others read between a read and its write")
+    return promised(Fault.LOSES, *must, why="others read between a read and its write")
 
 
-def promised(*must: str, may: Iterable[str] = (), why: str) -> Promise:
+def promised(*must: Fault, may: Iterable[Fault] = (), why: str) -> Promise:
     return Promise(frozenset(must), frozenset(may), why)
 
 

@@ -15,11 +15,11 @@ from loadtest.trial import Server, Trial
 
 ABOUT_READS = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
 # the audit reads, too: what it does not see yet counts as lost
-ABOUT_READS |= {"lost update", "lost item"}
+ABOUT_READS |= {"lost increment", "lost item"}
 
 
 def is_linearizable(verdict: Verdict) -> bool:
-    return verdict.verdict == "linearizable"
+    return verdict.linearizable
 
 
 def only_reads_are_wrong(verdict: Verdict) -> bool:

@@ -137,7 +137,7 @@ def _set(history: pl.DataFrame, where: pl.Expr, **columns: pl.Expr) -> pl.DataFr
     )
 
 
-def _lost_update(history: pl.DataFrame) -> pl.DataFrame:
+def _lost_increment(history: pl.DataFrame) -> pl.DataFrame:
     return _set(history, _counted & (_value > _middle("increment")), value=_value - 1)
 
 
@@ -241,7 +241,7 @@ def _misplaced_item(history: pl.DataFrame) -> pl.DataFrame:
 
 
 _PLANTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
-    "lost update": _lost_update,
+    "lost increment": _lost_increment,
     "over-count": _over_count,
     "duplicate value": _duplicate_value,
     "skipped value": _skipped_value,

@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 def judge_at_sizes(sizes: Sequence[int] = SIZES) -> Table:
-    """Histories with one lost update in their middle, judged from the file on disk, beside merely
-    reading and sorting the same file. Each measurement is a process of its own."""
+    """Histories with one lost increment in their middle, judged from the file on disk, beside
+    merely reading and sorting the same file. Each measurement is a process of its own."""
     table = Table(
         "operations", "file", "read and sort", "judged", "ratio", "µs/operation", "memory", box=None
     )
@@ -56,8 +56,8 @@ def alone(work: Callable[..., T], *arguments: object) -> T:
 
 
 def write(path: Path, size: int) -> None:
-    """A history with one lost update."""
-    generator.plant(generator.generate(size, unknown=0), "lost update").write_ndjson(path)
+    """A history with one lost increment."""
+    generator.plant(generator.generate(size, unknown=0), "lost increment").write_ndjson(path)
 
 
 def read_and_sort(path: Path) -> tuple[float, int]:

@@ -1,25 +1,23 @@
 """The anomalies, one function each: a run → how many there are, and the operations that prove it.
 
-A docstring begins with the anomaly's name and its meaning; `table` reads them. In all of them n
-increments were acknowledged and m are unknown, and "a before b" means: a ended before b began,
+What is known of an anomaly stands above its function, and how it is counted below. In all of them
+n increments were acknowledged and m are unknown, and "a before b" means: a ended before b began,
 on one clock. Each function returns None where there is nothing to find.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker.division import LEVELS
+from loadtest.checker.division import LEVELS, Division
 from loadtest.checker.linearizability import contradiction, end_above, same_value
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import number, quoted, sentence, told, where, who, whose, yet
-from loadtest.history import Operation
+from loadtest.history import SCHEMA, Operation
 
 
 @dataclass(frozen=True)
@@ -41,69 +39,113 @@ class Found:
     why: str
 
 
-def lost_update(run: Run) -> Found | None:
-    """lost update: the audit reads fewer increments than were acknowledged.
+@dataclass(frozen=True)
+class Kind:
+    """What is known of an anomaly.
 
-    Where there are several copies, each is compared with what was acknowledged there. Unknown
-    increments are never lost. Counted: the increments that are gone.
-    Source: P4 of Berenson et al. 1995; Elle (Kingsbury & Alvaro 2020).
+    source    who defined it
+    final     no later answer can undo it; the others may only seem so as long as requests are
+              under way or an audit is still to come
+    explains  the state itself is wrong, and answers that follow from it are, too
+    find      its definition
+    """
+
+    name: str
+    meaning: str
+    source: str
+    final: bool
+    explains: bool
+    find: Callable[[Run], Found | None]
+
+
+def kind(
+    name: str, meaning: str, *, source: str, final: bool = False, explains: bool = False
+) -> Callable[[Callable[[Run], Found | None]], Kind]:
+    """The anomaly that the function below finds."""
+    return lambda find: Kind(name, meaning, source, final, explains, find)
+
+
+@kind(
+    "lost update",
+    "two increments of a copy that loses some overlap and are told the same",
+    source="P4 of Berenson et al. 1995; Elle (Kingsbury & Alvaro 2020)",
+    explains=True,
+)
+def lost_update(run: Run) -> Found | None:
+    """Which increments are gone is not known: two equal answers show how, and the audit that.
+    Counted: answers that repeat one like this.
 
         A      |-- increment → 1 --|
         B          |-- increment → 1 --|
+        audit                              |-- read → 1 --|
+    """
+    division = run.counter_division
+    if division is None or division.lost == 0 or division.of == "request":
+        return None
+    by = LEVELS.get(division.of, [])
+    losing = pl.DataFrame(
+        [[copy.boot, copy.worker, copy.thread] for copy in division.copies if copy.lost],
+        schema={name: SCHEMA[name] for name in LEVELS["thread"]},
+        orient="row",
+    )
+    same = pl.col("value") == pl.col("value").shift(1)
+    told = run.counter.writes.filter(same | same.shift(-1))
+    told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
+    if by:
+        told = told.join(losing, on=by, how="semi", nulls_equal=True)
+    before = pl.col("row", "end", "clock", "boot", "worker").shift(1).over("value", *by)
+    pairs = told.sort("value", "start").with_columns(before.name.prefix("first_"))
+    pairs = pairs.drop_nulls("first_row")
+    apart = (pl.col("first_end") < pl.col("start")) & (pl.col("first_clock") == pl.col("clock"))
+    pairs = pairs.filter(~apart.fill_null(False)).sort("end", "row")
+    if pairs.is_empty():
+        return None
+    # in one process it is easier to follow
+    one_worker = pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in LEVELS["worker"]
+    )
+    shown = pairs.filter(one_worker) if pairs.select(one_worker.any()).item() else pairs
+    one, other = run.operations(*shown.select("first_row", "row").row(0))
+    why = (
+        f"{whose(one)} and {whose(other)} overlapped and were both told {one.value or 0:,}"
+        f"{where(one, other)}"
+    )
+    return Found(pairs.height, (one, other), f"{sentence(why)} {_losses(run, division)}")
+
+
+def _losses(run: Run, division: Division) -> str:
+    acknowledged = number(run.counter.acknowledged, "acknowledged increment")
+    return f"{division.lost:,} of {acknowledged} {'is' if division.lost == 1 else 'are'} lost."
+
+
+@kind(
+    "lost increment",
+    "the audit reads fewer increments than were acknowledged",
+    source="Jepsen's counter checker",
+    explains=True,
+)
+def lost_increment(run: Run) -> Found | None:
+    """Where there are several copies, each is compared with what was acknowledged there. Unknown
+    increments are never lost. Counted: the increments that are gone.
+
+        A      |-- increment → 1 --|
+        B          |-- increment → 2 --|
         audit                              |-- read → 1 --|       one of the two is gone
     """
     division = run.counter_division
     if division is None or division.lost == 0:
         return None
-    acknowledged = number(run.counter.acknowledged, "acknowledged increment")
-    rest = f"{division.lost:,} of {acknowledged} {'is' if division.lost == 1 else 'are'} lost."
-    pair = _told_the_same(run, division.of)
-    if pair is not None:
-        one, other = run.operations(*pair)
-        value = one.value or 0
-        why = f"{whose(one)} and {whose(other)} were both told {value:,}{where(one, other)}"
-        if division.of == "request":
-            why += ": each counted in a state of its own, which was gone with the request"
-        elif _overlap(one, other):
-            why += f": both read {value - 1:,} and wrote {value:,}, and one is gone"
-        else:
-            why += ", though the one had ended before the other began"
-        return Found(division.lost, (one, other), f"{sentence(why)} {rest}")
     last = run.counter.writes.sort("end")["row"][-1]
     one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
-    return Found(division.lost, (one, read), f"{sentence(f'{whose(read)} {told(read)}')} {rest}")
+    why = sentence(f"{whose(read)} {told(read)}")
+    return Found(division.lost, (one, read), f"{why} {_losses(run, division)}")
 
 
-def _told_the_same(run: Run, of: str) -> tuple[int, int] | None:
-    """The earliest two increments told the same value in one copy: by one worker and overlapping,
-    if there are such."""
-    same = pl.col("value") == pl.col("value").shift(1)
-    told = run.counter.writes.filter(same | same.shift(-1))
-    told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
-    copies = {"worker": [LEVELS["worker"]], "thread": [LEVELS["thread"]]}
-    overlapping, all_pairs = [], []
-    for copy in copies.get(of, [LEVELS["worker"], []]):
-        before = pl.col("row", "end", "clock").shift(1).over("value", *copy).name.prefix("first_")
-        pairs = told.with_columns(before).drop_nulls("first_row").sort("end", "row")
-        apart = (pl.col("first_end") < pl.col("start")) & (pl.col("first_clock") == pl.col("clock"))
-        overlapping.append(pairs.filter(~apart))
-        all_pairs.append(pairs)
-    for pairs in overlapping + all_pairs:
-        if pairs.height:
-            return pairs.select("first_row", "row").row(0)
-    return None
-
-
-def _overlap(one: Operation, other: Operation) -> bool:
-    return one.clock != other.clock or one.end is None or one.end >= other.start
-
-
+@kind("over-count", "a value above n + m is answered", source="Jepsen's counter checker")
 def over_count(run: Run) -> Found | None:
-    """over-count: a value above n + m is answered.
+    """Counted: such answers.
 
-    Counted: such answers. Source: Jepsen's counter checker.
-
-        A  |-- increment → 2 --|                      there was one increment, and it says 2
+    A  |-- increment → 2 --|                      there was one increment, and it says 2
     """
     counter = run.counter
     begun = counter.acknowledged + counter.unknown.height
@@ -115,13 +157,17 @@ def over_count(run: Run) -> Found | None:
     return Found(above.height, (one,), sentence(why))
 
 
+@kind(
+    "duplicate value",
+    "one value is answered to two increments",
+    source="Jepsen's unique-ids checker",
+    final=True,
+)
 def duplicate_value(run: Run) -> Found | None:
-    """duplicate value: one value is answered to two increments.
+    """Counted: answers that repeat one.
 
-    Counted: answers that repeat one. Source: Jepsen's unique-ids checker.
-
-        A  |-- increment → 1 --|
-        B                          |-- increment → 1 --|
+    A  |-- increment → 1 --|
+    B                          |-- increment → 1 --|
     """
     pairs = same_value(run.counter)
     if pairs.is_empty():
@@ -138,13 +184,16 @@ def duplicate_value(run: Run) -> Found | None:
     return Found(pairs.height, (one, other), sentence(why))
 
 
+@kind(
+    "skipped value",
+    "more values are missing from 1 … the highest answered to an increment than m",
+    source="counting networks (Aspnes, Herlihy & Shavit 1994)",
+)
 def skipped_value(run: Run) -> Found | None:
-    """skipped value: more values are missing from 1 … the highest answered to an increment than m.
+    """Counted: the missing ones beyond m.
 
-    Counted: the missing ones beyond m. Source: counting networks (Aspnes, Herlihy & Shavit 1994).
-
-        A  |-- increment → 1 --|
-        B                          |-- increment → 3 --|          nobody was told 2
+    A  |-- increment → 1 --|
+    B                          |-- increment → 3 --|          nobody was told 2
     """
     before = pl.col("value").shift(1, fill_value=0)
     answers = run.counter.writes.filter(pl.col("value") > 0).select(
@@ -166,13 +215,17 @@ def skipped_value(run: Run) -> Found | None:
     return Found(missing - run.counter.unknown.height, operations, sentence(why))
 
 
+@kind(
+    "real-time inversion",
+    "of two increments, a before b, yet a is told as much as b or more",
+    source="Herlihy & Wing 1990",
+    final=True,
+)
 def real_time_inversion(run: Run) -> Found | None:
-    """real-time inversion: of two increments, a before b, yet a is told as much as b or more.
+    """Counted: increments that come too late.
 
-    Counted: increments that come too late. Source: Herlihy & Wing 1990.
-
-        A  |-- increment → 2 --|
-        B                          |-- increment → 1 --|
+    A  |-- increment → 2 --|
+    B                          |-- increment → 1 --|
     """
     ends = pl.col("end").cum_min(reverse=True)
     new = pl.col("value").ne_missing(pl.col("value").shift(1))
@@ -196,14 +249,17 @@ def _yet(run: Run, first: int, second: int) -> tuple[tuple[Operation, ...], str]
     return (one, other), sentence(yet(one, other, ended, began))
 
 
+@kind(
+    "stale read",
+    "a read below the writes acknowledged before it began, or below a value seen",
+    source="Jepsen's counter and set-full checkers",
+    final=True,
+)
 def stale_read(run: Run) -> Found | None:
-    """stale read: a read below the writes acknowledged before it began, or below a value seen.
+    """A read of the list counts by its length. Counted: such reads.
 
-    A read of the list counts by its length. Counted: such reads.
-    Source: Jepsen's counter and set-full checkers.
-
-        A  |-- increment → 1 --|
-        B                          |-- read → 0 --|
+    A  |-- increment → 1 --|
+    B                          |-- read → 0 --|
     """
     found = []
     for thing in run.things:
@@ -231,13 +287,16 @@ def stale_read(run: Run) -> Found | None:
     return Found(count, (*last, one), sentence(why))
 
 
+@kind(
+    "future read",
+    "a read above all the writes that had begun when it ended",
+    source="Jepsen's counter checker",
+)
 def future_read(run: Run) -> Found | None:
-    """future read: a read above all the writes that had begun when it ended.
+    """A read of the list counts by its length. Counted: such reads.
 
-    A read of the list counts by its length. Counted: such reads. Source: Jepsen's counter checker.
-
-        A  |-- read → 1 --|
-        B                     |-- increment → 1 --|
+    A  |-- read → 1 --|
+    B                     |-- increment → 1 --|
     """
     found = []
     for thing in run.things:
@@ -305,24 +364,31 @@ def _earliest(
     return sum(rows.height for _, rows in found), thing, row
 
 
+@kind(
+    "non-monotonic read",
+    "one client reads, then reads less",
+    source="monotonic reads (Terry et al. 1994; Viotti & Vukolić 2016)",
+    final=True,
+)
 def non_monotonic_read(run: Run) -> Found | None:
-    """non-monotonic read: one client reads, then reads less.
-
-    A read of the list counts by its length. Counted: reads that are less than an earlier one of
-    their client. Source: monotonic reads (Terry et al. 1994; Viotti & Vukolić 2016).
+    """A read of the list counts by its length. Counted: reads that are less than an earlier one of
+    their client.
 
         A  |-- read → 2 --|  |-- read → 1 --|
     """
     return _less_than_before(run, pl.lit(True), lambda thing: thing.reads)
 
 
+@kind(
+    "read-your-writes",
+    "one client's write is answered v, then it reads less than v",
+    source="read your writes (Terry et al. 1994; Viotti & Vukolić 2016)",
+    final=True,
+)
 def read_your_writes(run: Run) -> Found | None:
-    """read-your-writes: one client's write is answered v, then it reads less than v.
+    """A read of the list counts by its length. Counted: such reads.
 
-    A read of the list counts by its length. Counted: such reads.
-    Source: read your writes (Terry et al. 1994; Viotti & Vukolić 2016).
-
-        A  |-- increment → 2 --|  |-- read → 1 --|
+    A  |-- increment → 2 --|  |-- read → 1 --|
     """
     return _less_than_before(run, pl.col("write"), lambda thing: thing.answered)
 
@@ -350,14 +416,19 @@ def _less_than_before(
     return Found(count, (one, other), sentence(why))
 
 
+@kind(
+    "reset",
+    "after a boot id gave way to another, the count starts again below what was answered",
+    source="durability (Härder & Reuter 1983); a worker that is restarted forgets its memory",
+    final=True,
+    explains=True,
+)
 def reset(run: Run) -> Found | None:
-    """reset: after a boot id gave way to another, the count starts again below what was answered.
+    """The one boot answered for the last time before the other was first asked.
+    Counted: such boots.
 
-    The one boot answered for the last time before the other was first asked. Counted: such boots.
-    Source: durability (Härder & Reuter 1983); a worker that is restarted forgets its memory.
-
-        A, boot 1  |-- increment → 1 --|
-        B, boot 2                          |-- increment → 1 --|
+    A, boot 1  |-- increment → 1 --|
+    B, boot 2                          |-- increment → 1 --|
     """
     base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
     boots = (
@@ -397,14 +468,17 @@ def reset(run: Run) -> Found | None:
     return Found(again.height, (one, other), sentence(why))
 
 
+@kind(
+    "lost item",
+    "an append was acknowledged, and no audit has its item",
+    source="Jepsen's set-full checker (lost)",
+    explains=True,
+)
 def lost_item(run: Run) -> Found | None:
-    """lost item: an append was acknowledged, and no audit has its item.
+    """Appends to a copy of the list that no audit has reached are not counted.
 
-    Appends to a copy of the list that no audit has reached are not counted.
-    Source: Jepsen's set-full checker (lost).
-
-        A      |-- append x → 1 --|
-        audit                         |-- items → [] --|
+    A      |-- append x → 1 --|
+    audit                         |-- items → [] --|
     """
     audit = run.items.audit
     if audit.is_empty():
@@ -423,13 +497,18 @@ def lost_item(run: Run) -> Found | None:
     return Found(absent.height, (one, read), sentence(why))
 
 
+@kind(
+    "duplicated item",
+    "an item stands twice in one read, and it was sent once",
+    source="Jepsen's set-full checker (duplicated)",
+    final=True,
+    explains=True,
+)
 def duplicated_item(run: Run) -> Found | None:
-    """duplicated item: an item stands twice in one read, and it was sent once.
+    """Counted: such items.
 
-    Counted: such items. Source: Jepsen's set-full checker (duplicated).
-
-        A  |-- append x → 1 --|
-        B                         |-- items → [x, x] --|
+    A  |-- append x → 1 --|
+    B                         |-- items → [x, x] --|
     """
     if run.longest.is_empty():
         return None
@@ -438,12 +517,16 @@ def duplicated_item(run: Run) -> Found | None:
     return _in_a_read(run, twice, "twice")
 
 
+@kind(
+    "unexpected item",
+    "a read has an item that nobody sent, or whose append was refused",
+    source="Jepsen's set checker (unexpected)",
+    explains=True,
+)
 def unexpected_item(run: Run) -> Found | None:
-    """unexpected item: a read has an item that nobody sent, or whose append was refused.
+    """Counted: such items.
 
-    Counted: such items. Source: Jepsen's set checker (unexpected).
-
-        A  |-- items → [y] --|                                        nobody ever sent y
+    A  |-- items → [y] --|                                        nobody ever sent y
     """
     if run.longest.is_empty():
         return None
@@ -472,13 +555,17 @@ def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
     return Found(wrong["item"].n_unique(), (*append, read), sentence(why))
 
 
+@kind(
+    "fork",
+    "of two reads of the list, neither is the beginning of the other",
+    source="Elle (incompatible order)",
+    final=True,
+)
 def fork(run: Run) -> Found | None:
-    """fork: of two reads of the list, neither is the beginning of the other.
+    """Counted: reads that are not a beginning of the longest.
 
-    Counted: reads that are not a beginning of the longest. Source: Elle (incompatible order).
-
-        A  |-- items → [x] --|
-        B                        |-- items → [y, z] --|
+    A  |-- items → [x] --|
+    B                        |-- items → [y, z] --|
     """
     if run.longest.is_empty():
         return None
@@ -495,14 +582,18 @@ def fork(run: Run) -> Found | None:
     return Found(run.forks.height, (one, other), sentence(why))
 
 
+@kind(
+    "reordered item",
+    "append a before append b, yet b stands before a in a read",
+    source="Elle (G0-realtime)",
+    final=True,
+)
 def reordered_item(run: Run) -> Found | None:
-    """reordered item: append a before append b, yet b stands before a in a read.
+    """Counted: items that stand too early.
 
-    Counted: items that stand too early. Source: Elle (G0-realtime).
-
-        A  |-- append x → 1 --|
-        B                         |-- append y → 2 --|
-        C                                                |-- items → [y, x] --|
+    A  |-- append x → 1 --|
+    B                         |-- append y → 2 --|
+    C                                                |-- items → [y, x] --|
     """
     if run.longest.is_empty():
         return None
@@ -530,13 +621,16 @@ def reordered_item(run: Run) -> Found | None:
     return Found(early["append"].n_unique(), (one, other, read), sentence(why))
 
 
+@kind(
+    "misplaced item",
+    "an append is answered position i, and a read has its item elsewhere",
+    source="offset checks of Kafka's clients and of Jepsen's Kafka test",
+)
 def misplaced_item(run: Run) -> Found | None:
-    """misplaced item: an append is answered position i, and a read has its item elsewhere.
+    """Counted: such appends.
 
-    Counted: such appends. Source: offset checks of Kafka's clients and of Jepsen's Kafka test.
-
-        A  |-- append x → 1 --|
-        B                         |-- items → [y, x] --|
+    A  |-- append x → 1 --|
+    B                         |-- items → [y, x] --|
     """
     if run.longest.is_empty():
         return None
@@ -551,14 +645,17 @@ def misplaced_item(run: Run) -> Found | None:
     return Found(moved["append"].n_unique(), (one, read), sentence(why))
 
 
+@kind(
+    "not linearizable",
+    "no order in which the operations could have happened explains the answers",
+    source="Herlihy & Wing 1990",
+)
 def not_linearizable(run: Run) -> Found | None:
-    """not linearizable: no order in which the operations could have happened explains the answers.
+    """Counted: the counter and the list, each at most once.
 
-    Counted: the counter and the list, each at most once. Source: Herlihy & Wing 1990.
-
-        A      |-- read → 1 --|
-        B                         |-- increment → 1 --|
-        C  |-- increment → 2 ---------------------------|
+    A      |-- read → 1 --|
+    B                         |-- increment → 1 --|
+    C  |-- increment → 2 ---------------------------|
     """
     found = [contradiction(run, thing) for thing in run.things]
     reasons = [reason for reason in found if reason is not None]
@@ -567,8 +664,10 @@ def not_linearizable(run: Run) -> Found | None:
     return Found(len(reasons), run.operations(*reasons[0].rows), reasons[0].why)
 
 
-TABLE: tuple[Callable[[Run], Found | None], ...] = (
+TABLE: tuple[Kind, ...] = (
+    reset,
     lost_update,
+    lost_increment,
     over_count,
     duplicate_value,
     skipped_value,
@@ -577,7 +676,6 @@ TABLE: tuple[Callable[[Run], Found | None], ...] = (
     future_read,
     non_monotonic_read,
     read_your_writes,
-    reset,
     lost_item,
     duplicated_item,
     unexpected_item,
@@ -586,27 +684,10 @@ TABLE: tuple[Callable[[Run], Found | None], ...] = (
     misplaced_item,
     not_linearizable,
 )
-
-_HEAD = re.compile(r"(?P<name>[^:]+): (?P<meaning>.*?\.)(?=\s|$)", re.DOTALL)
-_SOURCE = re.compile(r"Source: (?P<source>.*?)\.\n\n", re.DOTALL)
-
-
-def table() -> list[tuple[str, str, str]]:
-    """Name, meaning and source of every anomaly, read from the docstrings above."""
-    rows = []
-    for check in TABLE:
-        doc = inspect.getdoc(check) or ""
-        head, source = _HEAD.match(doc), _SOURCE.search(doc)
-        if head is None or source is None:
-            raise ValueError(f"{check.__name__} does not say its name, meaning and source")
-        name, meaning, from_ = (
-            " ".join(words.split()) for words in (head["name"], head["meaning"], source["source"])
-        )
-        rows.append((name, meaning.rstrip("."), from_))
-    return rows
+"""All of them. Of several that there are, the first that explains others is what to look at."""
 
 
 def find(run: Run) -> tuple[Anomaly, ...]:
     """Every anomaly that there is in a run, in the order of the table."""
-    found = [(name, check(run)) for (name, _, _), check in zip(table(), TABLE, strict=True)]
+    found = [(kind.name, kind.find(run)) for kind in TABLE]
     return tuple(Anomaly(name, f.count, f.witness, f.why) for name, f in found if f is not None)

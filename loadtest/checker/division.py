@@ -117,7 +117,7 @@ def _alike_by_accident(
 ) -> bool:
     """Copies that read the same, each having been told exactly 1, 2, 3 … up to what it reads.
 
-    Copies that read 1 are left alone: two writes told 1 are a lost update as well.
+    Copies that read 1 are left alone: two writes told 1 may be a lost update as well.
     """
     read = _most(audit)
     if read < 2 or not (_named(audit, by) and _named(written, by)):

@@ -18,14 +18,19 @@ import polars as pl
 
 from loadtest.checker import anomalies, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
+from loadtest.checker.division import LEVELS
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
+from loadtest.checker.faults import Fault as Fault
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import quoted, timeline
 from loadtest.history import Operation
 
-# what explains the others, where there are several
-WORST = {"reset": 0, "lost update": 1, "lost item": 2, "duplicated item": 3, "unexpected item": 4}
+Word = Literal["linearizable", "violated", "inconclusive"]
+
+SIGN: dict[Word, str] = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
+COLOUR: dict[Word, str] = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
+EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "violated": 1, "inconclusive": 2}
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,17 @@ class Verdict:
     division      what each copy of the state belongs to; None if that cannot be told
     operations    how many the run has; of its increments `acknowledged`, `unknown`, `failed`
     audited       what the audit read; None if the copies differ or there was no audit
+    blind         acknowledged increments that were not told the count
     lost          acknowledged increments that are certainly gone, summed over the copies
+    forgotten     acknowledged by boots that are gone, and seen by no later reader
+    not_audited   the labels of copies that acknowledged, and that no audit has reached
     appended      acknowledged appends
     guarantees    what still holds, by name; a guarantee that cannot be told is left out
     missing       what an inconclusive history would have needed
     bound         of a clean run: 3/N, N its acknowledged writes
     """
 
-    verdict: Literal["linearizable", "violated", "inconclusive"]
+    verdict: Word
     why: str
     anomalies: tuple[Anomaly, ...]
     division: Division | None
@@ -59,6 +67,45 @@ class Verdict:
     guarantees: dict[str, bool] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     bound: float | None = None
+    blind: int = 0
+    forgotten: int = 0
+    not_audited: tuple[str, ...] = ()
+
+    @property
+    def linearizable(self) -> bool:
+        return self.verdict == "linearizable"
+
+    @property
+    def violated(self) -> bool:
+        return self.verdict == "violated"
+
+    @property
+    def inconclusive(self) -> bool:
+        return self.verdict == "inconclusive"
+
+    @property
+    def sign(self) -> str:
+        return SIGN[self.verdict]
+
+    @property
+    def colour(self) -> str:
+        return COLOUR[self.verdict]
+
+    @property
+    def exit_status(self) -> int:
+        return EXIT_STATUS[self.verdict]
+
+    @property
+    def faults(self) -> frozenset[Fault]:
+        """What it says is wrong with a way of keeping state."""
+        names = {anomaly.name for anomaly in self.anomalies}
+        faults = {
+            Fault.LOSES: self.lost > 0 or "lost item" in names,
+            Fault.DIVIDED: self.division is not None and self.division.of in LEVELS,
+            Fault.FORGETS: "reset" in names,
+        }
+        found = frozenset(fault for fault, there in faults.items() if there)
+        return found or frozenset([Fault.ANSWERS_LATE] if self.violated else [])
 
     def __str__(self) -> str:
         lines = [*_wrapped(f"{self.verdict}: {self.why}")]
@@ -73,7 +120,7 @@ class Verdict:
             shown.add(anomaly.witness)
             lines += ["      " + bar for bar in timeline(anomaly.witness, 74)]
             lines += _wrapped(anomaly.why, 6) if anomaly.why != self.why else []
-        if self.verdict == "violated":
+        if self.violated:
             for title, what in (("still holds: ", True), ("broken: ", False)):
                 names = [name for name, holds in self.guarantees.items() if holds == what]
                 lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
@@ -132,7 +179,7 @@ def judge(
     writes = run.counter.acknowledged + run.items.acknowledged
     counters = None if run.overlaps_create else run.counter_division
     outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
-    verdict: Literal["linearizable", "violated", "inconclusive"]
+    verdict: Word
     if found:
         verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
@@ -204,10 +251,13 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
     if division is not None and division.of != "none":
         return division.sentence
-    first = min(found, key=lambda anomaly: WORST.get(anomaly.name, len(WORST)))
-    if guarantees["sequential consistency"] and first.name not in WORST:
-        return f"Not linearizable, but sequentially consistent per client. {first.why}"
-    return first.why
+    explain = {kind.name for kind in anomalies.TABLE if kind.explains}
+    for anomaly in found:
+        if anomaly.name in explain:
+            return anomaly.why
+    if guarantees["sequential consistency"]:
+        return f"Not linearizable, but sequentially consistent per client. {found[0].why}"
+    return found[0].why
 
 
 def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def check(
     out.print(terminal.explanations(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
-    if any(each.verdict.verdict == "inconclusive" for each in cells):
+    if any(each.verdict.inconclusive for each in cells):
         sys.exit(2)
     sys.exit(0 if all(each.as_promised for each in cells) else 1)
 

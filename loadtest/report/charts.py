@@ -24,7 +24,7 @@ import altair as alt
 import polars as pl
 
 from loadtest.cell import Cell
-from loadtest.checker import Verdict
+from loadtest.checker import SIGN, Verdict
 from loadtest.checker.division import Of
 from loadtest.checker.words import number, who
 from loadtest.history import Operation, frame, read
@@ -36,7 +36,6 @@ from loadtest.report.look import Picture, Source
 from loadtest.report.terminal import figures
 from loadtest.trial import Server
 
-SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
 PERCENT = (1, 25, 50, 75, 99)
 
 
@@ -350,7 +349,7 @@ def matrix(cells: Sequence[Cell]) -> Picture:
                 "variant": cell.trial.variant,
                 "server": str(cell.trial.server),
                 "verdict": cell.verdict.verdict,
-                "sign": SIGNS[cell.verdict.verdict],
+                "sign": cell.verdict.sign,
                 "word": word,
                 "figure": figure if cell.as_promised else f"{figure}, not promised",
             }
@@ -383,7 +382,7 @@ def _squares(table: Source, variants: Sequence[str], servers: Sequence[str]) -> 
     )
 
     def by_verdict(*colours: str) -> alt.Scale:
-        return alt.Scale(domain=list(SIGNS), range=list(colours))
+        return alt.Scale(domain=list(SIGN), range=list(colours))
 
     # fills are light or dark, so that grey print tells them apart, and the letters stand on them
     fill = alt.Fill("verdict:N", legend=None, scale=by_verdict("#BFE3D6", "#A83F00", "#DDDDDD"))

@@ -24,25 +24,13 @@ import polars as pl
 
 from loadtest import history
 from loadtest.checker import Verdict, judge
-from loadtest.checker.anomalies import table
+from loadtest.checker.anomalies import TABLE
 from loadtest.checker.division import Of
 from loadtest.checker.words import number, timeline
 from loadtest.report.data import WORKER
 
 KEEP = 20_000
-FACTS = (
-    "duplicate value",
-    "real-time inversion",
-    "stale read",
-    "non-monotonic read",
-    "read-your-writes",
-    "reset",
-    "duplicated item",
-    "fork",
-    "reordered item",
-)
-"""The anomalies that no later answer can undo. All others may only seem so as long as requests are
-under way or an audit is still to come."""
+FINAL = {kind.name for kind in TABLE if kind.final}
 ALWAYS = ("duplicate value", "stale read", "lost item", "fork")
 
 COUNT = pl.col("op").is_in(["increment", "read"])
@@ -153,7 +141,7 @@ def whole_lines(chunk: bytes) -> bytes:
 
 def so_far(verdict: Verdict) -> Verdict:
     """A verdict with nothing in it that a later answer may undo."""
-    return replace(verdict, anomalies=tuple(a for a in verdict.anomalies if a.name in FACTS))
+    return replace(verdict, anomalies=tuple(a for a in verdict.anomalies if a.name in FINAL))
 
 
 def rows_so_far(follower: Follower, verdict: Verdict) -> list[list[Any]]:
@@ -197,7 +185,7 @@ def rows_of_anomalies(
     """Those that there are, and a few that everyone looks for; the lost ones have their own row."""
     found = {anomaly.name: anomaly.count for anomaly in verdict.anomalies}
     rows: list[list[Any]] = []
-    for name in (name for name, _, _ in table() if name != "lost update"):
+    for name in (kind.name for kind in TABLE if kind.name != "lost increment"):
         if name == "lost item" and not at_the_end:
             rows.append([name, None, "the audit will tell"])
         elif name in found or name in ALWAYS:
@@ -275,7 +263,7 @@ class Answers:
     """The questions that locust asks, one run after the other.
 
     {"ask": "look", "run", "paths", "pictures": true or false} → rows, pictures
-    {"ask": "judge", …}                                        → rows, pictures, verdict, text
+    {"ask": "judge", …}        → rows, pictures, verdict, exit_status, text
     {"ask": "vega"}                                            → vega, a script
     """
 
@@ -314,6 +302,7 @@ class Answers:
             "rows": rows_at_the_end(self.follower, verdict, seen),
             "pictures": pictures(self.follower, seen, verdict) if draw else {},
             "verdict": verdict.to_json(),
+            "exit_status": verdict.exit_status,
             "text": in_a_few_lines(verdict),
         }
 

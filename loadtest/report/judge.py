@@ -19,9 +19,6 @@ from loadtest import history as h
 from loadtest.checker import Verdict
 from loadtest.report import jepsen
 
-EXIT = {"linearizable": 0, "violated": 1, "inconclusive": 2}
-COLOURS = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
-
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -75,13 +72,13 @@ def judge(
         click.echo(json.dumps(verdict.to_json(), indent=2, ensure_ascii=False))
     elif "-" not in (edn, jepsen_json, order):
         Console(highlight=False).print(coloured(verdict), soft_wrap=True)
-    sys.exit(EXIT[verdict.verdict])
+    sys.exit(verdict.exit_status)
 
 
 def coloured(verdict: Verdict) -> Text:
     """The verdict as text, its first word and the names of its anomalies standing out."""
     text = Text(str(verdict))
-    text.stylize(f"bold {COLOURS[verdict.verdict]}", 0, len(verdict.verdict))
+    text.stylize(f"bold {verdict.colour}", 0, len(verdict.verdict))
     names = "|".join(anomaly.name for anomaly in verdict.anomalies)
     if names:
         text.highlight_regex(rf"(?m)^  (?:{names})  .*$", "bold")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from loadtest.report.look import Picture
 
 DOTS = 20_000  # in all cells together, about a megabyte
-SIGNS = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
 
 
 def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
@@ -128,7 +127,7 @@ class Part:
         self.cell = cell
         self.verdict = verdict = cell.verdict
         self.id = cell.trial.slug
-        self.sign = SIGNS[verdict.verdict]
+        self.sign = verdict.sign
         self.word, self.figure = report.figures(verdict)
         self.short = report.short(cell)
         self.file = quote(relpath(cell.history, page.parent))
@@ -180,7 +179,7 @@ class Part:
     @property
     def guarantees(self) -> Iterator[tuple[str, str]]:
         """What still holds of a cell that is not linearizable, and what does not."""
-        if self.verdict.verdict != "violated":
+        if not self.verdict.violated:
             return
         for title, holds in (("Still holds", True), ("Does not hold", False)):
             names = [name for name, what in self.verdict.guarantees.items() if what == holds]
@@ -202,4 +201,4 @@ class Proof:
 
     @property
     def meaning(self) -> str:
-        return next(meaning for name, meaning, _ in anomalies.table() if name == self.anomaly.name)
+        return next(kind.meaning for kind in anomalies.TABLE if kind.name == self.anomaly.name)

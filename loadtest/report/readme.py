@@ -35,7 +35,8 @@ def judged(history_lines: str) -> str:
 
 
 def anomaly_table() -> str:
-    rows = [("anomaly", "meaning", "source"), ("---", "---", "---"), *anomalies.table()]
+    kinds = ((kind.name, kind.meaning, kind.source) for kind in anomalies.TABLE)
+    rows = [("anomaly", "meaning", "source"), ("---", "---", "---"), *kinds]
     return "\n".join(f"| {' | '.join(cell.replace('|', '∣') for cell in row)} |" for row in rows)
 
 

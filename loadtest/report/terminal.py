@@ -10,9 +10,6 @@ from rich.text import Text
 from loadtest.cell import Cell
 from loadtest.checker import Verdict
 from loadtest.history import Operation
-from loadtest.promises import found
-
-COLOURS = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
 
 
 def figures(verdict: Verdict) -> tuple[str, str]:
@@ -20,7 +17,7 @@ def figures(verdict: Verdict) -> tuple[str, str]:
     division = verdict.division
     copies = f"{len(division.copies)} {division.what}s" if division else ""
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
-    match verdict.verdict, sorted(found(verdict)):
+    match verdict.verdict, sorted(verdict.faults):
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
@@ -30,7 +27,7 @@ def figures(verdict: Verdict) -> tuple[str, str]:
         case _, ["divided", "loses"]:
             return copies, lost
         case _, ["loses"]:
-            return "lost updates", lost
+            return "loses", lost
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 
@@ -50,8 +47,7 @@ def matrix(cells: Sequence[Cell]) -> Table:
 
 def square(cell: Cell) -> Text:
     word, figure = figures(cell.verdict)
-    sign = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}[cell.verdict.verdict]
-    text = Text(f"{sign} {word}", style=COLOURS[cell.verdict.verdict])
+    text = Text(f"{cell.verdict.sign} {word}", style=cell.verdict.colour)
     text.append(f"\n  {figure}", style="dim")
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
@@ -65,7 +61,7 @@ def explanations(cells: Iterable[Cell]) -> RenderableType:
 
 def explanation(cell: Cell) -> Iterator[RenderableType]:
     verdict, promise = cell.verdict, cell.promise
-    if verdict.verdict != "linearizable":
+    if not verdict.linearizable:
         yield Text.assemble((cell.name, "bold"), f"  {verdict.why}")
         if verdict.anomalies:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
@@ -90,7 +86,7 @@ def witness(operations: Sequence[Operation]) -> Table:
 
 def conclusion(cells: Sequence[Cell]) -> Text:
     """What clean cells are worth, and whether every cell came out as promised."""
-    clean = [cell.verdict for cell in cells if cell.verdict.verdict == "linearizable"]
+    clean = [cell.verdict for cell in cells if cell.verdict.linearizable]
     text = Text()
     if clean:
         fewest = min(verdict.acknowledged + verdict.appended for verdict in clean)

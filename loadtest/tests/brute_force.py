@@ -4,7 +4,7 @@ Nothing here knows that the answers force an order: `explained` plays a counter 
 every order there is.
 """
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 from loadtest.history import SCHEMA, Operation
 from loadtest.history import operations as to_operations
@@ -244,9 +244,25 @@ def not_linearizable(history):
     return sum(not explained(part(history)) for part in (of_counter, of_list))
 
 
-def lost_update(history):
+def lost_increment(history):
     _, copies = division(history, "increment", "read")
     return sum(max(0, acknowledged - max(0, audited)) for acknowledged, audited in copies)
+
+
+def lost_update(history):
+    of, _ = division(history, "increment", "read")
+    if of in (None, "request"):
+        return 0
+    label = LABELS.get(of, lambda o: None)
+    told = sorted(ok(history, "increment"), key=lambda o: (o.value, o.start))
+    audits = audit(history, "read", "increment")
+    count = 0
+    for key in {label(o) for o in told}:
+        mine = [o for o in told if label(o) == key]
+        read = [max(0, a.value) for a in audits if label(a) == key]
+        if read and max(read) < len(mine):
+            count += sum(a.value == b.value and not before(a, b) for a, b in pairwise(mine))
+    return count
 
 
 LABELS = {

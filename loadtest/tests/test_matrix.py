@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from loadtest import cell, history, trial
-from loadtest.promises import found
+from loadtest.checker import Fault
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 
@@ -42,7 +42,7 @@ def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(fo
     assert alone.promise.expect == "no promise"
     divided = cell.run(Trial("plain_global", Server(4, 1), Load(pause_ms=0)), folder)
     assert divided.as_promised
-    assert "divided" in found(divided.verdict)
+    assert Fault.DIVIDED in divided.verdict.faults
 
 
 def test_kept_connections_hide_that_the_workers_disagree(folder):

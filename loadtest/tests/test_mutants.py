@@ -18,7 +18,7 @@ MUTANTS = {
     "the lock is not taken in one path": (
         UNGUARDED,
         UNGUARDED.replace("with lock", "if True"),
-        "lost update",
+        "lost increment",
     ),
     "the answer is read again after the lock": (
         UNGUARDED,

@@ -68,7 +68,7 @@ def of(name, text):
 SABOTAGES = [
     sabotage(1, [6], "answers ==", files=of("plain_global", PLAIN.replace("+ 1", "+ 2"))),
     sabotage(1, [8, 9, 10], "found.lost > 0", files=of("plain_global", LOCKED)),
-    sabotage(1, [8, 9, 12, 16, 17], "one.value ==", files=of("plain_global", STALE)),
+    sabotage(1, [8, 9, 12, 16, 17], "lost.name ==", files=of("plain_global", STALE)),
     sabotage(1, [8, 9, 12, 16, 17], "lost.name ==", files=of("plain_global", LATE)),
     sabotage(1, [25, 26], '"lost update" in', files=of("plain_global", LOCKED)),
     sabotage(

@@ -37,11 +37,11 @@ def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definit
         expected = brute_force.explained(part(history), brute_force.before_at_one_client)
         assert (contradiction(run, thing, "client") is None) == expected
         event(f"{thing.name}, sequentially consistent: {expected}")
-    for check in anomalies.TABLE:
-        found = check(run)
+    for kind in anomalies.TABLE:
+        found = kind.find(run)
         count = 0 if found is None else found.count
-        assert count == getattr(brute_force, check.__name__)(history), check.__name__
-        event(f"{check.__name__}: {count > 0}")
+        assert count == getattr(brute_force, kind.find.__name__)(history), kind.name
+        event(f"{kind.name}: {count > 0}")
 
 
 @fewer

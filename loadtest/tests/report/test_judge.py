@@ -47,8 +47,8 @@ def test_four_lines_written_by_hand_are_explained_in_plain_words(run, tmp_path):
     result = run("four.jsonl")
     assert result.exit_code == 1
     assert " ".join(result.stdout.split()).startswith(
-        "violated: Client 0's increment and client 1's increment were both told 1: "
-        "both read 0 and wrote 1, and one is gone. 1 of 2 acknowledged increments is lost."
+        "violated: Client 0's increment and client 1's increment overlapped and were both told 1. "
+        "1 of 2 acknowledged increments is lost."
     )
     assert "      client 0  |-- increment → 1 --|\n" in result.stdout
     assert "4 operations: 2 increments acknowledged, 1 unknown" in result.stdout
