@@ -33,10 +33,11 @@ def test_a_request_is_a_method_a_path_and_perhaps_a_body(text, method, path, bod
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/hits", "POST", "POST hits", "POST http://127.0.0.1/hits", 'POST /hits {"by": '],
+    "text",
+    ["", "/hits", "POST", "POST hits", "POST http://127.0.0.1/hits", 'POST /hits {"by": '],
 )
 def test_what_is_no_request_is_said_in_one_line_with_its_name(text):
-    with pytest.raises(Unclear, match="^INCREMENT") as error:
+    with pytest.raises(Unclear, match=r"^INCREMENT") as error:
         Request.parse(text, "INCREMENT")
     assert "\n" not in str(error.value)
 
@@ -75,7 +76,7 @@ def test_the_number_is_found_where_it_is_said_to_be(count, reply, number):
 
 @pytest.mark.parametrize("count", ["hits[", "/no group/", r"/(\d+) of (\d+)/", "/(/", r"/(\d+)"])
 def test_a_count_that_cannot_be_meant_is_said_in_one_line(count):
-    with pytest.raises(Unclear, match="^COUNT=") as error:
+    with pytest.raises(Unclear, match=r"^COUNT=") as error:
         Count(count)
     assert "\n" not in str(error.value)
 
