@@ -61,7 +61,6 @@ bench: .venv/dev ## how fast, as ratios taken side by side in one run
 
 pictures: .venv/run ## make the README's pictures and tables anew
 	@$(PY) -m loadtest check --pictures loadtest/pictures
-	@$(PY) -m loadtest.report.readme
 
 setup: .venv/run ## build .venv (the others do so when needed)
 

@@ -67,11 +67,11 @@ def promised(*must: Fault, may: Iterable[Fault] = (), why: str) -> Promise:
 
 
 def markdown(servers: Sequence[Server]) -> str:
-    """The table of promises, as the README shows it."""
+    """The table of promises, as the guide in this folder shows it."""
     rows = [["variant", *map(str, servers)], ["---"] * (len(servers) + 1)]
     for variant in VARIANTS:
         promises = (promise(Trial(variant, server)) for server in servers)
         said = (", ".join(sorted(each.must, reverse=True)) for each in promises)
-        link = f"[`{variant}`](variants/{variant}.py)"
+        link = f"[`{variant}`](../variants/{variant}.py)"
         rows.append([link, *(faults or "**linearizable**" for faults in said)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

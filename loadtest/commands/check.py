@@ -45,7 +45,7 @@ from variants import VARIANTS
 @click.option(
     "--pictures",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the README's pictures there.",
+    help="Write the README's pictures there, and its tables anew.",
 )
 def check(
     variants: tuple[str, ...],
@@ -83,9 +83,10 @@ def check(
         tell("writing the report")
         page.write(cells, folder / "report.html", what_ran(load))
         if pictures:
-            from loadtest.report import charts  # Altair takes a second to import
+            from loadtest.report import charts, readme  # Altair takes a second to import
 
             charts.pictures(cells, pictures)
+            readme.renew({"measured": readme.measured(cells)})
     make_latest(folder)
     out = terminal.console()
     out.print(terminal.matrix(cells))

@@ -1,20 +1,25 @@
-"""The parts of the README that are made from the code; `make pictures` renews them.
+"""The parts of the READMEs that are made from the code; `make pictures` renews them.
 
 Each stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
 import difflib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest import checker, history, promises, trial
+from loadtest.cell import Cell
 from loadtest.checker import anomalies
+from loadtest.report import terminal
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+GUIDE = ROOT / "loadtest" / "README.md"
 
 
 def parts() -> dict[str, str]:
-    """The text of each part, by its name."""
+    """The text of each part that follows from the code alone, by its name."""
     return {
         "promises": promises.markdown(trial.SERVERS),
         "anomalies": anomaly_table(),
@@ -23,9 +28,24 @@ def parts() -> dict[str, str]:
     }
 
 
+def measured(cells: Sequence[Cell]) -> str:
+    """What was measured, a row a variant and a column a server."""
+    servers = list(dict.fromkeys(cell.trial.server for cell in cells))
+    rows = [["variant", *map(str, servers)], ["---"] * (len(servers) + 1)]
+    for variant in dict.fromkeys(cell.trial.variant for cell in cells):
+        said = [square(cell) for cell in cells if cell.trial.variant == variant]
+        rows.append([f"[`{variant}`](variants/{variant}.py)", *said])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def square(cell: Cell) -> str:
+    word, figure = terminal.figures(cell.verdict)
+    return f"{cell.verdict.sign} {word}<br>{figure}"
+
+
 def four_lines() -> str:
-    """The history that the README shows."""
-    blocks = README.read_text(encoding="utf-8").split("```\n")
+    """The history that the guide shows."""
+    blocks = GUIDE.read_text(encoding="utf-8").split("```\n")
     return next(block for block in blocks if block.startswith('{"client"'))
 
 
@@ -62,15 +82,22 @@ def shown(variant: str) -> str:
     return text[text.index("import pause\n") :].partition("\n")[2].partition("\n\n\ndef read")[0]
 
 
-def renewed(text: str) -> str:
-    """A README with each part as it has to be. Raises ValueError if it has no place for one."""
-    for name, part in parts().items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, rest = text.split(begin)
-        _, after = rest.split(end)
-        text = f"{before}{begin}{part}\n{end}{after}"
-    return text
+def renewed(text: str, made: dict[str, str]) -> str:
+    """A document with each of its parts as it was `made`; other parts stay as they are."""
+
+    def part(match: re.Match[str]) -> str:
+        name = match[1]
+        return f"<!-- {name} -->\n{made[name]}\n<!-- /{name} -->" if name in made else match[0]
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", part, text, flags=re.DOTALL)
+
+
+def renew(made: dict[str, str]) -> None:
+    """Renews both documents, with what was measured besides what follows from the code."""
+    for path in (README, GUIDE):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(renewed(text, parts() | made), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    renew({})

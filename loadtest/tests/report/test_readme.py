@@ -1,33 +1,68 @@
-"""What the README shows is so."""
+"""What the READMEs show is so."""
 
 import itertools
 import re
 
 import pytest
 
-from loadtest import promises, trial
-from loadtest.report.readme import README, ROOT, renewed, shown, variant_diff
+from loadtest import trial
+from loadtest.promises import promise
+from loadtest.report.readme import GUIDE, README, ROOT, parts, renewed, shown, variant_diff
+from loadtest.trial import Trial
 from variants import VARIANTS
 
-TEXT = README.read_text(encoding="utf-8")
+DOCUMENTS = [README, GUIDE]
+MADE = parts()
 
 
-def test_what_is_made_from_the_code_is_as_the_code_is_now():
-    assert renewed(TEXT) == TEXT, "make pictures, or python -m loadtest.report.readme, renews it"
-    assert promises.markdown(trial.SERVERS) in TEXT
+def text_of(path):
+    return path.read_text(encoding="utf-8")
 
 
-def test_every_file_that_it_names_is_there():
-    for name in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_what_is_made_from_the_code_is_as_the_code_is_now(path):
+    text = text_of(path)
+    assert renewed(text, MADE) == text, "python -m loadtest.report.readme renews it"
+
+
+def test_every_part_that_is_made_has_a_place():
+    both = text_of(README) + text_of(GUIDE)
+    assert all(f"<!-- {name} -->\n{part}\n<!-- /{name} -->" in both for name, part in MADE.items())
+
+
+def test_what_was_measured_is_what_was_promised():
+    table = text_of(README).split("<!-- measured -->\n")[1].split("\n<!-- /measured -->")[0]
+    head, _, *rows = ([cell.strip() for cell in row.split("|")[1:-1]] for row in table.split("\n"))
+    assert head == ["variant", *map(str, trial.SERVERS)]
+    assert [re.match(r"\[`(\w+)`\]", row[0])[1] for row in rows] == list(VARIANTS)
+    for variant, row in zip(VARIANTS, rows, strict=True):
+        for server, said in zip(trial.SERVERS, row[1:], strict=True):
+            must = promise(Trial(variant, server)).must
+            assert said.startswith("✗" if must else "✓ linearizable"), (variant, server)
+            assert ("counters" in said) == ("divided" in must), (variant, server)
+            lost = re.search(r"lost ([\d,]+)/", said)
+            assert bool(lost and lost[1] != "0") == ("loses" in must), (variant, server)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_every_file_and_heading_that_it_names_is_there(path):
+    text = text_of(path)
+    headings = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in text.splitlines()
+        if line.startswith("#")
+    }
+    for name in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, heading = name.partition("#")
+        assert not file or file.startswith("https://") or (path.parent / file).exists(), name
+        assert file or heading in headings, name
 
 
 def test_every_make_target_that_it_names_is_there():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    variants = makefile.split("VARIANTS := ")[1].split("\n")[0].split()
-    for target in re.findall(r"(?:`|^    )make ([a-z_-]+)", TEXT, re.M):
-        stem = re.sub(f"-({'|'.join(variants)})$", "-%", target)
-        assert stem in variants or f"\n{stem}: " in makefile, target
+    for target in re.findall(r"(?:`|^    )make ([a-z_-]+)", text_of(README), re.M):
+        stem = re.sub(f"-({'|'.join(VARIANTS)})$", "-%", target)
+        assert stem in VARIANTS or f"\n{stem}: " in makefile, target
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(VARIANTS, 2)))
