@@ -36,15 +36,16 @@ class Part:
         return self.machine == MACHINE and Path(self.path).exists()
 
 
-told: dict[str, dict[str, Part]] = defaultdict(dict)
+Told = dict[str, dict[str, Part]]
 """Run → locust process → what it told of its file."""
 
 
 class Files:
     """The files of one run; `path` is the one that the whole history ends in."""
 
-    def __init__(self, environment: Environment, given: str | None, count: int) -> None:
+    def __init__(self, environment: Environment, told: Told, given: str | None, count: int) -> None:
         self.runner = environment.runner
+        self.told = told
         self.distributed = isinstance(self.runner, MasterRunner | WorkerRunner)
         self.clock = MACHINE if self.distributed else None
         options = environment.parsed_options
@@ -71,7 +72,7 @@ class Files:
 
     @property
     def parts(self) -> Iterable[Part]:
-        return told[str(self.path)].values()
+        return self.told[str(self.path)].values()
 
     def tell(self, *, complete: bool) -> None:
         """Lets the master know of this process's own file."""
@@ -79,7 +80,7 @@ class Files:
         if isinstance(self.runner, WorkerRunner):
             self.runner.send_message("history", {"run": str(self.path), "part": asdict(part)})
         else:
-            told[str(self.path)]["own"] = part
+            self.told[str(self.path)]["own"] = part
 
     def here(self) -> list[str]:
         """The files on this machine."""
@@ -113,7 +114,7 @@ class Files:
         self.runner.send_message("stop load")
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not all(
-            part.complete for process, part in told[str(self.path)].items() if process != "own"
+            part.complete for process, part in self.told[str(self.path)].items() if process != "own"
         ):
             gevent.sleep(0.05)
 
@@ -127,20 +128,22 @@ class Files:
                     shutil.copyfileobj(part, whole)
         for name in self.here():
             Path(name).unlink()
-        told[str(self.path)] = {"own": Part(str(self.path.absolute()), complete=True)}
+        self.told[str(self.path)] = {"own": Part(str(self.path.absolute()), complete=True)}
 
 
-def listen(environment: Environment) -> None:
+def listen(environment: Environment) -> Told:
     """What the locust processes of a distributed run tell each other; once, at their start."""
     runner = environment.runner
+    told: Told = defaultdict(dict)
+
+    def hear(environment: Environment, msg: Message, **_: Any) -> None:
+        told[msg.data["run"]][msg.node_id] = Part(**msg.data["part"])
+
     if isinstance(runner, MasterRunner):
         runner.register_message("history", hear)
     elif isinstance(runner, WorkerRunner):
         runner.register_message("stop load", stop, concurrent=True)
-
-
-def hear(environment: Environment, msg: Message, **_: Any) -> None:
-    told[msg.data["run"]][msg.node_id] = Part(**msg.data["part"])
+    return told
 
 
 def stop(environment: Environment, **_: Any) -> None:

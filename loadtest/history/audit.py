@@ -1,0 +1,95 @@
+"""What is asked of every worker before a load, and again after it, when nothing is in flight.
+
+Requests come in bursts, each on a connection of its own, so that every worker gets its turn.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import gevent
+import requests
+from gevent.pool import Pool
+
+from loadtest.history.operation import Op, Operation, Phase
+from loadtest.history.recorder import Recorder
+from loadtest.history.routes import ROUTES
+
+TIMEOUT_S = 10
+BURST = 16
+# bursts at once after another are all taken by the workers that are awake already
+APART_S = 0.05
+TRIES = 40
+STARTUP_S = 20
+AUDITS = 3
+READS: tuple[Op, ...] = ("read", "items")
+log = logging.getLogger(__name__)
+
+
+class NotEmpty(RuntimeError):
+    """The state cannot be made empty; the message says why."""
+
+
+def empty(recorder: Recorder, host: str, boots: int) -> None:
+    """Makes the state empty in every worker, whoever used the server before.
+
+    A worker that is passed over would keep its old count, so every one that has answered must have
+    answered a create. Where nobody says how many `boots` there are (0), it goes on until no new one
+    has turned up three times. Raises NotEmpty when the server does not answer, or not as a variant
+    does, or when fewer than `boots` of its workers answer.
+    """
+    deadline = time.monotonic() + STARTUP_S
+    emptied: set[str | None] = set()
+    tries, nothing_new = TRIES, 0
+    while tries:
+        gevent.sleep(APART_S)
+        known = len(recorder.boots)
+        emptying = burst(recorder, host, "create", "load")
+        if any(operation.outcome != "ok" for operation in emptying):
+            raise NotEmpty(f"{host}/create does not answer 0; is a variant served there?")
+        emptied |= {operation.boot for operation in emptying}
+        reads = burst(recorder, host, "read", "load")
+        nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
+        if len(recorder.boots) >= boots:
+            all_known = nothing_new == 3 or boots
+            empty = all(operation.value == 0 for operation in reads)
+            if all_known and empty and recorder.boots <= emptied:
+                return
+            tries -= 1
+        elif time.monotonic() > deadline:
+            raise NotEmpty(f"{len(recorder.boots)} of {boots} workers answer at {host}")
+    creates = f"{TRIES} times {BURST} creates"
+    raise NotEmpty(f"{host} still has a count after {creates}; start it afresh, or mend create")
+
+
+def audit(recorder: Recorder, host: str) -> None:
+    """Reads until every worker that took part has answered AUDITS times."""
+    load = set(recorder.boots)
+    answers: Counter[tuple[str, str | None]] = Counter()
+    for _ in range(TRIES):
+        for op in READS:
+            for operation in burst(recorder, host, op, "audit"):
+                answers[op, operation.boot] += 1
+        if all(answers[op, boot] >= AUDITS for op in READS for boot in load):
+            return
+        gevent.sleep(APART_S)
+    silent = len([boot for boot in load if answers["read", boot] < AUDITS])
+    log.warning("%d of %d workers did not answer the audit", silent, len(load))
+
+
+def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:
+    """The same request several times at once, so that every worker gets some."""
+
+    def one(client: int) -> Operation:
+        return recorder.call(client, op, request(host, op), phase=phase)
+
+    clients = [next(recorder.clients) for _ in range(BURST)]
+    return Pool(BURST).map(one, clients)
+
+
+def request(host: str, op: Op) -> Callable[[], requests.Response]:
+    route = ROUTES[op]
+    return lambda: requests.request(
+        route.method, host + route.path, headers={"Connection": "close"}, timeout=TIMEOUT_S
+    )
