@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from loadtest.server.redis import redis_server
+from loadtest.tests.locusts import impatient, locust, web  # noqa: F401
 
 
 @pytest.fixture(scope="session")

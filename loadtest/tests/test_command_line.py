@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
+
+from loadtest.tests.waiting import family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,26 +156,19 @@ def test_help_is_given(shell, command):
 
 
 def left_of(process):
-    return psutil.Process(process.pid).children(recursive=True)
-
-
-def assert_all_end(processes):
-    _, alive = psutil.wait_procs(processes, timeout=15)
-    assert not alive
+    return family(process.pid)
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_check_that_is_stopped_leaves_nothing_behind(start, how, status):
     process = start("check")
-    while len(left_of(process)) < 4:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: len(left_of(process)) >= 4 or process.poll() is not None)
     children = left_of(process)
     process.send_signal(how)
     _, err = process.communicate(timeout=30)
     assert process.returncode == status
     assert "Traceback" not in err
-    assert_all_end(children)
+    wait_until_gone(children)
 
 
 def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
@@ -195,7 +188,7 @@ def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert err.strip() == "stopped"
-    assert_all_end(children)
+    wait_until_gone(children)
 
 
 def test_serve_says_that_the_port_is_taken(shell):
@@ -219,7 +212,7 @@ def test_locust_prints_an_address_that_works_and_ctrl_c_ends_both(start):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert err.strip() == "stopped"
-    assert_all_end(children)
+    wait_until_gone(children)
 
 
 def test_make_alone_is_a_menu_and_its_targets_exist():

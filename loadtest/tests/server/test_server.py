@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -14,28 +12,8 @@ import requests
 
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import ServerError, serve
+from loadtest.tests.waiting import family, wait_until_gone
 from loadtest.trial import Server, Trial
-
-
-def gone(pids, patience=15.0):
-    """Whether all these processes end within some seconds."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if not any(map(alive, pids)):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def family(pid):
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def test_every_worker_answers_and_is_ours_and_ends_with_the_block(tmp_path):
@@ -46,7 +24,7 @@ def test_every_worker_answers_and_is_ours_and_ends_with_the_block(tmp_path):
         assert int(reply.headers["X-Worker"]) in server.workers()
         pids = [server.process.pid, *family(server.process.pid)]
         assert len(pids) == 1 + 1 + 3
-    assert gone(pids)
+    wait_until_gone(pids)
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url, timeout=5)
     assert "Booting worker" in (tmp_path / "log").read_text()
@@ -62,7 +40,7 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert gone(pids)
+    wait_until_gone(pids)
 
 
 def test_two_servers_at_once_have_a_port_and_a_state_each(tmp_path):
@@ -122,7 +100,7 @@ def test_a_master_that_is_killed_takes_its_workers_along(tmp_path):
         pids = family(server.process.pid)
         (master,) = psutil.Process(server.process.pid).children()
         master.kill()
-        assert gone(pids)
+        wait_until_gone(pids)
         assert server.process.wait(timeout=15) == 128 + signal.SIGKILL
 
 
@@ -158,7 +136,7 @@ def test_however_the_owner_ends_nothing_is_left(tmp_path, monkeypatch, how):
     assert len(pids) == 6
     owner.send_signal(how)
     owner.wait()
-    assert gone(pids), [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids if alive(pid)]
+    wait_until_gone(pids)
     assert not list(folders.iterdir()), "the folder of Redis stays behind"
 
 
@@ -173,4 +151,4 @@ def test_what_a_command_leaves_running_ends_with_it(tmp_path):
     command = ["sh", "-c", "sleep 600 & echo $!"]
     with guarded(command, log=tmp_path / "log") as guardian:
         assert guardian.wait(timeout=15) == 0
-    assert gone([int((tmp_path / "log").read_text())])
+    wait_until_gone([int((tmp_path / "log").read_text())])

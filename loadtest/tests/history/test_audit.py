@@ -1,0 +1,74 @@
+"""Every worker is made empty before the load, and read after it."""
+
+from collections import Counter
+
+import pytest
+
+from loadtest import history, trial
+from loadtest.checker import judge
+from loadtest.server.gunicorn import serve
+from loadtest.tests.locusts import of
+from loadtest.tests.odd import odd
+
+
+def test_a_run_begins_with_an_empty_state_whoever_used_the_server_before(locust):
+    with odd() as server:
+        server.state = [41, ["old"]]
+        done = locust(server.url)
+        # as it is pasted
+        again = locust(server.url + "/")
+    for run in (done, again):
+        creates = of(run, "create")
+        assert creates
+        first = min(each.start for each in of(run, "increment"))
+        assert all(each.end < first for each in creates)
+        assert sorted(each.value for each in of(run, "increment"))[0] == 1
+
+
+def test_a_state_that_cannot_be_emptied_is_not_loaded(locust):
+    with odd(lambda op, n: ("text", "5") if op == "read" else None) as server:
+        done = locust(server.url, enough=lambda: False)
+        assert not server.asked["increment"]
+    assert done.returncode == 2
+    assert "still has a count after 40 times" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("at", [30, 40])
+def test_a_worker_that_is_seldom_reached_is_made_empty_too(locust, at):
+    # of each 32 requests the first 16 are creates: a read comes first there, or nothing at all
+    with odd(shy=lambda n: n % 80 == at or n % 120 == at) as server:
+        done = locust(server.url)
+    boots = {each.boot: each.value for each in of(done, "create")}
+    assert boots == {"b7": 0, "shy": 0}
+    assert "over-count" not in {each.name for each in judge(history.read(done.path)).anomalies}
+
+
+def test_a_worker_that_is_never_made_empty_is_not_loaded(locust):
+    with odd(shy=lambda n: n == 20) as server:
+        done = locust(server.url, enough=lambda: False)
+        assert not server.asked["increment"]
+    assert done.returncode == 2
+
+
+def test_a_server_that_does_not_answer_is_said_in_one_line(locust):
+    done = locust("http://127.0.0.1:1", enough=lambda: False)
+    assert done.returncode == 2
+    assert "http://127.0.0.1:1/create does not answer 0; is a variant served there?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust, tmp_path):
+    with serve(trial.Trial("plain_global", trial.Server(3, 2)), log=tmp_path / "log") as server:
+        done = locust(server.url)
+        assert {each.worker for each in done.operations} == server.workers()
+    loaded = {each.boot for each in done.operations if each.phase == "load"}
+    load_ended = max(each.end for each in done.operations if each.phase == "load")
+    for op in ("read", "items"):
+        audit = of(done, op, "audit")
+        assert all(each.start > load_ended for each in audit)
+        answers = Counter(each.boot for each in audit)
+        assert set(answers) == loaded
+        assert min(answers.values()) >= 3
+    clients = {each.client for each in done.operations if each.phase == "audit"}
+    assert not clients & {each.client for each in done.operations if each.phase == "load"}
