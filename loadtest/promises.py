@@ -27,7 +27,7 @@ class Promise:
         if verdict.inconclusive:
             return False
         if self.expect == "holds":
-            return verdict.linearizable
+            return verdict.linearizable and not verdict.faults
         return self.must <= verdict.faults <= self.must | self.may
 
 

@@ -18,6 +18,8 @@ import polars as pl
 
 from loadtest.checker import anomalies, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
+from loadtest.checker.availability import Answered as Answered
+from loadtest.checker.availability import answered
 from loadtest.checker.division import LEVELS
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
@@ -51,6 +53,7 @@ class Verdict:
     guarantees    what still holds, by name; a guarantee that cannot be told is left out
     missing       what an inconclusive history would have needed
     bound         of a clean run: 3/N, N its acknowledged writes
+    answered      of each kind of operation, how many were answered and in what time
     """
 
     verdict: Word
@@ -70,6 +73,7 @@ class Verdict:
     blind: int = 0
     forgotten: int = 0
     not_audited: tuple[str, ...] = ()
+    answered: tuple[Answered, ...] = ()
 
     @property
     def linearizable(self) -> bool:
@@ -84,16 +88,41 @@ class Verdict:
         return self.verdict == "inconclusive"
 
     @property
+    def shown_as(self) -> Word:
+        """The verdict whose sign and colour it has: what refuses is not green."""
+        return "violated" if self.linearizable and self.faults else self.verdict
+
+    @property
     def sign(self) -> str:
-        return SIGN[self.verdict]
+        return SIGN[self.shown_as]
 
     @property
     def colour(self) -> str:
-        return COLOUR[self.verdict]
+        return COLOUR[self.shown_as]
 
     @property
     def exit_status(self) -> int:
         return EXIT_STATUS[self.verdict]
+
+    @property
+    def asked(self) -> int:
+        """How many requests the load made."""
+        return sum(kind.asked for kind in self.answered)
+
+    @property
+    def ok(self) -> int:
+        """How many of them were answered ok."""
+        return sum(kind.ok for kind in self.answered)
+
+    @property
+    def availability(self) -> float:
+        """The share of the load that was answered ok."""
+        return self.ok / self.asked if self.asked else 1.0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether more than 1 % of the load was not answered ok."""
+        return self.availability < 0.99
 
     @property
     def faults(self) -> frozenset[Fault]:
@@ -104,8 +133,10 @@ class Verdict:
             Fault.DIVIDED: self.division is not None and self.division.of in LEVELS,
             Fault.FORGETS: "reset" in names,
         }
-        found = frozenset(fault for fault, there in faults.items() if there)
-        return found or frozenset([Fault.ANSWERS_LATE] if self.violated else [])
+        found = {fault for fault, there in faults.items() if there}
+        if self.violated and not found:
+            found.add(Fault.ANSWERS_LATE)
+        return frozenset(found | ({Fault.REFUSES} if self.refuses else set()))
 
     def __str__(self) -> str:
         lines = [*_wrapped(f"{self.verdict}: {self.why}")]
@@ -131,6 +162,7 @@ class Verdict:
             f"{self.failed:,} refused",
             f"{self.appended:,} appends acknowledged",
         ]
+        counted += [f"{percent(self.availability)} of the load answered ok"] * self.refuses
         return "\n".join([*lines, "", *_wrapped(", ".join(counted), 2)])
 
     def _repr_html_(self) -> str:
@@ -144,6 +176,7 @@ class Verdict:
         division    null or {what, of, sentence, copies: [{label, boot, worker, thread,
                     acknowledged, audited, lost}]}
         guarantees  {name: true or false}
+        answered    [{op, ok, refused, unknown, median, p99, longest}], times in milliseconds
         """
         fields = asdict(self)
         for anomaly in fields["anomalies"]:
@@ -201,6 +234,7 @@ def judge(
         guarantees=guarantees,
         missing=missing if verdict == "inconclusive" else (),
         bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
+        answered=answered(run),
     )
 
 

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.cell import Cell
-from loadtest.checker import Verdict
+from loadtest.checker import Fault, Verdict
+from loadtest.checker.verdict import percent
 from loadtest.history import Operation
 
 
@@ -17,7 +18,9 @@ def figures(verdict: Verdict) -> tuple[str, str]:
     division = verdict.division
     copies = f"{len(division.copies)} {division.what}s" if division else ""
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
-    match verdict.verdict, sorted(verdict.faults):
+    match verdict.verdict, sorted(verdict.faults - {Fault.REFUSES}):
+        case "linearizable", _ if verdict.refuses:
+            return refusal(verdict), f"{verdict.asked - verdict.ok:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
@@ -29,6 +32,11 @@ def figures(verdict: Verdict) -> tuple[str, str]:
         case _, ["loses"]:
             return "loses", lost
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
+
+
+def refusal(verdict: Verdict) -> str:
+    """refuses 80 %"""
+    return f"{Fault.REFUSES} {percent(1 - verdict.availability)}"
 
 
 def matrix(cells: Sequence[Cell]) -> Table:
@@ -49,6 +57,8 @@ def square(cell: Cell) -> Text:
     word, figure = figures(cell.verdict)
     text = Text(f"{cell.verdict.sign} {word}", style=cell.verdict.colour)
     text.append(f"\n  {figure}", style="dim")
+    if cell.verdict.refuses and not cell.verdict.linearizable:
+        text.append(f"\n  {refusal(cell.verdict)}", style="dim")
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
     return text

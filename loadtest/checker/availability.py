@@ -1,0 +1,43 @@
+"""How many requests were answered, and how long it took, by kind of operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from loadtest.checker.run import Run
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of the requests of one kind; the times are milliseconds to an answer of any
+    outcome, None where there was none."""
+
+    op: str
+    ok: int
+    refused: int
+    unknown: int
+    median: float | None
+    p99: float | None
+    longest: float | None
+
+    @property
+    def asked(self) -> int:
+        return self.ok + self.refused + self.unknown
+
+
+def answered(run: Run) -> tuple[Answered, ...]:
+    """Of the load alone: an audit finds a server that has nothing else to do."""
+    took = pl.col("end") - pl.col("start")
+    load = run.rows.filter(phase="load").select("op", "outcome", took=took).collect()
+    kinds = load.partition_by("op", as_dict=True, include_key=False)  # faster than a group_by
+    return tuple(_of(str(op), kind) for (op,), kind in sorted(kinds.items()))
+
+
+def _of(op: str, requests: pl.DataFrame) -> Answered:
+    outcomes = dict(requests.group_by("outcome").len().iter_rows())
+    counts = (outcomes.get(outcome, 0) for outcome in ("ok", "fail", "unknown"))
+    took = requests["took"].drop_nulls().cast(pl.Float64) / 1e6
+    times = (took.quantile(share) for share in (0.5, 0.99, 1.0))
+    return Answered(op, *counts, *(None if time is None else round(time, 3) for time in times))
