@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from loadtest.report.plain import say_plainly
+
 COMMANDS = {
     "check": "loadtest.commands.check",
     "judge": "loadtest.report.judge",
@@ -36,6 +38,7 @@ def run() -> int:
     """The command line; every error of the user's or of the machine's is one line."""
     # so that a kill ends in an orderly way too: the terminal is restored, the servers are ended
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    say_plainly()
     try:
         main(prog_name="python -m loadtest", standalone_mode=False)
     except click.ClickException as error:

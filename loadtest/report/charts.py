@@ -348,7 +348,7 @@ def matrix(cells: Sequence[Cell]) -> Picture:
             {
                 "variant": cell.trial.variant,
                 "server": str(cell.trial.server),
-                "verdict": cell.verdict.verdict,
+                "verdict": cell.verdict.shown_as,
                 "sign": cell.verdict.sign,
                 "word": word,
                 "figure": figure if cell.as_promised else f"{figure}, not promised",

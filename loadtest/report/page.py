@@ -129,7 +129,7 @@ class Part:
         self.id = cell.trial.slug
         self.sign = verdict.sign
         self.word, self.figure = report.figures(verdict)
-        self.short = report.short(cell)
+        self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
         seen = data.Seen(history.read(cell.history))
         pictures = {

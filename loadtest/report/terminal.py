@@ -10,6 +10,7 @@ from rich.text import Text
 from loadtest.cell import Cell
 from loadtest.checker import Fault, Verdict
 from loadtest.checker.verdict import percent
+from loadtest.checker.words import number, short, where, who
 from loadtest.history import Operation
 
 
@@ -76,27 +77,45 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
         if verdict.anomalies:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
         yield ""
+    if verdict.refuses:
+        yield Text.assemble((cell.name, "bold"), f"  {refused(verdict)}\n")
     if promise.expect == "no promise":
         yield Text.assemble((cell.name, "bold"), f"  makes no promise: {promise.why}.\n")
 
 
+def refused(verdict: Verdict) -> str:
+    """How many were not answered ok, in a sentence."""
+    refused, unknown = (
+        sum(getattr(kind, name) for kind in verdict.answered) for name in ("refused", "unknown")
+    )
+    return (
+        f"Of {number(verdict.asked, 'request')} {verdict.ok:,} were answered; {refused:,} were "
+        f"refused, and of {unknown:,} nobody knows whether they happened."
+    )
+
+
 def witness(operations: Sequence[Operation]) -> Table:
+    """An operation a line: when, who asked, who answered (as far as it is said), and what."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    several = len({operation.clock for operation in operations}) > 1
     first = min(operation.start for operation in operations)
-    for operation in operations:
-        end = f"{(operation.end - first) / 1e6:.1f}" if operation.end is not None else "…"
+    for each in operations:
+        end = f"{(each.end - first) / 1e6:.1f}" if each.end is not None else "…"
+        when = f"clock {each.clock}" if several else f"{(each.start - first) / 1e6:.1f}–{end} ms"
         table.add_row(
-            Text(f"{(operation.start - first) / 1e6:.1f}–{end} ms", style="dim"),
-            f"client {operation.client}",
-            f"worker {operation.worker} thread {operation.thread}",
-            f"{operation.op} → {operation.value}",
+            Text(when, style="dim"),
+            who(each),
+            where(each).removeprefix(" at ").replace(",", ""),
+            f"{short(each.asked, 24)} → {short(each.answer, 24)}",
         )
     return table
 
 
 def conclusion(cells: Sequence[Cell]) -> Text:
     """What clean cells are worth, and whether every cell came out as promised."""
-    clean = [cell.verdict for cell in cells if cell.verdict.linearizable]
+    clean = [
+        cell.verdict for cell in cells if cell.verdict.linearizable and not cell.verdict.faults
+    ]
     text = Text()
     if clean:
         fewest = min(verdict.acknowledged + verdict.appended for verdict in clean)
@@ -108,19 +127,21 @@ def conclusion(cells: Sequence[Cell]) -> Text:
     if not broken:
         text.append(f"Everything as promised: {len(cells)} of {len(cells)} cells.", "bold green")
     for cell in broken:
-        text.append(f"NOT AS PROMISED: {cell.name}: {short(cell)}\n", "bold red")
+        text.append(f"NOT AS PROMISED: {cell.name}: {comparison(cell)}\n", "bold red")
     text.rstrip()
     return text
 
 
-def short(cell: Cell) -> str:
+def comparison(cell: Cell) -> str:
+    """What was promised, and what was found."""
     word, figure = figures(cell.verdict)
+    more = f", {refusal(cell.verdict)}" if "refuses" not in word and cell.verdict.refuses else ""
     promised = {
         "holds": "linearizable",
         "breaks": " and ".join(sorted(cell.promise.must)),
         "no promise": "linearizable, or loses",
     }[cell.promise.expect]
-    return f"promised {promised}, found {word} ({figure})."
+    return f"promised {promised}, found {word} ({figure}){more}."
 
 
 def console(*, error: bool = False) -> Console:

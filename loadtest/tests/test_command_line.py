@@ -233,3 +233,10 @@ def test_diff_shows_what_differs_between_two_variants():
         "lock = Lock()",
         "with lock:",
     }
+
+
+def test_an_output_that_says_only_ascii_gets_the_table_too(shell):
+    done = shell("check", "redis_key", "--workers", "2", PYTHONIOENCODING="ascii", NO_COLOR="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "+ linearizable" in done.stdout
+    assert "redis_key at 2x1" in done.stderr

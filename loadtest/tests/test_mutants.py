@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import cell
+from loadtest.checker import Fault
 from loadtest.trial import Server, Trial
 
 VARIANTS = Path(__file__).parents[2] / "variants"
@@ -110,3 +111,20 @@ def test_a_seeded_bug_is_caught_by_the_anomaly_that_theory_predicts(bug, tmp_pat
     if verdict.division:
         found.add(f"division by {verdict.division.of}")
     assert predicted in found, verdict
+
+
+def test_a_variant_that_refuses_most_requests_is_not_green(tmp_path, monkeypatch):
+    source = (VARIANTS / "sqlite_row.py").read_text(encoding="utf-8")
+    late = """    db.execute("BEGIN IMMEDIATE")
+"""
+    assert source.count(late) == 1, "sqlite_row has changed: mend the mutant"
+    # the lock is asked for after the read, when another writer's commit has made that stale
+    deferred = source.replace(late, late.replace(" IMMEDIATE", ""))
+    (tmp_path / "refusing.py").write_text(deferred, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    done = cell.run(Trial("refusing", Server(4, 4)), tmp_path / "results")
+    assert done.promise.expect == "holds"
+    assert done.verdict.faults == {Fault.REFUSES}, done.verdict
+    assert not done.as_promised
+    assert done.verdict.sign == "✗"

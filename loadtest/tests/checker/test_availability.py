@@ -1,0 +1,60 @@
+"""Who was answered, and how fast."""
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.checker import Fault
+from loadtest.history import Operation
+from loadtest.tests.timelines import drawn
+
+
+def test_each_kind_has_its_outcomes_and_the_times_to_its_answers():
+    history = drawn(
+        """
+        A      |-- increment → 1 --|    |-- read → fail --|
+        B         |-- increment → unknown ------------|
+        C      |-- increment ----->
+        D            |-- increment → 2 --------|
+        audit                                                |-- read → 2 ---------------------|
+        """
+    )
+    increments, reads = checker.judge(h.frame(history)).answered
+    assert (increments.op, increments.ok, increments.refused, increments.unknown) == (
+        *("increment", 2, 0, 2),
+    )
+    # milliseconds, as drawn
+    assert (increments.median, increments.p99, increments.longest) == (26, 36, 36)
+    # the audit is no load
+    assert (reads.op, reads.ok, reads.refused, reads.unknown) == ("read", 0, 1, 0)
+
+
+def counted(ok, other, outcome="unknown"):
+    """So many increments, each after the other, and then others that are not answered ok."""
+    times = [(10 * n, 10 * n + 5) for n in range(ok + other)]
+    answers = [("ok", n + 1) for n in range(ok)] + [(outcome, None)] * other
+    load = [
+        Operation(client=0, op="increment", start=start, end=end, outcome=said, value=value)
+        for (start, end), (said, value) in zip(times, answers, strict=True)
+    ]
+    end = times[-1][1]
+    beside = Operation(client=1, op="read", start=0, end=6, value=1)
+    audit = Operation(client=2, op="read", start=end + 1, end=end + 2, value=ok, phase="audit")
+    return checker.judge(h.frame([*load, beside, audit]))
+
+
+@pytest.mark.parametrize("outcome", ["fail", "unknown"])
+def test_more_than_one_in_a_hundred_not_answered_is_a_fault(outcome):
+    few, many = counted(998, 10, outcome), counted(998, 11, outcome)
+    assert few.linearizable
+    assert many.linearizable
+    assert few.faults == frozenset()
+    assert many.faults == {Fault.REFUSES}
+    assert (few.sign, many.sign) == ("✓", "✗")
+    assert "99 % of the load answered ok" in str(many)
+    assert "answered ok" not in str(few)
+    assert many.availability == 999 / 1010
+
+
+def test_nothing_asked_is_nothing_refused():
+    assert checker.judge(h.frame([])).faults == frozenset()

@@ -1,0 +1,86 @@
+"""What a terminal shows: in 80 columns, in any encoding."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from loadtest import history
+from loadtest.cell import Cell
+from loadtest.checker import judge
+from loadtest.promises import promise
+from loadtest.report import plain, terminal
+from loadtest.tests.timelines import drawn
+from loadtest.trial import SERVERS, Trial
+
+LOSES = """
+    A@1.2  |-- increment → 1 --|
+    B@1.3      |-- increment → 1 --|
+    audit                             |-- read → 1 --|
+"""
+HOLDS = """
+    A  |-- increment → 1 --|
+    B      |-- increment → 2 --|
+    audit                         |-- read → 2 --|
+"""
+REFUSES = """
+    A  |-- increment → 1 --|    |-- increment → fail --|  |-- append é✓ ----->
+    B      |-- increment → 2 --|
+    audit                                                            |-- read → 2 --|
+"""
+
+
+def cell(drawing, variant="plain_global", server=SERVERS[1]):
+    trial = Trial(variant, server)
+    return Cell(trial, promise(trial), judge(history.frame(drawn(drawing))), Path("h.jsonl"), 1.0)
+
+
+def printed(*parts, encoding="utf-8"):
+    """As it comes out of a terminal of 80 columns."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="plain")
+    Console(file=file, width=80, highlight=False).print(*parts)
+    file.flush()
+    return file.buffer.getvalue().decode(encoding)
+
+
+def test_a_witness_says_who_answered_as_far_as_it_is_known():
+    lines = printed(terminal.witness(drawn(LOSES))).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "0.0–20.0 ms   client 0   worker 1 thread 2  increment → 1",
+        "4.0–24.0 ms   client 1   worker 1 thread 3  increment → 1",
+        "27.0–42.0 ms  the audit                     read → 1",
+    ]
+    without = printed(terminal.witness(drawn(HOLDS)[:1]))
+    assert without.split() == ["0.0–20.0", "ms", "client", "0", "increment", "→", "1"]
+
+
+def test_what_refuses_says_so_in_the_table_and_below_it():
+    refusing = cell(REFUSES, "locked_global")
+    assert not refusing.as_promised
+    assert "✗ refuses 50 %" in printed(terminal.matrix([refusing]))
+    below = " ".join(printed(terminal.explanations([refusing])).split())
+    assert "Of 4 requests 2 were answered; 1 were refused" in below
+    assert "promised linearizable, found refuses 50 % (2/4)." in terminal.comparison(refusing)
+    both = cell(LOSES + REFUSES.splitlines()[1].replace("A", "C").replace("1 --|", "2 --|"))
+    assert "refuses" in printed(terminal.matrix([both]))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "utf-8"])
+def test_the_table_appears_in_any_encoding_and_its_columns_stay(encoding):
+    variants = {"plain_global": LOSES, "locked_global": HOLDS, "sqlite_row": REFUSES}
+    cells = [cell(drawing, name, s) for name, drawing in variants.items() for s in SERVERS]
+    parts = (terminal.matrix(cells), terminal.explanations(cells), terminal.conclusion(cells))
+    said, whole = printed(*parts, encoding=encoding), printed(*parts)
+    assert [len(line) for line in said.splitlines()] == [len(line) for line in whole.splitlines()]
+    assert max(len(line) for line in said.splitlines()) <= 80
+    if encoding in ("ascii", "latin-1"):
+        assert "+ linearizable" in said
+        assert "x loses" in said
+        assert "?" not in said
+    if encoding == "ascii":
+        assert "workersxthreads" in said
+
+
+def test_what_no_character_stands_for_is_a_question_mark():
+    assert "a\ud800é☃✓".encode("ascii", errors=plain.plain.__name__) == b"a???+"
