@@ -12,6 +12,7 @@ with one worker for good, and would never see that the workers disagree.
 """
 
 import logging
+import os
 import signal
 import sys
 import time
@@ -35,10 +36,12 @@ from loadtest.history import files
 from loadtest.history.audit import TIMEOUT_S, NotEmpty, audit, empty
 from loadtest.history.files import Files
 from loadtest.history.operation import Op
-from loadtest.history.recorder import Recorder
+from loadtest.history.recorder import NotRecorded, Recorder
 from loadtest.history.routes import ROUTES
 from loadtest.report.live import Live
 
+NOT_RECORDED = os.EX_IOERR
+"""The exit status, if operations could not be written down."""
 log = logging.getLogger(__name__)
 
 
@@ -178,34 +181,55 @@ class Runs:
         # the audit of the run before must not meet the creates of this one
         self.over.wait()
         self.over.clear()
-        self.going_on = True
         self.count += 1
-        Client.current = run = Run(self.environment, self.told, self.count)
-        gevent.spawn(flush_often, run.recorder)
-        if is_worker(self.environment):
-            return
-        self.live.begin(run.files)
         try:
+            Client.current = run = Run(self.environment, self.told, self.count)
+            gevent.spawn(self.keep, run.recorder)
+            self.going_on = True
+            if is_worker(self.environment):
+                return
+            self.live.begin(run.files)
             empty(run.recorder, run.host, run.options.boots)
+        except NotRecorded as error:
+            self.abandon(str(error), NOT_RECORDED)
+            raise StopTest(str(error)) from None
         except NotEmpty as error:
-            self.abandon(run, str(error))
+            self.abandon(str(error))
             raise StopTest(str(error)) from None
         except gevent.GreenletExit:
-            self.abandon(run, "it was stopped before it began")
+            self.abandon("it was stopped before it began")
             raise
         self.live.phase = "ready" if run.options.no_history else "running"
         if run.options.at_least:
             gevent.spawn(stop_when_enough, self.environment, run.recorder, *run.options.at_least)
 
-    def abandon(self, run: Run, why: str) -> None:
+    def keep(self, recorder: Recorder) -> None:
+        """Lets the history reach its file often, and ends a load that cannot be written down."""
+        while not recorder.file.closed:
+            recorder.flush()
+            if recorder.broken:
+                log.error(recorder.broken)
+                self.quit(NOT_RECORDED)
+                return
+            gevent.sleep(0.5)
+
+    def abandon(self, why: str, status: int = 2) -> None:
         """Ends a run that did not begin."""
+        if self.going_on:
+            Client.current.recorder.close(whole=False)
         self.going_on = False
-        run.recorder.file.close()
         self.live.fail(why)
         self.over.set()
-        if run.options.headless:
-            self.environment.process_exit_code = 2
-            gevent.spawn(self.environment.runner.quit)
+        self.quit(status)
+
+    def quit(self, status: int) -> None:
+        """Ends the load, and where nobody could start another one, locust too."""
+        runner = self.environment.runner
+        if self.environment.parsed_options.headless:
+            self.environment.process_exit_code = status
+            gevent.spawn(runner.quit)
+        elif self.going_on:
+            gevent.spawn(runner.stop)
 
     def end(self, **_: Any) -> None:
         # locust may say it twice, or say it of a run that did not begin
@@ -218,7 +242,11 @@ class Runs:
                 self.live.phase = "auditing"
                 run.files.wait(environment.stop_timeout + 2)
                 audit(run.recorder, run.host)
-            run.recorder.file.close()
+            run.recorder.close()
+            if run.recorder.broken:
+                self.quit(NOT_RECORDED)
+                self.live.cannot_judge(run.recorder.broken)
+                return
             run.files.complete()
             if is_worker(environment):
                 # all clients have stopped; locust would wait once more before the next run
@@ -260,12 +288,6 @@ def interrupt() -> None:
 
 def is_worker(environment: Environment) -> bool:
     return isinstance(environment.runner, WorkerRunner)
-
-
-def flush_often(recorder: Recorder) -> None:
-    while not recorder.file.closed:
-        recorder.file.flush()
-        gevent.sleep(0.5)
 
 
 def stop_when_enough(

@@ -13,7 +13,7 @@ import requests
 from gevent.pool import Pool
 
 from loadtest.history.operation import Op, Operation, Phase
-from loadtest.history.recorder import Recorder
+from loadtest.history.recorder import NotRecorded, Recorder
 from loadtest.history.routes import ROUTES
 
 TIMEOUT_S = 10
@@ -37,7 +37,8 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
     A worker that is passed over would keep its old count, so every one that has answered must have
     answered a create. Where nobody says how many `boots` there are (0), it goes on until no new one
     has turned up three times. Raises NotEmpty when the server does not answer, or not as a variant
-    does, or when fewer than `boots` of its workers answer.
+    does, or when fewer than `boots` of its workers answer; NotRecorded when that cannot be written
+    down.
     """
     deadline = time.monotonic() + STARTUP_S
     emptied: set[str | None] = set()
@@ -46,6 +47,8 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
         gevent.sleep(APART_S)
         known = len(recorder.boots)
         emptying = burst(recorder, host, "create", "load")
+        if recorder.broken:
+            raise NotRecorded(recorder.broken)
         if any(operation.outcome != "ok" for operation in emptying):
             raise NotEmpty(f"{host}/create does not answer 0; is a variant served there?")
         emptied |= {operation.boot for operation in emptying}

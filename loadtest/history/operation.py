@@ -66,6 +66,11 @@ def line(op: Operation) -> str:
     )
 
 
+def mark(recorded: int) -> str:
+    """The line that a recorder writes before its first operation (0), and after its last."""
+    return f'{{"recorded": {recorded}}}\n'
+
+
 def _number(value: int | None) -> str:
     return "null" if value is None else str(value)
 

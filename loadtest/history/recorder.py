@@ -4,24 +4,40 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from loadtest.history.operation import LARGEST, Op, Operation, Phase, line
+from loadtest.history.operation import LARGEST, Op, Operation, Phase, line, mark
+
+
+class NotRecorded(RuntimeError):
+    """An operation cannot be written down; the message says why."""
 
 
 class Recorder:
     """Writes the operations of one run to its history, and remembers what the audit needs.
 
     Its clients are numbered from `first`. `clock` names this machine's clock if there are others.
+    `broken` says why an operation could not be written down, once that has happened: then nothing
+    can be said of the run, and its history never gets the last line that makes it whole.
+    Raises NotRecorded if the file cannot be made.
     """
 
-    def __init__(self, path: Path, clock: str | None = None, first: int = 0) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = path.open("w", encoding="utf-8")
+    def __init__(
+        self, path: Path, clock: str | None = None, first: int = 0, *, append: bool = False
+    ) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = path.open("a" if append else "w", encoding="utf-8")
+        except OSError as error:
+            raise NotRecorded(f"{path} cannot be written: {error.strerror}") from None
+        self.broken = ""
+        self.recorded = 0
+        self.write(mark(0))
         self.clock = clock
         self.acknowledged: Counter[str] = Counter()
         self.appends = itertools.count()
@@ -56,12 +72,37 @@ class Recorder:
                 clock=self.clock,
                 **reached,
             )
-            self.file.write(line(operation))
+            self.recorded += 1
+            self.write(line(operation))
         if operation.outcome == "ok":
             self.acknowledged[op] += 1
             if operation.boot:
                 self.boots.add(operation.boot)
         return operation
+
+    def write(self, text: str) -> None:
+        with self.writing():
+            self.file.write(text)
+
+    def flush(self) -> None:
+        with self.writing():
+            self.file.flush()
+
+    def close(self, *, whole: bool = True) -> None:
+        """Ends the history: `whole` if every operation of the run is in it."""
+        if whole and not self.broken:
+            self.write(mark(self.recorded))
+        with self.writing():
+            self.file.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.broken = (
+                f"operations could not be written to {self.file.name}: {error.strerror}"
+            )
 
 
 def answered(op: Op, reply: Any, end: int | None) -> dict[str, Any]:

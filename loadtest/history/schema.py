@@ -19,6 +19,9 @@
              within one clock only, and a client belongs to one clock
 
 What is unknown is null, and null may be left out. Other fields are ignored.
+
+A recorder of ours also writes what shows that nothing is missing: a line {"recorded": 0} before its
+first operation, and one with their number after its last. No other history needs any.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from __future__ import annotations
 import bisect
 import io
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -57,11 +61,16 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 """The columns of a history as a DataFrame, in this order."""
 
+MARK = re.compile(rb'^{"recorded": (\d+)}$', re.MULTILINE)
 CHUNK = 16 << 20  # bytes parsed at a time, so that a large file needs little more than its columns
 
 
 class Malformed(ValueError):
     """A history is not as the schema says: `FILE:LINE: what is wrong`."""
+
+
+class Incomplete(Malformed):
+    """Operations are missing from a history, so that nothing can be said of it."""
 
 
 def write(path: str | Path, operations: Iterable[Operation]) -> None:
@@ -87,7 +96,8 @@ def operations(frame: pl.DataFrame) -> list[Operation]:
 def read(*paths: str | Path, progress: Callable[[int, int], object] | None = None) -> pl.DataFrame:
     """The histories in these files as one DataFrame with the columns of SCHEMA.
 
-    "-" is standard input. Raises Malformed at the first line that is not as the schema says.
+    "-" is standard input. Raises Malformed at the first line that is not as the schema says, and
+    Incomplete if a recorder of ours did not come to its end.
     A last line without a newline that is no JSON is a run cut off: it is dropped with a
     warning. `progress` is called with the bytes done and the bytes there are (standard
     input counts as 0).
@@ -98,13 +108,21 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
     for path in paths:
         name = "standard input" if str(path) == "-" else str(path)
         with sys.stdin.buffer if str(path) == "-" else Path(path).open("rb") as file:
-            before = 0
+            before = there = 0
+            marks: list[int] = []
             for chunk in _chunks(file):
+                marks += _marks(chunk)
                 parts.append(parse(chunk, name, before))
+                there += parts[-1].height
                 before += chunk.count(b"\n")
                 done += len(chunk)
                 if progress is not None:
                     progress(done, total)
+            # one at each begin, of 0, and one at each end; files may be one behind the other
+            if marks and (len(marks) % 2 or sum(marks) != there):
+                raise Incomplete(
+                    f"{name}: operations are missing: whoever recorded them did not come to an end"
+                )
     return pl.concat(parts, rechunk=False)
 
 
@@ -114,9 +132,16 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield block + file.readline()
 
 
+def _marks(chunk: bytes) -> list[int]:
+    """What the recorder's own lines say there."""
+    return [int(number) for number in MARK.findall(chunk)] if b'{"recorded"' in chunk else []
+
+
 def parse(chunk: bytes, name: str, before: int = 0) -> pl.DataFrame:
     """Some lines of the file `name`, `before` of which came earlier; as `read`, also in what it
     raises."""
+    # such lines may stand anywhere, and are told apart before the parser sees them
+    chunk = MARK.sub(b"", chunk) if _marks(chunk) else chunk
     part = _columns(chunk)
     if part is not None:
         return part

@@ -151,6 +151,12 @@ class Live:
         if self.environment.web_ui:
             log.info(self.text)
 
+    def cannot_judge(self, why: str) -> None:
+        """The run is over, and its history is not whole."""
+        self.text = f"no verdict: {why}"
+        self.show({"error": why})
+        self.phase = "over"
+
     @property
     def exit_status(self) -> int:
         """0, 1 or 2 as the verdict; 2 if there is none."""
