@@ -226,7 +226,8 @@ class Runs:
         """Ends the load, and where nobody could start another one, locust too."""
         runner = self.environment.runner
         if self.environment.parsed_options.headless:
-            self.environment.process_exit_code = status
+            # the first reason is the reason
+            self.environment.process_exit_code = self.environment.process_exit_code or status
             gevent.spawn(runner.quit)
         elif self.going_on:
             gevent.spawn(runner.stop)
@@ -263,7 +264,9 @@ class Runs:
         environment = self.environment
         environment.runner.stop()
         self.over.wait()
-        if self.count and not is_worker(environment) and environment.parsed_options.exit_by_verdict:
+        if is_worker(environment) or environment.process_exit_code is not None:
+            return
+        if self.count and environment.parsed_options.exit_by_verdict:
             environment.process_exit_code = self.live.exit_status
 
     def say(self, **_: Any) -> None:

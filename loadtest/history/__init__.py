@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from loadtest.history.operation import line as line
     from loadtest.history.schema import CHUNK as CHUNK
     from loadtest.history.schema import SCHEMA as SCHEMA
+    from loadtest.history.schema import Incomplete as Incomplete
     from loadtest.history.schema import Malformed as Malformed
     from loadtest.history.schema import frame as frame
     from loadtest.history.schema import operations as operations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHUNK",
     "SCHEMA",
+    "Incomplete",
     "Malformed",
     "Op",
     "Operation",

@@ -100,9 +100,7 @@ class Recorder:
         try:
             yield
         except OSError as error:
-            self.broken = (
-                f"operations could not be written to {self.file.name}: {error.strerror}"
-            )
+            self.broken = f"operations could not be written to {self.file.name}: {error.strerror}"
 
 
 def answered(op: Op, reply: Any, end: int | None) -> dict[str, Any]:

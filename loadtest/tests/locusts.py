@@ -36,7 +36,7 @@ def locust(tmp_path):
     """Runs locust without its web UI in a folder of its own, ends it when the history is long
     enough, and reads that."""
 
-    def run(url, *options, file=LOCUSTFILE, enough=None, how=signal.SIGTERM):
+    def run(url, *options, file=LOCUSTFILE, enough=None, how=signal.SIGTERM, read=True, **more):
         enough = enough or (lambda: recorded(tmp_path) > 60)
         for old in tmp_path.glob("h*.jsonl"):
             old.unlink()
@@ -50,6 +50,7 @@ def locust(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **more,
         )
         try:
             wait_until(lambda: process.poll() is not None or enough())
@@ -59,7 +60,7 @@ def locust(tmp_path):
         said, logged = process.communicate(timeout=60)
         done = subprocess.CompletedProcess(command, process.returncode, said, logged)
         done.path = path
-        done.operations = history.operations(history.read(path)) if path.exists() else []
+        done.operations = history.operations(history.read(path)) if read and path.exists() else []
         return done
 
     return run

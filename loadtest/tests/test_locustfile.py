@@ -1,6 +1,7 @@
 """What a client does, and what whoever runs locust sees of it."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -175,3 +176,18 @@ def test_the_process_that_makes_the_load_does_without_polars():
     # it takes memory in every locust process, and threads do not survive a fork
     code = "import sys, locust, loadtest.locustfile; sys.exit('polars' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("room", [0, 300, 20_000], ids="{} bytes".format)
+def test_what_cannot_be_written_down_ends_the_load_without_a_verdict(locust, tmp_path, room):
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    with odd() as server:
+        done = locust(
+            server.url, "--exit-by-verdict", enough=lambda: False, preexec_fn=limited, read=False
+        )
+    assert done.returncode == 74
+    assert "could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert '{"recorded"' not in done.path.read_text()[20:]

@@ -159,3 +159,37 @@ def test_an_item_that_is_no_text_is_taken_as_its_json(tmp_path):
     )
     assert read["item"][0] == "5"
     assert read["items"][1].to_list() == ["1", "[2]"]
+
+
+BEGIN, END = '{"recorded": 0}', '{"recorded": %d}'
+
+
+@pytest.mark.parametrize("chunk", [100, 1 << 20])
+def test_a_recorder_that_came_to_its_end_says_so_and_several_make_one_file(
+    tmp_path, monkeypatch, chunk
+):
+    monkeypatch.setattr("loadtest.history.schema.CHUNK", chunk)
+    path = lines(tmp_path / "two", BEGIN, GOOD, GOOD, END % 2, BEGIN, END % 0, BEGIN, GOOD, END % 1)
+    assert h.read(path).height == 3
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        [BEGIN],
+        [BEGIN, GOOD],
+        [BEGIN, GOOD, END % 2],
+        [BEGIN, GOOD, GOOD[:9]],
+        [BEGIN, GOOD, END % 1, BEGIN, GOOD],
+        [GOOD, END % 1],
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*cut off")
+def test_a_recorder_that_did_not_leaves_nothing_to_be_judged(tmp_path, left):
+    with pytest.raises(h.Incomplete, match="operations are missing"):
+        h.read(lines(tmp_path / "broken off", *left, end=""))
+
+
+def test_where_a_line_stands_is_counted_with_those_of_the_recorder(tmp_path):
+    with pytest.raises(h.Malformed, match="bad:3: it ends before it starts"):
+        h.read(lines(tmp_path / "bad", BEGIN, GOOD, changed(end=0), END % 2))
