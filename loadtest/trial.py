@@ -2,16 +2,17 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
-WorkerClass = Literal["gthread", "sync", "gevent"]
+WorkerClass = Literal["gthread", "sync", "gevent", "asgi"]
 WORKER_CLASSES: tuple[WorkerClass, ...] = get_args(WorkerClass)
 
 
 @dataclass(frozen=True)
 class Server:
-    """What serves: gunicorn workers × threads, their class, and whether they are forked from a
-    master that has loaded the app already (`preload`).
+    """What serves: gunicorn workers × threads, their class, whether they are forked from a master
+    that has loaded the app already (`preload`), and the interpreter, ours if it is "".
 
     Raises ValueError for what gunicorn would silently turn into something else.
     """
@@ -20,19 +21,24 @@ class Server:
     threads: int
     worker_class: WorkerClass = "gthread"
     preload: bool = False
+    python: str = ""
 
     def __post_init__(self) -> None:
         if self.threads > 1 and self.worker_class != "gthread":
             raise ValueError(f"a {self.worker_class} worker has one thread; leave THREADS out")
 
     def __str__(self) -> str:
+        if self == AS_IT_RUNS:
+            return "its own server"
         more = [self.worker_class] * (self.worker_class != "gthread") + ["preload"] * self.preload
+        python = Path(self.python).name
+        more += [python] * (python not in ("", "python", "python3"))
         return " ".join([f"{self.workers}×{self.threads}", *more])
 
     @property
     def at_once(self) -> int:
         """How many requests a worker may have begun at once, as far as that matters."""
-        return 1000 if self.worker_class == "gevent" else self.threads
+        return 1000 if self.worker_class in ("gevent", "asgi") else self.threads
 
     @classmethod
     def parse(cls, text: str) -> "Server":
@@ -45,6 +51,9 @@ class Server:
 
 SERVERS = tuple(Server(*shape) for shape in ((1, 1), (1, 8), (4, 1), (4, 8)))
 """Those of the first table."""
+
+AS_IT_RUNS = Server(0, 0)
+"""A server of somebody's that runs already; nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +68,44 @@ class Load:
 
 
 @dataclass(frozen=True)
+class App:
+    """Somebody's own app, and what they say of it, as they typed it (`history.mapping`).
+
+    `target` is what gunicorn is given, found from the folder `chdir`, or the address of a server
+    that runs already. `redirected`: its increments answer with a redirect, and have happened.
+    """
+
+    target: str = ""
+    increment: str = ""
+    read: str = ""
+    count: str = ""
+    increment_count: str = ""
+    headers: str = field(default="", repr=False)
+    mapping: str = ""
+    redirected: bool = False
+    chdir: str = ""
+
+    @property
+    def runs_already(self) -> bool:
+        return self.target.startswith(("http://", "https://"))
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What is said of its requests, by the name of its option; a secret is in `headers`."""
+        names = ("increment", "read", "count", "increment_count", "mapping")
+        return {
+            name.replace("_", "-"): getattr(self, name) for name in names if getattr(self, name)
+        }
+
+
+@dataclass(frozen=True)
 class Trial:
-    """A variant, the server that it runs under, and what is done to the two."""
+    """A variant or an app, the server that it runs under, and what is done to the two."""
 
     variant: str
     server: Server
     load: Load = field(default_factory=Load)
+    own: App | None = None
 
     @property
     def name(self) -> str:
@@ -74,21 +115,33 @@ class Trial:
     @property
     def slug(self) -> str:
         """For files and addresses: "plain_global-4x8"."""
-        return f"{self.variant}-{self.server}".replace("×", "x").replace(" ", "-")
+        return re.sub(r"[^\w.-]+", "-", f"{self.variant}-{self.server}".replace("×", "x"))
 
     @property
     def options(self) -> list[str]:
         """What `python -m loadtest check` is told, to run it again."""
         server, load = self.server, self.load
-        options = [self.variant, "--workers", str(server.workers), "--threads", str(server.threads)]
+        options = [self.variant] if not self.own else own_options(self.own)
+        if server != AS_IT_RUNS:
+            options += ["--workers", str(server.workers), "--threads", str(server.threads)]
         if server.worker_class != "gthread":
             options += ["--worker-class", server.worker_class]
         options += ["--preload"] * server.preload
+        options += ["--server-python", server.python] if server.python else []
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
-        options += ["--pause-ms", f"{load.pause_ms:g}"]
+        options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]
         return options + ["--keep-alive"] * load.keep_alive
 
     @property
     def app(self) -> str:
         """What gunicorn is to serve."""
-        return f'variants.app:create_app("{self.variant}")'
+        return self.own.target if self.own else f'variants.app:create_app("{self.variant}")'
+
+
+def own_options(app: App) -> list[str]:
+    """What `python -m loadtest` is told of an app; a secret stays out of it."""
+    options = ["--url" if app.runs_already else "--app", app.target]
+    for name, value in app.said.items():
+        options += [f"--{name}", value]
+    options += ["--headers", "…"] if app.headers else []
+    return options + (["--chdir", app.chdir] if app.chdir else [])

@@ -6,17 +6,13 @@ Requests come in bursts, each on a connection of its own, so that every worker g
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import gevent
-import requests
 from gevent.pool import Pool
 
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
-from loadtest.history.routes import ROUTES
 
-TIMEOUT_S = 10
 BURST = 16
 # bursts at once after another are all taken by the workers that are awake already
 APART_S = 0.05
@@ -84,15 +80,11 @@ def audit(recorder: Recorder, host: str) -> None:
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:
     """The same request several times at once, so that every worker gets some."""
 
+    mapping = recorder.mapping
+
     def one(client: int) -> Operation:
-        return recorder.call(client, op, request(host, op), phase=phase)
+        with mapping.connect(host) as http:
+            return recorder.call(client, op, lambda: mapping.send(http, op), phase=phase)
 
     clients = [next(recorder.clients) for _ in range(BURST)]
     return Pool(BURST).map(one, clients)
-
-
-def request(host: str, op: Op) -> Callable[[], requests.Response]:
-    route = ROUTES[op]
-    return lambda: requests.request(
-        route.method, host + route.path, headers={"Connection": "close"}, timeout=TIMEOUT_S
-    )

@@ -25,7 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import requests
+
+from loadtest.history.client import Http
 from loadtest.history.operation import LARGEST, Op, Outcome
+from loadtest.trial import App
 
 BLIND = "none"
 RESENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")
@@ -39,14 +43,19 @@ class Unclear(ValueError):
 class Reply(Protocol):
     """What is needed of an answer, whichever client it comes from."""
 
-    status_code: int
-    headers: Mapping[str, str]
-    text: str
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request; the body is JSON if it looks so, else a form. An append's item is its `item`."""
+    """A request; the body is JSON if it looks so, else a form."""
 
     method: str
     path: str
@@ -183,28 +192,52 @@ class Routes:
     redirected: bool = False
 
     @property
+    def ops(self) -> frozenset[Op]:
+        """What it has a request for."""
+        return frozenset(self.requests)
+
+    @property
     def blind(self) -> bool:
         return self.count("increment").said == BLIND
 
     @property
-    def sent_once(self) -> bool:
+    def quick(self) -> bool:
         """Whether any client library may send the increment, for none sends it again."""
         return self.requests["increment"].method not in RESENT
+
+    def connect(self, host: str, *, keep_alive: bool = False) -> Http:
+        """A client of its own."""
+        return Http(host, dict(self.headers), keep_alive=keep_alive)
+
+    def send(self, client: Any, op: Op, item: str | None = None) -> Reply:
+        """Asks for an operation, with a client of requests' kind. An append's item is the `item`
+        of a JSON body."""
+        request = self.requests[op]
+        if item is not None:
+            request = Request(request.method, request.path, json.dumps({"item": item}))
+        body = request.body.encode() if request.body is not None else None
+        reply: Reply = client.request(
+            request.method,
+            request.path,
+            data=body,
+            headers={**self.headers, **request.headers},
+            allow_redirects=False,
+        )
+        return reply
+
+    def name(self, op: Op) -> str:
+        """How a person calls it."""
+        return str(self.requests[op])
 
     def count(self, op: Op) -> Count:
         return self.counts.get(op, Count())
 
     def answer(self, op: Op, reply: Reply | None) -> Answer:
         """What became of an operation. Nothing is 'ok' that does not say what was asked of it."""
-        # FastHttpUser answers 0 when the connection broke
-        if reply is None or not reply.status_code:
-            return Answer("unknown")
-        status = reply.status_code
-        if 400 <= status < 500:
-            return Answer("fail")
-        moved = self.redirected and op == "increment" and 300 <= status < 400
-        if not 200 <= status < 300 and not moved:
-            return Answer("unknown")
+        moved = self.redirected and op == "increment" and reply and 300 <= reply.status_code < 400
+        outcome: Outcome = "ok" if moved else by_status(reply)
+        if outcome != "ok" or reply is None:
+            return Answer(outcome)
         if op == "items":
             items = read_json(reply.text)
             if isinstance(items, list) and all(isinstance(item, str) for item in items):
@@ -214,6 +247,13 @@ class Routes:
         if value is None and not (op == "increment" and self.blind):
             return Answer("unknown")
         return Answer("ok", value)
+
+
+def by_status(reply: Reply | None) -> Outcome:
+    """What a status says by itself; FastHttpUser answers 0 when the connection broke."""
+    if reply is None or not 200 <= reply.status_code < 500 or 300 <= reply.status_code < 400:
+        return "unknown"
+    return "fail" if reply.status_code >= 400 else "ok"
 
 
 OURS = Routes(
@@ -229,14 +269,26 @@ OURS = Routes(
 """The routes of `variants.app`."""
 
 
+def mapping(app: App) -> Routes | Steps:
+    """What a person said of their app, understood. Raises Unclear."""
+    if app.mapping:
+        if app.increment or app.read or app.count or app.increment_count or app.headers:
+            raise Unclear("MAPPING says it all; leave INCREMENT, READ, COUNT and HEADERS out")
+        return steps(Path(app.mapping))
+    return routes(
+        app.increment, app.read, app.count, app.increment_count, app.headers, app.redirected
+    )
+
+
 def routes(
     increment: str,
     read: str = "",
     count: str = "",
     increment_count: str = "",
     headers: str = "",
+    redirected: bool = False,
 ) -> Routes:
-    """What a person said of their app. Raises Unclear.
+    """From what is said in a line each. Raises Unclear.
 
     `count` says where the number is in both answers, `increment_count` where it is in the
     increment's, if that is another place.
@@ -250,7 +302,7 @@ def routes(
             raise Unclear("COUNT=none leaves nothing to read; INCREMENT_COUNT=none is a blind one")
     elif counts["increment"].said == BLIND:
         raise Unclear("an increment that answers no number needs READ, such as READ='GET /hits'")
-    return Routes(requests, counts, parse_headers(headers))
+    return Routes(requests, counts, parse_headers(headers), redirected)
 
 
 def parse_headers(text: str) -> dict[str, str]:
@@ -267,13 +319,78 @@ def parse_headers(text: str) -> dict[str, str]:
     return {name.strip(): value.strip()}
 
 
+class StepFailed(requests.RequestException):
+    """A function of a mapping file raised; the message says what, in one line."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a function of a mapping file returned, as an answer to a request."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Steps:
-    """The functions of a mapping file, which take a client of requests' kind."""
+    """The functions of a mapping file, which take a client of requests' kind.
 
-    increment: Callable[[Any], int | None]
-    read: Callable[[Any], int]
-    setup: Callable[[Any], object]
+    An answer from 400 on raises in them, as if they had called `raise_for_status()`. An operation
+    is all that a function does; labelled by what it posted last, or else asked last.
+    """
+
+    file: str
+    increment: Callable[[Http], int | None]
+    read: Callable[[Http], int]
+    setup: Callable[[Http], object]
+    ops: frozenset[Op] = frozenset({"increment", "read"})
+    # what it posts may be a form that redirects, and what it says may be read from that page
+    quick: bool = False
+
+    def connect(self, host: str, *, keep_alive: bool = False) -> Http:
+        """A client of its own, set up. Raises StepFailed."""
+        client = Http(host, keep_alive=keep_alive)
+        client.raises = True
+        try:
+            self.setup(client)
+        except Exception as error:
+            raise StepFailed(f"setup(http) in {self.file}: {in_a_line(error)}") from None
+        return client
+
+    def send(self, client: Any, op: Op, item: str | None = None) -> Reply:
+        client.seen.clear()
+        number: object = None
+        status = 200
+        try:
+            number = self.increment(client) if op == "increment" else self.read(client)
+        except requests.HTTPError:
+            earlier = [reply for reply in client.seen[:-1] if writes(reply)]
+            # what was posted before it was refused may count
+            status = 500 if earlier else client.seen[-1].status_code
+        except requests.RequestException:
+            raise
+        except Exception as error:
+            raise StepFailed(f"{op}(http) in {self.file}: {in_a_line(error)}") from None
+        answered = ([*filter(writes, client.seen)] or client.seen)[-1:]
+        headers = answered[0].headers if answered else {}
+        return Told(status, "" if number is None else json.dumps(number, default=str), headers)
+
+    def name(self, op: Op) -> str:
+        return f"{op}(http)"
+
+    def answer(self, op: Op, reply: Reply | None) -> Answer:
+        outcome = by_status(reply)
+        if outcome != "ok" or reply is None:
+            return Answer(outcome)
+        if op == "increment" and not reply.text:
+            return Answer("ok")
+        value = as_count(read_json(reply.text))
+        return Answer("unknown" if value is None else "ok", value)
+
+
+def writes(reply: requests.Response) -> bool:
+    return reply.request.method not in ("GET", "HEAD")
 
 
 def steps(path: Path) -> Steps:
@@ -297,7 +414,8 @@ def steps(path: Path) -> Steps:
             f"MAPPING={path} has no {' and no '.join(missing)}; it has increment(http), read(http) "
             "and, if need be, setup(http)"
         )
-    return Steps(module.increment, module.read, getattr(module, "setup", lambda http: None))
+    setup = getattr(module, "setup", lambda http: None)
+    return Steps(path.name, module.increment, module.read, setup)
 
 
 def in_a_line(error: BaseException) -> str:

@@ -1,17 +1,18 @@
 """Writes down each operation of one run, as what became of it."""
 
 import itertools
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from loadtest.history.operation import LARGEST, Op, Operation, Phase, line, mark
+from loadtest.history.mapping import OURS, Reply, Routes, Steps
+from loadtest.history.operation import Op, Operation, Phase, line, mark
 
 
 class NotRecorded(RuntimeError):
@@ -22,13 +23,20 @@ class Recorder:
     """Writes the operations of one run to its history, and remembers what the audit needs.
 
     Its clients are numbered from `first`. `clock` names this machine's clock if there are others.
+    The answers are understood as the `mapping` says.
     `broken` says why an operation could not be written down, once that has happened: then nothing
     can be said of the run, and its history never gets the last line that makes it whole.
     Raises NotRecorded if the file cannot be made.
     """
 
     def __init__(
-        self, path: Path, clock: str | None = None, first: int = 0, *, append: bool = False
+        self,
+        path: Path,
+        clock: str | None = None,
+        first: int = 0,
+        mapping: Routes | Steps = OURS,
+        *,
+        append: bool = False,
     ) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +47,7 @@ class Recorder:
         self.recorded = 0
         self.write(mark(0))
         self.clock = clock
+        self.mapping = mapping
         self.acknowledged: Counter[str] = Counter()
         self.appends = itertools.count()
         self.boots: set[str] = set()
@@ -48,7 +57,7 @@ class Recorder:
         self,
         client: int,
         op: Op,
-        send: Callable[[], Any],
+        send: Callable[[], Reply],
         item: str | None = None,
         phase: Phase = "load",
     ) -> Operation:
@@ -62,7 +71,7 @@ class Recorder:
             pass
         finally:
             # also when the client is stopped in mid-request: its outcome is unknown then
-            reached = answered(op, reply, end)
+            reached = self.answered(op, reply, end)
             operation = Operation(
                 client=client,
                 op=op,
@@ -102,28 +111,17 @@ class Recorder:
         except OSError as error:
             self.broken = f"operations could not be written to {self.file.name}: {error.strerror}"
 
-
-def answered(op: Op, reply: Any, end: int | None) -> dict[str, Any]:
-    """What a reply says of its operation; FastHttpUser answers 0 when the connection broke."""
-    if reply is None or not reply.status_code:
-        return {"outcome": "unknown"}
-    labels = {
-        "worker": number(reply.headers.get("X-Worker")),
-        "thread": number(reply.headers.get("X-Thread")),
-        "boot": reply.headers.get("X-Boot"),
-    }
-    if 400 <= reply.status_code < 500:
-        return {"outcome": "fail", "end": end, **labels}
-    try:
-        answer = json.loads(reply.text) if 200 <= reply.status_code < 300 else None
-    except ValueError:
-        answer = None
-    if op == "items" and isinstance(answer, list) and all(isinstance(i, str) for i in answer):
-        return {"outcome": "ok", "end": end, "value": len(answer), "items": tuple(answer), **labels}
-    # not True, and nothing that is no count at all
-    if op != "items" and type(answer) is int and abs(answer) < LARGEST:
-        return {"outcome": "ok", "end": end, "value": answer, **labels}
-    return {"outcome": "unknown", "end": end, **labels}
+    def answered(self, op: Op, reply: Reply | None, end: int | None) -> dict[str, Any]:
+        """What a reply says of its operation, and by whom."""
+        answer = asdict(self.mapping.answer(op, reply))
+        if reply is None or not reply.status_code:
+            return answer
+        return answer | {
+            "end": end,
+            "worker": number(reply.headers.get("X-Worker")),
+            "thread": number(reply.headers.get("X-Thread")),
+            "boot": reply.headers.get("X-Boot"),
+        }
 
 
 def number(label: str | None) -> int | None:
