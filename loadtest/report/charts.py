@@ -4,7 +4,7 @@
     lost_over_time(history, verdict)      what the state does not account for
     requests_per_worker(history)          who answered
     latency(history)                      how long it took, per operation
-    space_time(operations, history)       a few requests, and what each read and wrote
+    space_time(operations, history)       a few requests, and what happened inside of each
     matrix(cells)                         the verdict of every variant under every server
 
 A picture has its tables apart from its layout, since a page with many has room and time for one
@@ -36,7 +36,7 @@ from loadtest.report.look import Picture, Source
 from loadtest.report.terminal import figures
 from loadtest.trial import Server
 
-PERCENT = (1, 25, 50, 75, 99)
+PERCENT = (0, 25, 50, 75, 99, 100)
 
 
 def value_over_time(
@@ -67,14 +67,24 @@ def value_over_time(
     said.append("Dashed: the increments acknowledged so far, which one counter would answer.")
     if not ringed.is_empty():
         said.append("Ringed: increments that prove what is wrong.")
+    falls = [
+        {"fall": n, "at": at, "value": value}
+        for n, (new, gone) in enumerate(seen.replaced)
+        if gone and new.told is not None and new.told < (gone.highest or 0)
+        for at, value in ((gone.last, gone.highest), (new.first, new.told))
+    ]
+    if falls:
+        said.append("Falling: a worker is gone, and the one that comes after it begins anew.")
     return Picture(
         layout=_values,
-        variation=(seen.workers.height, not ringed.is_empty()),
+        variation=(seen.workers.height, not ringed.is_empty(), bool(falls), *_shaded(seen)),
         tables={
             "told": shown.select(DOT).write_csv(),
             "acknowledged": sofar.write_csv(),
             "last": last.write_csv(),
             "ringed": ringed.select("at", "value").write_csv(),
+            "falls": look.csv(falls),
+            "faults": look.bands(seen.faults, 0, told["at"].to_list()[-1] if told.height else 0),
         },
         title="Value answered over time",
         said=said,
@@ -86,7 +96,14 @@ def value_over_time(
 DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
 
 
-def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
+def _shaded(seen: Seen) -> tuple[bool]:
+    """Whether a picture has bands: a layout with them takes room for their names."""
+    return (not seen.faults.is_empty(),)
+
+
+def _values(
+    table: Source, workers: int, ringed: bool, falls: bool, shaded: bool
+) -> list[alt.Chart]:
     x, y = look.seconds(), alt.Y("value:Q")
     colour, shape = look.by_worker(workers, legend=True)
     tips = [
@@ -98,10 +115,13 @@ def _values(table: Source, workers: int, ringed: bool) -> list[alt.Chart]:
         alt.Tooltip("at:Q", format=".4f", title="answered, s"),
     ]
     rings = alt.Chart(table("ringed")).mark_point(size=110, color=LOSS, strokeWidth=2, opacity=1)
+    fall = alt.Chart(table("falls"))
     return [
+        *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
         .encode(x=x, y=look.counts("value", "value answered")),
+        *([fall.mark_line(color=LOSS).encode(x=x, y=y, detail="fall:N")] if falls else []),
         # below the dots, which have something to tell to a mouse
         *([rings.encode(x=x, y=y)] if ringed else []),
         alt.Chart(table("told"))
@@ -139,7 +159,8 @@ def lost_over_time(
     if of == "request":
         said = ["Increments acknowledged so far: what they counted ended with their request."]
     if division:
-        over = {"at": [seen.rows["at"].max()], "lost": [division.lost]}
+        forgotten = verdict.forgotten if verdict else 0
+        over = {"at": [seen.rows["at"].max()], "lost": [division.lost + forgotten]}
         lost = pl.concat([lost, pl.DataFrame(over, schema=lost.schema)])
         said.append("The last point is what the audit found, when nothing was under way.")
     else:
@@ -148,7 +169,9 @@ def lost_over_time(
     text = f"{lost['lost'].tail(1).sum():,} of {acknowledged:,} lost"
     return Picture(
         layout=_lost,
+        variation=_shaded(seen),
         tables={
+            "faults": look.bands(seen.faults, 0, lost["at"].to_list()[-1] if lost.height else 0),
             "lost": lost.write_csv(),
             "last": lost.tail(1).with_columns(text=pl.lit(text)).write_csv(),
         },
@@ -158,11 +181,12 @@ def lost_over_time(
     )
 
 
-def _lost(table: Source) -> list[alt.Chart]:
+def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
     x, y = look.seconds(), alt.Y("lost:Q")
     tips = [alt.Tooltip("at:Q", title="seconds"), alt.Tooltip("lost:Q", format=",")]
     last = alt.Chart(table("last"))
     return [
+        *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
         .encode(x=x, y=look.counts("lost", "lost so far"), tooltip=tips),
@@ -222,7 +246,7 @@ def latency(history: pl.DataFrame | Seen) -> Picture:
             **row,
             "row": n,
             "left": row["op"],
-            "right": f"median {row['p50']:,.1f} ms, 99 % in {row['p99']:,.1f} ms",
+            "right": "median {p50:,.1f}, 99 % in {p99:,.1f}, longest {p100:,.1f} ms".format(**row),
         }
         for n, row in enumerate(table.iter_rows(named=True))
     ]
@@ -230,14 +254,14 @@ def latency(history: pl.DataFrame | Seen) -> Picture:
         layout=_latency,
         tables={"bars": look.csv(bars)},
         title="Latency",
-        said=["Line: from 1 % to 99 % of the answers. Bar: the middle half. Tick: the median."],
+        said=["Line: from the fastest to the longest. Bar: the middle half. Tick: the median."],
         height=look.ROW * max(1, len(bars)),
     )
 
 
 def _latency(table: Source) -> list[alt.Chart]:
     axis = alt.Axis(tickCount=6)
-    x = alt.X("p1:Q", title="milliseconds", scale=alt.Scale(zero=True), axis=axis)
+    x = alt.X("p0:Q", title="milliseconds", scale=alt.Scale(zero=True), axis=axis)
     middle, y = alt.X("p25:Q"), look.row()
     bars = table("bars")
     tips = [
@@ -246,7 +270,7 @@ def _latency(table: Source) -> list[alt.Chart]:
         *(alt.Tooltip(f"p{percent}:Q", title=f"{percent} % in, ms") for percent in PERCENT),
     ]
     return [
-        alt.Chart(bars).mark_rule(yOffset=8).encode(x=x, x2=alt.X2("p99:Q"), y=y),
+        alt.Chart(bars).mark_rule(yOffset=8).encode(x=x, x2=alt.X2("p100:Q"), y=y),
         look.bar(bars, opacity=0.4).encode(x=middle, x2=alt.X2("p75:Q"), y=y, tooltip=tips),
         alt.Chart(bars)
         .mark_tick(thickness=3, height=17, opacity=1, yOffset=8)
@@ -261,7 +285,7 @@ def space_time(
     *,
     title: str = "",
 ) -> Picture:
-    """A few requests in time, a lane each: who asked, who answered, what was read and written.
+    """A few requests in time, a lane each: who asked, who answered, what must have happened inside.
 
     With the history workers have the numbers that they have in the other charts, and time counts
     from the first request of the run.
@@ -277,10 +301,10 @@ def space_time(
     lanes = []
     for n, (each, start, end) in enumerate(zip(operations, starts, ends, strict=True)):
         over = end if end is not None else high + max(1, (high - low) // 20)
-        before, after = inside(each)
-        if over - start < (high - low) / 2:  # no room for the two of them below the bar
-            both = f"{before} … {after}" if before else ""
-            before, after = (both, "") if start + over < low + high else ("", both)
+        # below the bar, and not beyond the edge
+        middle = ((start + over) / 2 - low) / max(1, high - low)
+        side, at = ("left", start) if middle < 0.4 else ("right", over)
+        side, at = ("center", (start + over) / 2) if 0.4 <= middle <= 0.6 else (side, at)
         lanes.append(
             {
                 "row": n,
@@ -290,22 +314,24 @@ def space_time(
                 "solid": 1 if end is not None else 0.15,
                 "what": f"{each.asked} → {each.answer}",
                 "who": _who(each, labels[n]),
-                "before": before,
-                "after": after,
+                "inside": inside(each),
+                "side": side,
+                "at": at / ns,
             }
         )
     several = len({each.clock for each in operations}) > 1
+    during = look.bands(seen.faults, low / 1e9, high / 1e9, 1e9 / ns)
     return Picture(
         layout=_lanes,
-        variation=(seen.workers.height, unit),
-        tables={"lanes": look.csv(lanes)},
+        variation=(seen.workers.height, unit, len(during) > 1),
+        tables={"lanes": look.csv(lanes), "faults": during},
         title=title,
         said=["On several machines, whose times do not compare."] if several else [],
         height=look.LANE * len(lanes),
     )
 
 
-def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
+def _lanes(table: Source, workers: int, unit: str, shaded: bool) -> list[alt.Chart]:
     lanes = table("lanes")
     axis = alt.Axis(title=f"{unit} since the run began", tickCount=5)
     x = alt.X("start:Q", axis=axis, scale=alt.Scale(zero=False, nice=False))
@@ -321,14 +347,16 @@ def _lanes(table: Source, workers: int, unit: str) -> list[alt.Chart]:
     whole = alt.ExprRef("width")
     text = alt.Chart(lanes).mark_text
     return [
+        *(look.shades(table("faults"), alt.X("since:Q", axis=axis), -6) if shaded else []),
         look.bar(lanes, 11).encode(x=x, x2=x2, y=y, color=colour, fillOpacity=solid, tooltip=tips),
         look.bar(lanes, 11, filled=False).encode(x=x, x2=x2, y=y, color=colour),
         text(x=0, dy=-25, align="left", limit=whole, style="strong").encode(
             y=y, text=alt.Text("what:N")
         ),
         text(x=0, dy=-9, align="left", limit=whole).encode(y=y, text=alt.Text("who:N")),
-        text(dy=25, align="left").encode(x=x, y=y, text=alt.Text("before:N")),
-        text(dy=25, align="right").encode(x=alt.X("end:Q"), y=y, text=alt.Text("after:N")),
+        text(dy=25, align=alt.ExprRef("datum.side")).encode(
+            x=alt.X("at:Q"), y=y, text=alt.Text("inside:N")
+        ),
     ]
 
 

@@ -3,31 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import polars as pl
 
 from loadtest.checker.division import LEVELS, Of
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
-from loadtest.history import Operation, frame
+from loadtest.history import Operation, frame, read
 
 UNLABELLED = "no label"
 KEY = ["client", "start", "clock"]
 WORKER = ["clock", "boot", "worker"]
+FAULT = {"fault": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "what": pl.String()}
+"""What was done while the load ran: its name, when on the history's clock, and to whom."""
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A worker from its first answer to its last, in seconds since the first start: the value it
+    `told` first, the `highest`, and how many increments it acknowledged."""
+
+    label: str
+    worker: int | None
+    boot: str | None
+    first: float
+    last: float
+    told: int | None
+    highest: int | None
+    acknowledged: int
+
+    @property
+    def name(self) -> str:
+        """As servers know it: "worker 4242, boot b7e1"."""
+        parts = (("worker", self.worker), ("boot", self.boot))
+        return ", ".join(f"{what} {which}" for what, which in parts if which is not None)
 
 
 class Seen:
     """The last run of a history, as its pictures need it.
 
     Where the history is only the end of a run, `workers` are those of the whole: clock, boot and
-    worker, in the order of their first requests.
+    worker, in the order of their first requests. `faults` are as FAULT says.
     """
 
-    def __init__(self, history: pl.DataFrame, workers: pl.DataFrame | None = None) -> None:
+    def __init__(
+        self,
+        history: pl.DataFrame,
+        workers: pl.DataFrame | None = None,
+        faults: pl.DataFrame | None = None,
+    ) -> None:
         self.history = history
         self.run = Run(history)
         self.known = workers
+        self.done = pl.DataFrame(schema=FAULT) if faults is None else faults
+
+    @classmethod
+    def read(cls, path: Path) -> Seen:
+        """A history, and the faults that stand beside it in `<its stem>.faults.jsonl`."""
+        faults = path.with_suffix(".faults.jsonl")
+        there = faults.exists() and faults.stat().st_size
+        return cls(read(path), faults=pl.read_ndjson(faults, schema=FAULT) if there else None)
 
     @classmethod
     def of(cls, history: pl.DataFrame | Seen) -> Seen:
@@ -46,6 +84,48 @@ class Seen:
     def told(self) -> pl.DataFrame:
         """The acknowledged increments in the order of their answers."""
         return self.rows.filter(op="increment", outcome="ok").sort("end", "value")
+
+    @cached_property
+    def faults(self) -> pl.DataFrame:
+        """What was done while the load ran, `since` and `till` so many seconds after the first
+        start, in that order: fault, what, since, till. Those that were not undone last on."""
+        ns = self.first["first"].min()
+        last = pl.lit(self.rows["at"].max())
+        since, till = (((pl.col(name) - ns) / 1e9).round(4) for name in ("start", "end"))
+        during = self.done.select("fault", "what", since=since, till=till.fill_null(last)).filter(
+            pl.col("since") <= last, pl.col("till") >= 0
+        )
+        within = pl.col("since").clip(lower_bound=0), pl.col("till").clip(upper_bound=last)
+        return during.with_columns(*within).sort("since")
+
+    @cached_property
+    def boots(self) -> list[Boot]:
+        """The workers that answered for the count, in the order of their first answers."""
+        counted = self.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
+        named = counted.filter(pl.col("label") != UNLABELLED).sort("end")
+        each = named.group_by("label", "worker", "boot", maintain_order=True).agg(
+            first=pl.col("at").first(),
+            last=pl.col("at").last(),
+            told=pl.col("value").drop_nulls().first(),
+            highest=pl.col("value").max(),
+            acknowledged=(pl.col("op") == "increment").sum(),
+        )
+        return [Boot(**row) for row in each.iter_rows(named=True)]
+
+    @cached_property
+    def replaced(self) -> list[tuple[Boot, Boot | None]]:
+        """Each boot that first answered after the first fault began, and the one that had fallen
+        silent last before, for good, if there is one left."""
+        if self.faults.is_empty():
+            return []
+        began, gone, pairs = self.faults["since"][0], list(self.boots), []
+        for new in self.boots:
+            if new.first > began:
+                silent = [boot for boot in gone if boot.last < new.first]
+                before = max(silent, key=lambda boot: boot.last, default=None)
+                gone = [boot for boot in gone if boot is not before]
+                pairs.append((new, before))
+        return pairs
 
     @cached_property
     def first(self) -> pl.DataFrame:
@@ -93,15 +173,16 @@ def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) 
     return told.select("at", lost=more.cum_sum())
 
 
-def inside(operation: Operation) -> tuple[str, str]:
-    """What a write must have read at first and written at last, going by its answer."""
+def inside(operation: Operation) -> str:
+    """What a write must have found and left, going by its answer; when, nobody saw."""
     if operation.outcome != "ok" or operation.value is None:
-        return "", ""
+        return ""
     if operation.op == "increment":
-        return f"read {operation.value - 1:,}", f"wrote {operation.value:,}"
+        return f"somewhere inside: from {operation.value - 1:,} to {operation.value:,}"
     if operation.op == "append":
-        return f"saw {number(operation.value - 1, 'item')}", f"put at {operation.value:,}"
-    return "", ""
+        before = number(operation.value - 1, "item")
+        return f"somewhere inside: after {before}, as number {operation.value:,}"
+    return ""
 
 
 def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> pl.DataFrame:

@@ -144,9 +144,38 @@ def by_worker(
     )
 
 
-def seconds() -> alt.X:
+def seconds(field: str = "at") -> alt.X:
     scale = alt.Scale(zero=False, nice=False, padding=8)
-    return alt.X("at:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=6))
+    return alt.X(f"{field}:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=6))
+
+
+def bands(faults: pl.DataFrame, low: float, high: float, unit: float = 1) -> str:
+    """The table of the faults between two seconds, in so many units a second; a name stands where
+    it has the room."""
+    rows: list[dict[str, Any]] = []
+    free = low
+    for fault, what, since, till in faults.iter_rows():
+        if since > high or till < low:
+            continue
+        since, till = max(since, low), min(till, high)
+        named = since >= free
+        free = since + (high - low) / 4 if named else free
+        rows.append({"name": fault if named else "", "fault": fault, "what": what})
+        rows[-1] |= {"since": since * unit, "till": till * unit}
+    return csv(rows)
+
+
+def shades(table: alt.Data, since: alt.X, y: int = 8) -> list[alt.Chart]:
+    """Behind everything: when a fault was done, from its beginning until it was undone."""
+    band = alt.Chart(table)
+    tips = [alt.Tooltip(f"{name}:N") for name in ("fault", "what", "since", "till")]
+    return [
+        band.mark_rect(color=TEXT, opacity=0.18).encode(x=since, x2="till:Q", tooltip=tips),
+        band.mark_rule(color=TEXT).encode(x=since, tooltip=tips),
+        band.mark_text(align="left", dx=4, y=y, style="strong").encode(
+            x=since, text=alt.Text("name:N")
+        ),
+    ]
 
 
 def counts(field: str, title: str) -> alt.Y:

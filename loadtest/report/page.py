@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import groupby
 from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from loadtest import history
 from loadtest.cell import Cell
 from loadtest.checker import Anomaly, anomalies
 from loadtest.report import terminal as report
+from loadtest.report.grid import Grid, beside_twins, filters
 
 if TYPE_CHECKING:
     from loadtest.report.look import Picture
@@ -35,13 +36,16 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
     list of them or another mapping. A name that begins with "command" has commands.
     """
     drawings = Drawings()
+    cells = beside_twins(cells)
     parts = [Part(cell, path, drawings, DOTS // len(cells)) for cell in cells]
     page = environment().get_template("page.html")
     path.write_text(
         page.render(
             parts=parts,
-            variants=list(dict.fromkeys(cell.trial.variant for cell in cells)),
-            servers=list(dict.fromkeys(cell.trial.server for cell in cells)),
+            part_of={part.id: part for part in parts},
+            grid=Grid(cells),
+            sections=groupby(parts, key=lambda part: part.variant),
+            filters=filters(cells),
             ran=ran,
             charts=drawings.to_json(),
             bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
@@ -123,15 +127,22 @@ class Part:
 
     def __init__(self, cell: Cell, page: Path, drawings: Drawings, dots: int) -> None:
         from loadtest.report import charts, data
+        from loadtest.report.story import story
 
         self.cell = cell
         self.verdict = verdict = cell.verdict
         self.id = cell.trial.slug
+        self.variant = cell.trial.variant
         self.sign = verdict.sign
         self.word, self.figure = report.figures(verdict)
+        self.refusal = ""
+        if verdict.refuses:
+            self.refusal = "" if verdict.linearizable else report.refusal(verdict)
+            self.refused = report.refused(verdict)
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
-        seen = data.Seen(history.read(cell.history))
+        seen = data.Seen.read(cell.history)
+        self.story = story(seen)
         pictures = {
             "value": charts.value_over_time(seen, verdict, limit=dots),
             "lost": charts.lost_over_time(seen, verdict),
@@ -166,15 +177,25 @@ class Part:
     def numbers(self) -> Iterator[tuple[str, str]]:
         verdict = self.verdict
         yield "operations", f"{verdict.operations:,}"
+        yield "answered", f"{verdict.availability:.1%}".replace("%", " %")
         yield "increments acknowledged", f"{verdict.acknowledged:,}"
-        if verdict.unknown or verdict.failed:
-            yield "unknown", f"{verdict.unknown:,}"
-            yield "refused", f"{verdict.failed:,}"
         if verdict.audited is not None:
             yield "read by the audit", f"{verdict.audited:,}"
         yield "lost", f"{verdict.lost:,}"
+        if verdict.forgotten:
+            yield "forgotten", f"{verdict.forgotten:,}"
         yield "items acknowledged", f"{verdict.appended:,}"
         yield "took", f"{self.cell.seconds:.1f} s"
+
+    @property
+    def cost(self) -> list[str]:
+        """Of an increment: median, 99th percentile and longest time to an answer; how many of all
+        requests were answered."""
+        kinds = {kind.op: kind for kind in self.verdict.answered}
+        times = ("median", "p99", "longest")
+        said = [getattr(kinds.get("increment"), name, None) for name in times]
+        shown = ["–" if time is None else f"{time:,.1f}" for time in said]
+        return [*shown, f"{self.verdict.availability:.1%}".replace("%", " %")]
 
     @property
     def guarantees(self) -> Iterator[tuple[str, str]]:

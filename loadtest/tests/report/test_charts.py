@@ -150,18 +150,30 @@ def test_workers_are_numbered_as_they_appear_and_alike_in_all_pictures():
     ]
 
 
-def test_space_time_says_who_asked_what_and_what_was_read_and_written():
+def test_space_time_says_who_asked_what_and_what_happened_inside():
     lanes = table(charts.space_time(TWO_FAULTS[:2]), "lanes").rows(named=True)
     assert [lane["what"] for lane in lanes] == ["increment → 1", "increment → 1"]
     assert lanes[1]["who"] == "client 2 at worker 1 (1), thread 2"
-    assert [(lane["before"], lane["after"]) for lane in lanes] == [("read 0", "wrote 1")] * 2
+    assert [lane["inside"] for lane in lanes] == ["somewhere inside: from 0 to 1"] * 2
 
 
 def test_what_happened_inside_follows_from_the_answer():
-    assert data.inside(told(1, 17, 1, 2)) == ("read 16", "wrote 17")
-    assert data.inside(told(1, 2, 1, 2, op="append", item="a")) == ("saw 1 item", "put at 2")
-    assert data.inside(told(1, 17, 1, 2, op="read")) == ("", "")
-    assert data.inside(told(1, None, 1, None, outcome="unknown")) == ("", "")
+    assert data.inside(told(1, 17, 1, 2)) == "somewhere inside: from 16 to 17"
+    append = told(1, 2, 1, 2, op="append", item="a")
+    assert data.inside(append) == "somewhere inside: after 1 item, as number 2"
+    assert data.inside(told(1, 17, 1, 2, op="read")) == ""
+    assert data.inside(told(1, None, 1, None, outcome="unknown")) == ""
+
+
+def test_what_happened_inside_is_said_inside_the_bar_whatever_its_place():
+    #   |---|              at the left edge
+    #              |---|   at the right edge
+    #   |--------------|   from one to the other
+    ends = [told(1, 1, 0, 10), told(2, 2, 90, 100), told(3, 3, 0, 100)]
+    lanes = table(charts.space_time(ends), "lanes").rows(named=True)
+    assert [(lane["side"], lane["at"]) for lane in lanes] == [
+        *(("left", 0), ("right", 100), ("center", 50)),
+    ]
 
 
 def test_an_unanswered_request_has_no_end():
@@ -184,6 +196,18 @@ def test_latency_is_of_the_load_alone():
     frame = history.frame([told(1, 1, 0, 4_000_000), *TWO_FAULTS[4:]])
     (bar,) = table(charts.latency(frame), "bars").rows(named=True)
     assert (bar["op"], bar["p50"], bar["answers"]) == ("increment", 4, 1)
+
+
+def test_latency_reaches_the_longest_answer():
+    frame = history.frame(
+        [told(n, n + 1, 0, 1_000_000 * (1 if n else 900), worker=None) for n in range(100)]
+    )
+    picture = charts.latency(frame)
+    (bar,) = table(picture, "bars").rows(named=True)
+    assert bar["p100"] == 900
+    assert bar["right"] == "median 1.0, 99 % in 1.0, longest 900.0 ms"
+    line = picture.spec()["layer"][0]["encoding"]
+    assert (line["x"]["field"], line["x2"]["field"]) == ("p0", "p100")
 
 
 def test_a_notebook_shows_a_picture_as_it_is():

@@ -119,6 +119,11 @@ def test_a_part_says_what_was_found_promised_and_how_to_repeat_it(small):
     assert "gunicorn 27.0.1" in words
     assert "make &lt;plain&gt;" in words
     assert "duplicate value" in words
+    cost = words.split("What it costs")[1]
+    assert "cell median 99 % longest answered" in cost
+    for each in small[0]:
+        kinds = {kind.op: kind for kind in each.verdict.answered}
+        assert f"{kinds['increment'].longest:,.1f}" in cost.split("What happened")[0]
     assert "one value is answered to two increments" in words
     for each in small[0]:
         assert f'href="{each.history.name}"' in text
@@ -201,6 +206,23 @@ def test_it_never_scrolls_sideways(browser, small, width, scheme):
     assert tab.evaluate(wide) == 0
     letters = tab.locator(".chart text").first.evaluate("each => getComputedStyle(each).fill")
     assert letters == {"light": "rgb(92, 100, 109)", "dark": "rgb(163, 171, 180)"}[scheme]
+
+
+def test_a_page_of_many_variants_is_filtered(browser, tmp_path):
+    path = recorded(tmp_path, "history", generate(300))
+    cells = [cell(name, Server(1, 8), path) for name in (*VARIANTS, "variants.plain_global")]
+    page.write(cells, tmp_path / "report.html", RAN)
+    tab = opened(browser, tmp_path / "report.html")
+    rows = tab.locator(".matrix tbody tr")
+    assert [row.is_visible() for row in rows.all()] == [True] * 6
+    tab.get_by_label("kept in").select_option(label="Redis (1)")
+    assert [row.is_visible() for row in rows.all()] == [False] * 4 + [True, False]
+    assert tab.locator("#of-redis_key").is_visible()
+    assert not tab.locator("#of-flask_g").is_visible()
+    assert tab.locator("#filter output").inner_text() == "1 shown"
+    tab.get_by_label("kept in").select_option(label="any")
+    assert all(row.is_visible() for row in rows.all())
+    assert tab.said == []
 
 
 def test_the_keyboard_reaches_the_verdicts_and_their_parts(browser, small):

@@ -1,0 +1,130 @@
+"""What is seen of a fault: a band in every picture with time, a fall, and a story."""
+
+import json
+
+import polars as pl
+import pytest
+import vl_convert
+
+from loadtest import history
+from loadtest.checker import judge
+from loadtest.history import Operation
+from loadtest.report import charts
+from loadtest.report.data import Seen
+from loadtest.report.story import LONGEST, story
+
+S = 1_000_000_000
+
+
+def told(value, at, boot, op="increment", phase="load", outcome="ok"):
+    """An operation that is answered at this second, by this boot; None: never."""
+    return Operation(
+        client=int(at * 1000),
+        op=op,
+        outcome=outcome,
+        value=value,
+        start=round((at - 0.01) * S),
+        end=round(at * S),
+        worker={"b1": 4242, "b2": 4243, "b3": 4300}[boot] if boot else None,
+        boot=boot,
+        phase=phase,
+    )
+
+
+#   boot b1   1  2  3  gone
+#             1.0         |== kill-worker ==|
+#   boot b2                                   1  2
+OPERATIONS = [
+    *(told(n, 1 + n / 10, "b1") for n in (1, 2, 3)),
+    told(None, 1.4, None, outcome="unknown"),
+    *(told(n, 2 + n / 10, "b2") for n in (1, 2)),
+    told(2, 3.0, "b2", op="read", phase="audit"),
+]
+TIMES = {"start": round(1.35 * S), "end": round(1.9 * S)}
+KILLED = {"fault": "kill-worker", **TIMES, "what": "worker 4242"}
+
+
+def recorded(folder, *faults, operations=OPERATIONS):
+    path = folder / "locked_global-1x8.jsonl"
+    history.write(path, operations)
+    lines = "".join(json.dumps(fault) + "\n" for fault in faults)
+    (folder / "locked_global-1x8.faults.jsonl").write_text(lines)
+    return path
+
+
+def table(picture, name):
+    return pl.read_csv(picture.tables[name].encode())
+
+
+def test_the_story_is_told_in_order(tmp_path):
+    assert story(Seen.read(recorded(tmp_path, KILLED))) == [
+        "0.21 s: worker 4242, boot b1 answers for the last time, with 3 acknowledged increments.",
+        "0.21 s: for 0.80 s nobody is answered.",
+        "0.26 s: fault kill-worker, worker 4242; undone at 0.81 s.",
+        "0.30 s: 1 request, the first of them sent now, may or may not have happened.",
+        "1.01 s: worker 4243, boot b2 answers 1, its first answer.",
+    ]
+
+
+def test_a_run_without_a_fault_has_no_story_and_no_band(tmp_path):
+    history.write(tmp_path / "other.jsonl", OPERATIONS)
+    for path in (recorded(tmp_path), tmp_path / "other.jsonl"):
+        seen = Seen.read(path)
+        assert story(seen) == []
+        assert charts.value_over_time(seen).tables["faults"].strip() == ""
+
+
+def test_the_band_is_in_every_picture_with_time_and_named(tmp_path):
+    seen = Seen.read(recorded(tmp_path, KILLED))
+    verdict = judge(seen.history)
+    witness = charts.space_time([OPERATIONS[0], OPERATIONS[4]], seen)
+    for picture, unit in (
+        (charts.value_over_time(seen, verdict), 1),
+        (charts.lost_over_time(seen, verdict), 1),
+        (witness, 1000),
+    ):
+        (band,) = table(picture, "faults").rows(named=True)
+        assert (band["name"], band["what"]) == ("kill-worker", "worker 4242")
+        assert band["since"] == pytest.approx(0.26 * unit)
+        assert band["till"] == pytest.approx(0.81 * unit)
+        svg = vl_convert.vegalite_to_svg(picture.chart().to_dict())
+        assert ">kill-worker<" in svg
+
+
+def test_a_witness_far_from_a_fault_shows_no_band(tmp_path):
+    seen = Seen.read(recorded(tmp_path, KILLED))
+    picture = charts.space_time(OPERATIONS[:2], seen)
+    assert picture.tables["faults"].strip() == ""
+
+
+def test_the_value_falls_where_a_new_worker_begins_anew(tmp_path):
+    picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED)))
+    falls = table(picture, "falls").rows(named=True)
+    assert [(point["value"], round(point["at"], 2)) for point in falls] == [(3, 0.21), (1, 1.01)]
+    assert picture.said[-1].startswith("Falling: ")
+
+
+def test_a_state_that_outlives_its_worker_does_not_fall(tmp_path):
+    kept = [*OPERATIONS[:4], *(told(3 + n, 2 + n / 10, "b2") for n in (1, 2))]
+    picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED, operations=kept)))
+    assert picture.tables["falls"].strip() == ""
+    assert not any(line.startswith("Falling") for line in picture.said)
+
+
+def test_a_worker_that_lives_on_is_not_called_gone(tmp_path):
+    """b3 answers nothing for a while, and is seen again by the audit."""
+    more = [told(1, 1.05, "b3"), told(1, 3.1, "b3", op="read", phase="audit")]
+    seen = Seen.read(recorded(tmp_path, KILLED, operations=[*OPERATIONS, *more]))
+    assert [(new.boot, gone.boot) for new, gone in seen.replaced] == [("b2", "b1")]
+
+
+def test_a_fault_that_was_not_undone_lasts_to_the_end(tmp_path):
+    seen = Seen.read(recorded(tmp_path, KILLED | {"end": None}))
+    assert seen.faults["till"].item() == seen.rows["at"].max()
+
+
+def test_a_long_story_is_cut_short_and_says_so(tmp_path):
+    faults = [KILLED | {"start": 1_100_000_000 + n, "end": 1_100_000_000 + n} for n in range(30)]
+    lines = story(Seen.read(recorded(tmp_path, *faults)))
+    assert len(lines) == LONGEST + 1
+    assert lines[-1] == "And 22 events more."
