@@ -13,7 +13,7 @@ Phase = Literal["load", "audit"]
 OPS = ("create", "increment", "read", "append", "items")
 OUTCOMES = ("ok", "fail", "unknown")
 PHASES = ("load", "audit")
-LARGEST = 1 << 61  # a value beyond it cannot be a count
+LARGEST = 1 << 61  # beyond it no value can be a count, and no nanosecond a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Operation:
     @property
     def asked(self) -> str:
         """What was asked, in words: "append milk"."""
-        return self.op if self.item is None else f"{self.op} {self.item}"
+        return self.op if self.item is None else f"{self.op} {plain(self.item)}"
 
     @property
     def answer(self) -> str:
@@ -47,12 +47,26 @@ class Operation:
         if self.items is None:
             return f"{self.value:,}"
         few = len(self.items) <= 4
-        return f"[{', '.join(self.items)}]" if few else f"{len(self.items):,} items"
+        return f"[{', '.join(map(plain, self.items))}]" if few else f"{len(self.items):,} items"
 
     def __str__(self) -> str:
         labels = (("worker", self.worker), ("thread", self.thread))
         by = [f"{name} {number}" for name, number in labels if number is not None]
         return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
+
+
+def plain(text: str) -> str:
+    """The text on one line, with escapes for what a terminal would obey instead of show."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def short(words: str, length: int) -> str:
+    """The words, cut to this length."""
+    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def line(op: Operation) -> str:
