@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loadtest.history.schema import operations as operations
     from loadtest.history.schema import parse as parse
     from loadtest.history.schema import read as read
+    from loadtest.history.schema import save as save
     from loadtest.history.schema import write as write
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "operations",
     "parse",
     "read",
+    "save",
     "write",
 ]
 

@@ -37,7 +37,7 @@ class Operation:
     @property
     def asked(self) -> str:
         """What was asked, in words: "append milk"."""
-        return self.op if self.item is None else f"{self.op} {plain(self.item)}"
+        return self.op if self.item is None else f"{self.op} {printable(self.item)}"
 
     @property
     def answer(self) -> str:
@@ -47,7 +47,7 @@ class Operation:
         if self.items is None:
             return f"{self.value:,}"
         few = len(self.items) <= 4
-        return f"[{', '.join(map(plain, self.items))}]" if few else f"{len(self.items):,} items"
+        return f"[{', '.join(map(printable, self.items))}]" if few else f"{len(self.items):,} items"
 
     def __str__(self) -> str:
         labels = (("worker", self.worker), ("thread", self.thread))
@@ -55,7 +55,7 @@ class Operation:
         return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """The text on one line, with escapes for what a terminal would obey instead of show."""
     if text.isprintable():
         return text

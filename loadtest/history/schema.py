@@ -42,14 +42,15 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
-from loadtest.history.operation import LARGEST, OPS, OUTCOMES, PHASES, plain, short
+from loadtest.history.operation import LARGEST, OPS, OUTCOMES, PHASES, printable, short
 from loadtest.history.operation import Op as Op
 from loadtest.history.operation import Operation as Operation
 from loadtest.history.operation import line as line
@@ -78,6 +79,8 @@ LINES = 10_000  # unpacked at a time
 ROWS = 500_000  # of a table, looked at together
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 
+_COMPRESSION: dict[str, Literal["gzip", "zstd"]] = {".gz": "gzip", ".zst": "zstd"}
+
 
 class Malformed(ValueError):
     """A history is not as the schema says: `FILE:LINE: what is wrong`."""
@@ -93,17 +96,14 @@ def write(path: str | Path, operations: Iterable[Operation]) -> None:
         file.writelines(map(line, operations))
 
 
-def save(frame: pl.DataFrame, path: str | Path) -> None:
+def save(history: pl.DataFrame, file: str | BinaryIO) -> None:
     """Writes a history as what the ending of the file's name says, JSON lines if nothing else."""
-    match Path(path).suffix:
-        case ".parquet":
-            frame.write_parquet(path)
-        case ".gz":
-            frame.write_ndjson(path, compression="gzip")
-        case ".zst":
-            frame.write_ndjson(path, compression="zstd")
-        case _:
-            frame.write_ndjson(path)
+    ending = Path(file).suffix if isinstance(file, str) else ""
+    with Path(file).open("wb") if isinstance(file, str) else nullcontext(file) as out:
+        if ending == ".parquet":
+            history.write_parquet(out)
+        else:
+            history.write_ndjson(out, compression=_COMPRESSION.get(ending, "uncompressed"))
 
 
 def frame(operations: Iterable[Operation]) -> pl.DataFrame:
@@ -135,7 +135,7 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
     for path in paths:
         stdin = str(path) == "-"
         with sys.stdin.buffer if stdin else Path(path).open("rb") as file:
-            for part in _parts(file, "standard input" if stdin else plain(str(path)), path):
+            for part in _parts(file, "standard input" if stdin else printable(str(path)), path):
                 parts.append(part)
                 if progress is not None and not stdin and file.seekable():
                     progress(done + file.tell(), total)
@@ -297,7 +297,7 @@ def _columns(chunk: bytes) -> pl.DataFrame | None:
     if part is None:
         return None
     doubtful = pl.read_lines(chunk).filter(pl.col("line").str.contains(_DOUBTFUL))["line"]
-    return None if any(_doubt(line) for line in doubtful) else part
+    return None if any(map(_wrong, doubtful)) else part
 
 
 def _checked(part: pl.DataFrame) -> pl.DataFrame | None:
@@ -412,29 +412,34 @@ def _scalars(said: object) -> Iterator[object]:
             yield value
 
 
-def _doubt(line: str) -> bool:
-    try:
-        _fields(line)
-    except ValueError:
-        return True
-    return False
-
-
 def _complaint(line: bytes) -> str:
     """What is wrong with a line that does not parse."""
     if line.startswith(codecs.BOM_UTF8):
         return "it begins with a byte order mark; plain UTF-8 has none"
     try:
-        fields = _fields(line.decode())
+        wrong = _wrong(line.decode())
     except UnicodeDecodeError:
-        return "not JSON"
+        return "not UTF-8"
+    if wrong is not None:
+        return wrong
+    try:
+        part = pl.read_ndjson(line, schema=SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        return short(str(error).splitlines()[0], 80)
+    return next(rule for rule, wrong in _RULES.items() if part.select(wrong).item())
+
+
+def _wrong(line: str) -> str | None:
+    """What is wrong with a line's JSON, its names or the kinds of its values."""
+    try:
+        fields = _fields(line)
     except ValueError as error:
         return str(error)
     for name, dtype in SCHEMA.items():
         said = fields.get(name)
         if said is None:
             continue
-        shown = short(json.dumps(said, default=str), 40)
+        shown = short(json.dumps(said), 40)
         if dtype.is_integer() and type(said) is int and not _fits(said, dtype):
             least = "below 0" if said < 0 and dtype.is_unsigned_integer() else "too large"
             return f'"{name}" is {shown}, which is {least}'
@@ -446,11 +451,7 @@ def _complaint(line: bytes) -> str:
             return f'"{name}" is {shown}, not text'
         if isinstance(dtype, pl.List) and (not isinstance(said, list) or isinstance(said, _Fields)):
             return f'"{name}" is {shown}, not a list'
-    try:
-        part = pl.read_ndjson(line, schema=SCHEMA)
-    except pl.exceptions.PolarsError as error:
-        return short(str(error).splitlines()[0], 80)
-    return next(rule for rule, wrong in _RULES.items() if part.select(wrong).item())
+    return None
 
 
 def _fits(number: int, dtype: pl.DataType) -> bool:

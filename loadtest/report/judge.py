@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from loadtest import checker
 from loadtest import history as h
 from loadtest.checker import Verdict
+from loadtest.history.operation import printable
 from loadtest.report import jepsen
+from loadtest.report.plain import say_plainly
+
+LARGE = 16 << 20  # bytes; reading more shows its progress
+BROKEN_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
 
 @click.command()
@@ -26,6 +30,7 @@ from loadtest.report import jepsen
 @click.option("--threads", type=click.IntRange(1), help="Threads that each worker has.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON document.")
 @click.option("--order", metavar="FILE", help="Write an order that explains all answers.")
+@click.option("--convert", metavar="FILE", help="Write the history, as .parquet, .jsonl.zst, ….")
 @click.option("--edn", metavar="FILE", help="Write the history for Jepsen's tools.")
 @click.option("--jepsen-json", metavar="FILE", help="The same as JSON.")
 @click.option(
@@ -41,19 +46,23 @@ def judge(
     threads: int | None,
     as_json: bool,
     order: str | None,
+    convert: str | None,
     edn: str | None,
     jepsen_json: str | None,
     model: jepsen.Model,
 ) -> None:
     """Judge histories: JSON lines, one operation each; "-" is standard input.
 
-    Several files are one run. What a line has to hold is said in loadtest/history/schema.py. Where
-    a FILE is to be written, "-" is standard output, and the verdict is then not printed.
+    They may be compressed (gzip, Zstandard), or Parquet. Several files are one run. What a line has
+    to hold is said in loadtest/history/schema.py. Where a FILE is to be written, "-" is standard
+    output, and the verdict is then not printed.
 
     Exit status: 0 linearizable, 1 violated, 2 inconclusive or unreadable.
     """
-    try:
+    with _judged_or_2():
         history = _read(files)
+        if convert is not None:
+            h.save(history, sys.stdout.buffer if convert == "-" else convert)
         verdict = checker.judge(history, workers=workers, threads=threads)
         if edn is not None:
             _write(edn, jepsen.edn(history, model))
@@ -65,42 +74,82 @@ def judge(
                 click.echo("no order explains all answers", err=True)
             else:
                 _write(order, [ordered.write_ndjson()])
-    except (OSError, h.Malformed, jepsen.ManyClocks) as error:
-        click.echo(_one_line(error), err=True)
-        sys.exit(2)
-    if as_json:
-        click.echo(json.dumps(verdict.to_json(), indent=2, ensure_ascii=False))
-    elif "-" not in (edn, jepsen_json, order):
-        Console(highlight=False).print(coloured(verdict), soft_wrap=True)
+        if as_json:
+            click.echo(json.dumps(verdict.to_json(), indent=2))
+        elif "-" not in (convert, edn, jepsen_json, order):
+            click.echo(coloured(verdict), color=False if "NO_COLOR" in os.environ else None)
+        sys.stdout.flush()
     sys.exit(verdict.exit_status)
 
 
-def coloured(verdict: Verdict) -> Text:
+def coloured(verdict: Verdict) -> str:
     """The verdict as text, its first word and the names of its anomalies standing out."""
-    text = Text(str(verdict))
-    text.stylize(f"bold {verdict.colour}", 0, len(verdict.verdict))
-    names = "|".join(anomaly.name for anomaly in verdict.anomalies)
-    if names:
-        text.highlight_regex(rf"(?m)^  (?:{names})  .*$", "bold")
-    return text
+    names = tuple(f"  {anomaly.name}  " for anomaly in verdict.anomalies)
+    first, *lines = map(printable, str(verdict).split("\n"))
+    word = click.style(verdict.verdict, fg=verdict.colour, bold=True)
+    return "\n".join(
+        (
+            word + first.removeprefix(verdict.verdict),
+            *(
+                click.style(line, bold=True) if names and line.startswith(names) else line
+                for line in lines
+            ),
+        )
+    )
+
+
+@contextmanager
+def _judged_or_2() -> Iterator[None]:
+    """Whatever comes in the way of a verdict is one line, and never the exit status of one."""
+    say_plainly()
+    try:
+        yield
+    except BrokenPipeError:
+        status = BROKEN_PIPE
+    except (OSError, h.Malformed, jepsen.ManyClocks) as error:
+        status = _said(_one_line(error))
+    except (Exception, pl.exceptions.PanicException) as error:
+        status = _said(f"this could not be judged: {type(error).__name__}: {error}")
+    else:
+        return
+    # what is still to be printed cannot be, or is not asked for
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _said(what: str) -> int:
+    with suppress(OSError):
+        click.echo(printable(what.split("\n")[0]), err=True)
+    return 2
+
+
+def _one_line(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    name = "standard output" if error.filename is None else error.filename
+    return f"{name}: {error.strerror}" if error.strerror else str(error)
 
 
 def _read(files: Iterable[str]) -> pl.DataFrame:
-    bar = (TextColumn("reading"), BarColumn())
-    screen = Console(stderr=True)
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        Progress(*bar, console=screen, transient=True, disable=not screen.is_terminal) as progress,
-    ):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        task = progress.add_task("reading")
-        history = h.read(
-            *files,
-            progress=lambda done, total: progress.update(task, completed=done, total=total or None),
-        )
+        with _progress(files) as moved:
+            history = h.read(*files, progress=moved)
     for warning in caught:
         click.echo(f"{warning.message}", err=True)
     return history
+
+
+@contextmanager
+def _progress(files: Iterable[str]) -> Iterator[Callable[[int, int], object] | None]:
+    """A bar in a terminal, while a large file is read."""
+    size = sum(Path(file).stat().st_size for file in files if file != "-")
+    if not sys.stderr.isatty() or size < LARGE:
+        yield None
+        return
+    with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
+        yield lambda done, total: bar.update(done - bar.pos)
 
 
 def _write(path: str, lines: Iterable[str]) -> None:
@@ -109,12 +158,6 @@ def _write(path: str, lines: Iterable[str]) -> None:
     else:
         with Path(path).open("w", encoding="utf-8") as file:
             file.writelines(lines)
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 if __name__ == "__main__":

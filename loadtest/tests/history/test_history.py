@@ -1,11 +1,14 @@
 """Histories in and out of files: what is read, what is refused and how it is said."""
 
+import gzip
 import io
 import json
 import sys
+import warnings
 
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest import history as h
@@ -22,6 +25,10 @@ def lines(path, *lines, end="\n"):
 
 def changed(**fields):
     return json.dumps(json.loads(GOOD) | fields)
+
+
+def with_more(fields):
+    return f"{GOOD[:-1]}, {fields}}}"
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -44,6 +51,7 @@ operations = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(operations, max_size=5))
 def test_what_is_written_is_read_again(tmp_path_factory, history):
     path = tmp_path_factory.mktemp("history") / "history.jsonl"
@@ -115,6 +123,25 @@ def test_a_file_is_read_in_pieces_of_whole_lines(tmp_path, monkeypatch):
         (changed(items="x"), '"items" is "x", not a list'),
         (changed(op="items", items=["x", None]), 'there is a null in "items"'),
         (changed(op="items", items=["x", "y"]), 'its "value" is not the length of "items"'),
+        (changed(value=-(2**63)), 'its "value" is too large to be a count'),
+        (changed(start=-(2**63)), 'its "start" is too large to be a time'),
+        (changed(end=2**63 - 1), 'its "end" is too large to be a time'),
+        (with_more(f'"boot": {"7" * 5000}'), '"boot" is Infinity, not text'),
+        (with_more(f'"boot": {"7" * 60}'), f'"boot" is {"7" * 39}…, not text'),
+        (with_more('"value": 2'), '"value" stands in it twice'),
+        (with_more('"value": null'), '"value" stands in it twice'),
+        (with_more(r'"v\u0061lue": 2'), '"value" stands in it twice'),
+        (with_more('"client": -1'), '"client" stands in it twice'),
+        (with_more(r'"item": "\ud800"'), '"item" has half of a surrogate pair, which is no text'),
+        (with_more(r'"item": "\ud801x"'), '"item" has half of a surrogate pair, which is no text'),
+        (with_more(r'"boot": "\udc00"'), '"boot" has half of a surrogate pair, which is no text'),
+        (with_more('"item": 18446744073709551617'), '"item" has a number of too many digits'),
+        (with_more('"items": [0.12345678901234567]'), '"items" has a number of too many digits'),
+        (with_more(f'"remark": {"[" * 100_000}{"]" * 100_000}'), "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
+        ("\ufeff" + GOOD, "it begins with a byte order mark; plain UTF-8 has none"),
+        (GOOD + " " + GOOD, "not JSON"),
+        (with_more('"remark": NaN'), "not JSON"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path, line, complaint):
@@ -124,6 +151,12 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, line, complaint):
     assert str(raised.value) == f"{path}:4: {complaint}"
 
 
+def test_what_is_wrong_with_the_only_line_is_said_also_without_a_newline(tmp_path):
+    for line in ("\ufeff" + GOOD, with_more(f'"boot": {"7" * 5000}'), "[" * 100_000):
+        with pytest.raises(h.Malformed, match=r":1: (it begins|\"boot\"|nested)"):
+            h.read(lines(tmp_path / "bad", line, end=""))
+
+
 def test_the_line_is_counted_over_all_pieces_of_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr("loadtest.history.schema.CHUNK", 100)
     path = lines(tmp_path / "bad", *[GOOD] * 50, changed(end=0), *[GOOD] * 50)
@@ -131,9 +164,9 @@ def test_the_line_is_counted_over_all_pieces_of_a_file(tmp_path, monkeypatch):
         h.read(path)
 
 
-def test_bytes_that_are_no_text_are_no_json(tmp_path):
+def test_bytes_that_are_no_text_are_no_utf_8(tmp_path):
     (tmp_path / "bad").write_bytes(GOOD.encode() + b"\n\xff\xfe\n")
-    with pytest.raises(h.Malformed, match=":2: not JSON"):
+    with pytest.raises(h.Malformed, match=":2: not UTF-8"):
         h.read(tmp_path / "bad")
 
 
@@ -193,3 +226,144 @@ def test_a_recorder_that_did_not_leaves_nothing_to_be_judged(tmp_path, left):
 def test_where_a_line_stands_is_counted_with_those_of_the_recorder(tmp_path):
     with pytest.raises(h.Malformed, match="bad:3: it ends before it starts"):
         h.read(lines(tmp_path / "bad", BEGIN, GOOD, changed(end=0), END % 2))
+
+
+def test_a_pair_of_surrogates_is_one_character_and_an_escaped_letter_a_letter(tmp_path):
+    smile, name = changed(op="append", item="\U0001f600"), GOOD.replace("value", r"v\u0061lue")
+    assert r"\ud83d\ude00" in smile
+    history = h.read(lines(tmp_path / "fine", smile, name, changed(item=r"\ud800", op="append")))
+    assert history["item"].to_list() == ["\U0001f600", None, r"\ud800"]
+    assert history["value"].to_list() == [1, 1, 1]
+
+
+HISTORY = [
+    Operation(client=1, op="append", start=3, end=5, value=1, item="a ü", worker=7, boot="b"),
+    Operation(client=2, op="increment", start=4, outcome="unknown", thread=-3, clock="m"),
+    Operation(client=3, op="items", start=6, end=7, value=1, items=("a ü",), phase="audit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("history.jsonl", b"{"),
+        ("history.jsonl.gz", b"\x1f\x8b"),
+        ("history.jsonl.zst", b"\x28\xb5\x2f\xfd"),
+        ("history.parquet", b"PAR1"),
+    ],
+)
+def test_what_a_file_is_is_seen_by_how_it_begins(tmp_path, monkeypatch, name, begins):
+    path = tmp_path / name
+    h.save(h.frame(HISTORY), str(path))
+    assert path.read_bytes().startswith(begins)
+    other = path.rename(tmp_path / "of another name")
+    assert h.operations(h.read(other, other)) == HISTORY * 2
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(other.read_bytes())))
+    assert h.operations(h.read("-")) == HISTORY
+
+
+def test_compressed_files_put_together_are_one(tmp_path):
+    for name in ("a.gz", "b.zst"):
+        h.save(h.frame(HISTORY), str(tmp_path / name))
+        twice = (tmp_path / name).read_bytes() * 2
+        (tmp_path / name).write_bytes(twice)
+        assert h.operations(h.read(tmp_path / name)) == HISTORY * 2
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst", "parquet"])
+def test_a_compressed_file_that_breaks_off_says_so(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("loadtest.history.schema.CHUNK", 10_000)
+    monkeypatch.setattr("loadtest.history.schema.LINES", 100)
+    many = [Operation(client=n, op="create", start=n**3, end=n**4) for n in range(20_000)]
+    path = tmp_path / f"history.{ending}"
+    h.save(h.frame(many), str(path))
+    whole = path.read_bytes()
+    for size in (len(whole) - 9, len(whole) // 2, 6):
+        path.write_bytes(whole[:size])
+        with pytest.raises(h.Malformed, match=r"history\.\w+:\d+: .*(breaks off|damaged)$"):
+            h.read(path)
+    if ending == "gz":
+        readable = gzip.decompress(whole).splitlines(keepends=True)
+        path.write_bytes(gzip.compress(b"".join(readable[:300]))[:-8])
+        with pytest.raises(h.Malformed, match=":301: "):
+            h.read(path)
+
+
+def test_bad_lines_in_a_compressed_file_are_counted(tmp_path):
+    bad = lines(tmp_path / "bad", *[GOOD] * 50, changed(end=0), *[GOOD] * 50)
+    bad.with_suffix(".gz").write_bytes(gzip.compress(bad.read_bytes()))
+    pl.read_lines(bad)["line"].to_frame().write_csv(
+        bad.with_suffix(".zst"), include_header=False, quote_style="never", compression="zstd"
+    )
+    for path in (bad.with_suffix(".gz"), bad.with_suffix(".zst")):
+        with pytest.raises(h.Malformed, match=r":51: it ends before it starts"):
+            h.read(path)
+
+
+TABLE = pl.DataFrame(
+    {"client": [0, 1], "op": "read", "start": [1, 2], "end": [2, 3], "outcome": "ok", "value": 0}
+)
+
+
+def test_a_table_of_plain_numbers_and_text_is_a_history(tmp_path):
+    more = TABLE.with_columns(remark=pl.lit(1.5), items=pl.lit([], pl.List(pl.Null)))
+    more.write_parquet(tmp_path / "table")
+    history = h.read(tmp_path / "table")
+    assert dict(history.schema) == h.SCHEMA
+    assert history["phase"].to_list() == ["load", "load"]
+    TABLE.clear().write_parquet(tmp_path / "empty")
+    assert h.read(tmp_path / "empty").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        ("value", [0, None], '2: it is ok, so it needs a "value"'),
+        ("value", [0.0, 1.0], '1: "value" holds Float64, not Int64'),
+        ("client", [0, -1], '2: "client" is -1, which is below 0'),
+        ("client", [2**40, 1], f'1: "client" is {2**40}, which is too large'),
+        ("op", ["read", "incr"], '2: "op" is "incr", not one of create, increment, read'),
+        ("boot", [1, 2], '1: "boot" holds Int64, not Categorical'),
+        ("items", ["x", "y"], r'1: "items" holds String, not List\(String\)'),
+        ("client", [None, 1], '1: "client" is missing'),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_row(tmp_path, column, values, complaint):
+    TABLE.with_columns(pl.Series(column, values)).write_parquet(tmp_path / "table")
+    with pytest.raises(h.Malformed, match=f"table:{complaint}"):
+        h.read(tmp_path / "table")
+
+
+def test_a_line_that_no_operation_needs_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr("loadtest.history.schema.CHUNK", 1000)
+    monkeypatch.setattr("loadtest.history.schema.LONGEST", 10_000)
+    assert h.read(lines(tmp_path / "long", GOOD, changed(item="x" * 9_000), GOOD)).height == 3
+    with pytest.raises(h.Malformed, match=":2: longer than"):
+        h.read(lines(tmp_path / "longer", GOOD, changed(item="x" * 90_000), GOOD))
+
+
+VALUES = ["0", "1", "-1", "1.0", "1e2", "true", "null", '"x"', "[]", "{}", '["x"]', "17" * 9]
+VALUES += [r'"\ud800"', r'"\ud83d\ude00"', r'"a\u0062"', '"read"', '"ok"', '"items"', "5" * 21]
+VALUES += ["NaN", '[1.5, "y"]', '"\\"', "-0", '{"value": 1, "value": 2}', "[null]", "1E400", ""]
+PAIRS = st.tuples(st.sampled_from([*h.SCHEMA, r"v\u0061lue", "x"]), st.sampled_from(VALUES))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(PAIRS, max_size=3), st.integers(0, 6))
+def test_a_line_is_read_as_any_reader_of_json_reads_it_or_not_at_all(pairs, at):
+    """No field is judged by one value where others see another."""
+    fields = [f'"{name}": {json.dumps(said)}' for name, said in json.loads(GOOD).items()]
+    fields[at:at] = [f'"{name}": {said}' for name, said in pairs]
+    text = f"{{{', '.join(fields)}}}\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            part = h.parse(text.encode(), "history")
+        except h.Malformed:
+            return
+    said = json.loads(text)
+    for name in ("client", "op", "start", "end", "outcome", "value", "worker", "boot", "clock"):
+        assert part[name][0] == said.get(name), name
+    item = said.get("item")
+    text = item is None or isinstance(item, str)
+    assert (part["item"][0] if text else json.loads(part["item"][0])) == item
