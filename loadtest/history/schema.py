@@ -42,7 +42,6 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -96,14 +95,14 @@ def write(path: str | Path, operations: Iterable[Operation]) -> None:
         file.writelines(map(line, operations))
 
 
-def save(history: pl.DataFrame, file: str | BinaryIO) -> None:
+def save(history: pl.DataFrame, path: str | Path) -> None:
     """Writes a history as what the ending of the file's name says, JSON lines if nothing else."""
-    ending = Path(file).suffix if isinstance(file, str) else ""
-    with Path(file).open("wb") if isinstance(file, str) else nullcontext(file) as out:
+    ending = Path(path).suffix
+    with Path(path).open("wb") as file:
         if ending == ".parquet":
-            history.write_parquet(out)
+            history.write_parquet(file)
         else:
-            history.write_ndjson(out, compression=_COMPRESSION.get(ending, "uncompressed"))
+            history.write_ndjson(file, compression=_COMPRESSION.get(ending, "uncompressed"))
 
 
 def frame(operations: Iterable[Operation]) -> pl.DataFrame:

@@ -61,8 +61,11 @@ def judge(
     """
     with _judged_or_2():
         history = _read(files)
-        if convert is not None:
-            h.save(history, sys.stdout.buffer if convert == "-" else convert)
+        if convert == "-":
+            _write("-", [history.write_ndjson()])
+        elif convert is not None:
+            with _naming(convert):
+                h.save(history, convert)
         verdict = checker.judge(history, workers=workers, threads=threads)
         if edn is not None:
             _write(edn, jepsen.edn(history, model))
@@ -71,13 +74,15 @@ def judge(
         if order is not None:
             ordered = checker.order(history)
             if ordered is None:
-                click.echo("no order explains all answers", err=True)
+                print("no order explains all answers", file=sys.stderr)
             else:
                 _write(order, [ordered.write_ndjson()])
         if as_json:
-            click.echo(json.dumps(verdict.to_json(), indent=2))
+            print(json.dumps(verdict.to_json(), indent=2))
         elif "-" not in (convert, edn, jepsen_json, order):
-            click.echo(coloured(verdict), color=False if "NO_COLOR" in os.environ else None)
+            # click.echo takes ASCII for a mistake, and writes UTF-8
+            in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+            print(coloured(verdict) if in_colour else click.unstyle(coloured(verdict)))
         sys.stdout.flush()
     sys.exit(verdict.exit_status)
 
@@ -120,15 +125,15 @@ def _judged_or_2() -> Iterator[None]:
 
 def _said(what: str) -> int:
     with suppress(OSError):
-        click.echo(printable(what.split("\n")[0]), err=True)
+        print(printable(what.split("\n")[0]), file=sys.stderr)
     return 2
 
 
 def _one_line(error: Exception) -> str:
     if not isinstance(error, OSError):
         return str(error)
-    name = "standard output" if error.filename is None else error.filename
-    return f"{name}: {error.strerror}" if error.strerror else str(error)
+    name = "standard output" if error.filename is None else printable(str(error.filename))
+    return f"{name}: {error.strerror or error}"
 
 
 def _read(files: Iterable[str]) -> pl.DataFrame:
@@ -137,7 +142,7 @@ def _read(files: Iterable[str]) -> pl.DataFrame:
         with _progress(files) as moved:
             history = h.read(*files, progress=moved)
     for warning in caught:
-        click.echo(f"{warning.message}", err=True)
+        print(warning.message, file=sys.stderr)
     return history
 
 
@@ -156,8 +161,18 @@ def _write(path: str, lines: Iterable[str]) -> None:
     if path == "-":
         sys.stdout.writelines(lines)
     else:
-        with Path(path).open("w", encoding="utf-8") as file:
+        with _naming(path), Path(path).open("w", encoding="utf-8") as file:
             file.writelines(lines)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """An error of the machine names the file that it is about."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).split(" (os error")[0]
+        raise OSError(error.errno, reason, path) from error
 
 
 if __name__ == "__main__":

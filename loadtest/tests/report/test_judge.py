@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from unittest.mock import Mock
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -54,6 +57,14 @@ def test_four_lines_written_by_hand_are_explained_in_plain_words(run, tmp_path):
     assert "4 operations: 2 increments acknowledged, 1 unknown" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert "\x1b" not in result.stdout
+
+
+VIOLATED = """
+    A  |-- increment → 1 --|
+    B     |-- increment → 1 --|
+    C     |-- append x → 1 --|
+    audit                         |-- read → 1 --| |-- items → [x] --|
+    """
 
 
 @pytest.mark.parametrize(
@@ -140,6 +151,112 @@ def test_several_clocks_have_no_one_order_to_export(run):
     result = run("--edn", "-", "history.jsonl", history=history)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
+
+
+NASTY = "\x1b[2J\n\x9b2J\u202e\x7f|--"
+
+
+def test_control_characters_of_a_history_never_reach_the_terminal(run):
+    """An item cannot clear the screen, nor break a timeline, nor can a boot or a file's name."""
+    drawing = "A, boot 1 |-- append x → 1 --|\nB, boot 2    |-- increment → 7 --|\n"
+    drawing += "audit                                         |-- items → [y, x, x] --|"
+    history = [
+        replace(
+            o,
+            item=o.item and NASTY,
+            items=o.items and tuple(item.replace("x", NASTY) for item in o.items),
+            boot=o.boot and NASTY + o.boot,
+            clock=NASTY,
+        )
+        for o in drawn(drawing)
+    ]
+    for args in ((), ("--json",), ("--workers", 7)):
+        result = run(*args, "history.jsonl", history=history)
+        assert result.exit_code == 1, result.output
+        assert all(sign.isprintable() or sign == "\n" for sign in result.output)
+    assert r"[2J\n" in result.stdout
+    result = run(NASTY)
+    assert result.exit_code == 2
+    assert result.stderr == r"\x1b[2J\n\x9b2J\u202e\x7f|--: No such file or directory" + "\n"
+
+
+def test_a_lost_reset_boot_is_shown_without_its_control_characters(run):
+    drawing = """
+        A, boot 1 |-- increment → 1 --|
+        B, boot 2                       |-- increment → 1 --|
+        """
+    history = [replace(o, boot=NASTY + o.boot) for o in drawn(drawing)]
+    result = run("history.jsonl", history=history)
+    assert "reset" in result.stdout
+    assert all(sign.isprintable() or sign == "\n" for sign in result.stdout)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
+def test_converting_a_history_is_one_option(run, ending):
+    history = drawn(LINEARIZABLE)
+    result = run("--convert", f"new.{ending}", "history.jsonl", history=history)
+    assert result.stdout.startswith("linearizable")
+    assert h.operations(h.read(f"new.{ending}")) == history
+    result = run("--convert", "-", f"new.{ending}")
+    assert len(result.stdout.splitlines()) == len(history)
+
+
+def judged(arguments, **kwargs):
+    """A judgement by a shell: what it printed, complained of, and its status."""
+    command = f"{sys.executable} -m loadtest judge {arguments}"
+    environment = {**os.environ, "NO_COLOR": "1", **kwargs.pop("env", {})}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, env=environment, **kwargs
+    )
+
+
+needs_dev_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+
+
+@needs_dev_full
+@pytest.mark.parametrize("options", ["", "--json", "--convert -", "--edn -", "--order -"])
+def test_an_output_that_is_full_is_no_verdict(tmp_path, options):
+    h.write(tmp_path / "h", drawn(LINEARIZABLE))
+    done = judged(f"{options} {tmp_path / 'h'} > /dev/full")
+    assert (done.returncode, done.stderr) == (2, b"standard output: No space left on device\n")
+
+
+@needs_dev_full
+@pytest.mark.parametrize("option", ["--convert", "--edn", "--order"])
+def test_a_file_that_cannot_be_written_is_no_verdict(tmp_path, option):
+    h.write(tmp_path / "h", drawn(LINEARIZABLE))
+    done = judged(f"{option} /dev/full {tmp_path / 'h'}")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"/dev/full: No space left on device")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_is_no_verdict(tmp_path):
+    """As in `judge … | true`: the shell's status for it, and no word."""
+    h.write(tmp_path / "h", drawn(LINEARIZABLE))
+    done = judged(f"{tmp_path / 'h'} | (exec <&-; sleep 0)")
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
+def test_a_verdict_is_said_in_the_signs_that_there_are(tmp_path, encoding):
+    h.write(tmp_path / "h", [replace(o, item=o.item and "ü→") for o in drawn(VIOLATED)])
+    done = judged(tmp_path / "h", env={"PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "|-- increment > 1 --|" in done.stdout.decode(encoding)
+
+
+def test_what_goes_wrong_in_the_checker_itself_is_no_verdict(run, monkeypatch):
+    for error in (
+        RecursionError("too deep\nfor us"),
+        MemoryError(),
+        pl.exceptions.ComputeError("x"),
+    ):
+        monkeypatch.setattr(checker, "judge", Mock(side_effect=error))
+        result = run("history.jsonl", history=drawn(LINEARIZABLE))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("this could not be judged: ")
+        assert result.stderr.count("\n") == 1
 
 
 def test_a_million_lines_are_read_from_a_pipe_that_closes_early(tmp_path):
