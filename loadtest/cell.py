@@ -15,6 +15,7 @@ from loadtest.checker import Verdict, judge
 from loadtest.promises import Promise, promise
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import ROOT, Running, launch
+from loadtest.server.redis import PREFIX
 from loadtest.trial import Load, Server, Trial
 
 DEADLINE_S = 120
@@ -101,7 +102,7 @@ def judge_file(path: Path, server: Server) -> Verdict:
 
 def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
     """Where the variants that keep state outside their process keep that of one run."""
-    prefix = f"{path.parent.name}:{path.stem}:{os.getpid()}:"
+    prefix = f"{PREFIX}{path.parent.name}:{path.stem}:"
     redis = {"REDIS_URL": redis_url} if redis_url else {}
     return {"SQLITE_PATH": str(path.with_suffix(".sqlite3")), "REDIS_PREFIX": prefix} | redis
 

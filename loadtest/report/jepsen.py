@@ -33,10 +33,11 @@ elle-cli (https://github.com/ligurio/elle-cli) holds all three and needs Java 21
     java -jar target/elle-cli-*-standalone.jar --model cas-register history.edn
 
 It prints the file's name and `true` or `false`. Knossos and Porcupine search for an order, so
-keep to some thousand operations: `head -3000 history.jsonl` is a history too. Knossos alone reads
-the same file (`lein run --model cas-register history.edn` in its repository). Porcupine is a Go
-library: make each invoke and its completion in the JSON a `porcupine.Operation`, an :info one
-returning at the end of time, with a model of one integer.
+keep to some thousand operations: `sed -n 2,3000p history.jsonl` is a history too, now that it lacks
+the lines of the recorder that say how many there should be. Knossos alone reads the same file
+(`lein run --model cas-register history.edn` in its repository). Porcupine is a Go library: make
+each invoke and its completion in the JSON a `porcupine.Operation`, an :info one returning at the
+end of time, with a model of one integer.
 """
 
 from __future__ import annotations

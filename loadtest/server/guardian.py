@@ -5,8 +5,12 @@ runs this file. It reads its standard input, a pipe that only the owner holds op
 closes (the owner left the block, crashed or was killed) the guardian ends the command's whole
 process group, and then removes the command's folder. This needs no signal and works on Linux and
 macOS alike.
+
+Should the guardian itself be killed, then Linux ends the command; on other systems it goes on, and
+all that can be promised is that its owner notices.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +22,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 GRACE = 5.0
+PR_SET_PDEATHSIG = 1
+
+
+class GuardianError(RuntimeError):
+    """A guardian was killed, so nobody knows what its command has done since."""
 
 
 @contextmanager
@@ -32,7 +41,8 @@ def guarded(
     """The guardian's process, whose exit status is the command's.
 
     The command's process group is numbered as the child of this process. Output is appended to
-    `log`. `folder`, if given, is removed at the end. Leaving the block ends the command.
+    `log`. `folder`, if given, is made for the command, for this user alone, and removed at the end.
+    Leaving the block ends the command. Raises GuardianError then, if the guardian was killed.
     """
     with log.open("ab") as output:
         guardian = subprocess.Popen(
@@ -52,12 +62,31 @@ def guarded(
         yield guardian
     finally:
         guardian.stdin.close()
-        guardian.wait()
+        if guardian.wait() < 0 and folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    if guardian.returncode < 0:
+        name = Path(command[0]).name
+        raise GuardianError(f"the process that guards {name} was killed; run it again ({log})")
 
 
 def main(folder: str, *command: str) -> int:
+    if folder:
+        Path(folder).mkdir(mode=0o700)
+    guardian = os.getpid()
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def die_with_guardian() -> None:
+        if libc:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != guardian:
+                os._exit(1)
+
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, close_fds=False, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        close_fds=False,
+        start_new_session=True,
+        preexec_fn=die_with_guardian,
     )
 
     def end_group(how: signal.Signals) -> None:

@@ -1,11 +1,12 @@
 """A Redis to run against: REDIS_URL, else a server on PATH, else the embedded one."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -15,6 +16,8 @@ from redis.retry import Retry
 from loadtest.server.guardian import guarded
 
 STARTUP_S = 10.0
+PREFIX = f"loadtest-{secrets.token_hex(4)}:"
+"""What the keys of this process's trials begin with, in a Redis that may hold others."""
 
 
 class RedisError(RuntimeError):
@@ -25,21 +28,33 @@ class RedisError(RuntimeError):
 def redis_server(log: Path) -> Iterator[str]:
     """The URL of a Redis that answers; a server that we start writes its log to `log`.
 
-    The one at REDIS_URL is used as it is, and never flushed or stopped. Otherwise a server of our
+    The one at REDIS_URL is used as it is, and never flushed or stopped; what begins with PREFIX is
+    removed from it at the end. Otherwise a server of our
     own is started on a private socket, with its append-only file on, and ends with the block, or
     with this process however that ends. Raises RedisError.
     """
     if url := os.environ.get("REDIS_URL"):
         try:
             client(url).ping()
-        except (redis.RedisError, ValueError) as error:
+        except redis.RedisError as error:
             raise RedisError(
-                f"no Redis answers at REDIS_URL={url} ({error}); start it, or unset REDIS_URL"
+                f"no Redis answers at REDIS_URL={without_password(url)} ({error}); start it, or "
+                "unset REDIS_URL"
             ) from None
-        yield url
+        except ValueError:
+            # its text may hold a part of the password
+            raise RedisError(
+                f"REDIS_URL={without_password(url)} is no address of a Redis; write "
+                "redis://HOST:PORT/0, or unset REDIS_URL"
+            ) from None
+        try:
+            yield url
+        finally:
+            with suppress(redis.RedisError):
+                remove_keys(url)
         return
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
-    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    folder = Path(tempfile.gettempdir()) / f"redis-{secrets.token_hex(8)}"
     socket = folder / "socket"
     command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     command += ["--appendonly", "yes", "--save", "", "--daemonize", "no"]
@@ -52,6 +67,18 @@ def redis_server(log: Path) -> Iterator[str]:
                 raise RedisError(f"{command[0]} did not start: {' '.join(last)}")
             time.sleep(0.01)
         yield url
+
+
+def remove_keys(url: str) -> None:
+    theirs = client(url)
+    for key in theirs.scan_iter(f"{PREFIX}*", count=1000):
+        theirs.delete(key)
+
+
+def without_password(url: str) -> str:
+    """An address that may be shown: neither who nor any option is in it."""
+    scheme, slashes, rest = url.partition("://")
+    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0]
 
 
 def binary() -> str:

@@ -57,7 +57,10 @@ def test_the_one_at_redis_url_is_used_and_neither_flushed_nor_stopped(
     monkeypatch.setenv("REDIS_URL", redis_url)
     with redis_server(tmp_path / "log") as url:
         assert url == redis_url
+        theirs.set(f"{module.PREFIX}a run:cache", 1)
+        theirs.rpush(f"{module.PREFIX}another:entries", "item")
     assert theirs.get("theirs") == b"1"
+    assert not theirs.keys(f"{module.PREFIX}*")
 
 
 def test_a_redis_url_where_nobody_answers_is_said_in_one_line(monkeypatch, tmp_path):
@@ -72,6 +75,32 @@ def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("REDIS_URL", "localhost:6379")
     with pytest.raises(RedisError, match="REDIS_URL=localhost:6379"):
         redis_server(tmp_path / "log").__enter__()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://somebody:secret@127.0.0.1:1/0",
+        "redis://:secret@127.0.0.1:1/0",
+        "redis://127.0.0.1:1/0?password=secret",
+        "redis://:sec/secret@127.0.0.1:1/0",
+        "http://:secret@127.0.0.1:1",
+    ],
+)
+def test_a_password_is_not_said(monkeypatch, tmp_path, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(RedisError, match="REDIS_URL=") as raised:
+        redis_server(tmp_path / "log").__enter__()
+    assert "127.0.0.1:1" in str(raised.value)
+    assert "sec" not in str(raised.value)
+
+
+def test_the_folder_of_the_embedded_server_is_for_this_user_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with redis_server(tmp_path / "log"):
+        (folder,) = tmp_path.glob("redis-*")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_no_redis_anywhere_is_said_in_one_line(monkeypatch, tmp_path):

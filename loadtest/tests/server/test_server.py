@@ -5,14 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 import requests
 
-from loadtest.server.guardian import guarded
+from loadtest.server.guardian import GuardianError, guarded
 from loadtest.server.gunicorn import ServerError, serve
-from loadtest.tests.waiting import family, wait_until_gone
+from loadtest.tests.waiting import family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
 
 
@@ -145,6 +146,49 @@ def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(server.process.pid, how)
         assert requests.get(f"{server.url}/read", timeout=5).json() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_guardian_that_is_killed_takes_its_server_along_and_its_owner_says_so(tmp_path):
+    folder, log = tmp_path / "made", tmp_path / "log"
+    command = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
+
+    def kill_the_guardian():
+        with guarded(command, log=log, folder=folder) as guardian:
+            wait_until(lambda: log.read_text())
+            pids = family(guardian.pid)
+            guardian.kill()
+            wait_until_gone(pids)
+
+    with pytest.raises(GuardianError, match="was killed"):
+        kill_the_guardian()
+    assert log.read_text() == "ready\n"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("after_ms", [0, 1, 3, 10, 30, 100])
+def test_an_owner_that_is_killed_while_it_starts_leaves_no_folder(tmp_path, after_ms):
+    code = (
+        "import sys; from pathlib import Path; from loadtest.server.redis import redis_server\n"
+        "print(1, flush=True)\n"
+        "with redis_server(Path(sys.argv[1])): sys.stdin.read()\n"
+    )
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    env = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "log")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=env | {"TMPDIR": str(folders)},
+    )
+    owner.stdout.readline()
+    time.sleep(after_ms / 1000)
+    pids = family(owner.pid)
+    owner.kill()
+    owner.communicate()
+    wait_until_gone(pids)
+    wait_until(lambda: not list(folders.iterdir()))
 
 
 def test_what_a_command_leaves_running_ends_with_it(tmp_path):
