@@ -21,6 +21,7 @@ from locust.env import Environment
 from locust.web import WebUI
 
 from loadtest.history.files import Files
+from loadtest.report.origin import only_its_own_page
 
 PACE_S = 2.0
 WATCHED_S = 3 * PACE_S
@@ -98,6 +99,10 @@ class Live:
         self.watched = 0.0
         self.script: str | None = None
         if environment.web_ui:
+            options = environment.parsed_options
+            app = environment.web_ui.app
+            assert app
+            only_its_own_page(app, options.web_host, options.host)
             add_tab(environment.web_ui, self)
             add_page(environment.web_ui, self)
             gevent.spawn(self.watch)

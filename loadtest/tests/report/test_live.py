@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 import requests
@@ -205,6 +207,94 @@ def test_the_tab_is_asked_for_until_the_run_is_over_and_then_offers_a_new_one():
     script = [sys.executable, "-c", STATES, json.dumps(list(told))]
     done = subprocess.run(script, capture_output=True, text=True)
     assert done.stdout.split() == list(told.values()), done.stderr
+
+
+def phase(address):
+    return requests.get(f"{address}/state/now.json", timeout=5).json()["phase"]
+
+
+SWARM = {"user_count": 1, "spawn_rate": 1}
+
+
+def test_only_its_own_page_may_start_a_load(loses):
+    address, _ = loses
+    before = phase(address)
+    port = address.rpartition(":")[2]
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://localhost:{port}"},  # another origin than 127.0.0.1
+        {"Host": f"evil.example:{port}"},  # a name of theirs that leads here
+        {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ):
+        for path in ("/swarm", "/stop", "/stats/reset"):
+            reply = requests.post(address + path, data=SWARM, headers=headers, timeout=5)
+            assert reply.status_code == 403, headers
+            assert len(reply.text.splitlines()) == 1
+    # nor may it read
+    get = requests.get(f"{address}/state/now.json", headers={"Host": "evil.example"}, timeout=5)
+    assert get.status_code == 403
+    elsewhere = requests.post(
+        f"{address}/swarm", data=SWARM | {"host": "http://[::1]:1"}, timeout=5
+    )
+    assert elsewhere.json()["success"] is False
+    assert "alone" in elsewhere.json()["message"]
+    assert phase(address) == before
+
+
+EVIL = """<!doctype html><title>evil</title>
+<iframe name="hidden"></iframe>
+<form id="form" action="ADDRESS/swarm" method="post" target="hidden">
+<input name="user_count" value="1"><input name="spawn_rate" value="1">
+<input name="host" value="http://127.0.0.1:1"></form>
+<a href="ADDRESS/?tab=state">State</a>
+<script>
+  const body = new URLSearchParams({ user_count: 1, spawn_rate: 1, host: "http://127.0.0.1:1" });
+  fetch("ADDRESS/swarm", { method: "POST", mode: "no-cors", body })
+    .catch(() => {}).finally(() => document.getElementById("form").submit());
+</script>"""
+
+
+@contextmanager
+def site(page):
+    """A page of somebody else's, on this machine: a browser would keep others from asking it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_of_another_site_in_the_same_browser_starts_nothing(browser, loses):
+    address, _ = loses
+    before = phase(address)
+    context = browser.new_context()
+    tab, answered = context.new_page(), []
+    tab.on("response", lambda it: answered.append((it.request.method, it.url, it.status)))
+    with site(EVIL.replace("ADDRESS", address)) as evil:
+        tab.goto(evil)
+        refused = ("POST", f"{address}/swarm", 403)
+        until(tab, lambda: answered.count(refused) == 2)
+        assert phase(address) == before
+        # a link to it does no harm
+        tab.click("text=State")
+        tab.wait_for_url(f"{address}/?tab=state")
+        assert "Locust" in tab.title()
+    context.close()
 
 
 @pytest.fixture
