@@ -1,7 +1,35 @@
 """python -m loadtest check | judge | report | serve | locust"""
 
+# ruff: noqa: E402
+# signals are heard before the other imports, which take a tenth of a second
+
+import os
 import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def stop_at_once(number: int, _: FrameType | None) -> NoReturn:
+    """While there is nothing to clean up: during imports, and at the end."""
+    os.write(2, b"stopped\n")
+    os._exit(128 + number)
+
+
+def on_signals(do: Callable[[int, FrameType | None], NoReturn] | signal.Handlers) -> None:
+    for each in SIGNALS:
+        # such as the one that nohup takes away
+        if signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, do)
+
+
+if __name__ == "__main__":
+    on_signals(stop_at_once)
+
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -18,6 +46,16 @@ COMMANDS = {
 """Where each command is. Only the one that is called is imported: some take a second."""
 
 
+class Stopped(BaseException):
+    """A signal came, of this number."""
+
+
+def stop(number: int, _: FrameType | None) -> NoReturn:
+    # once is enough: what was started is being ended
+    on_signals(signal.SIG_IGN)
+    raise Stopped(number)
+
+
 class Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -28,6 +66,22 @@ class Lazy(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> int:
+        """The exit status."""
+        try:
+            on_signals(stop)
+            super().invoke(ctx)
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 2
+        except OSError as error:
+            # click would take a closed pipe for status 1, which is a verdict
+            raise Failed(error) from None
+        return 0
+
+
+class Failed(Exception):
+    """The machine refused something; its cause is an OSError."""
+
 
 @click.group(cls=Lazy)
 def main() -> None:
@@ -35,22 +89,63 @@ def main() -> None:
 
 
 def run() -> int:
-    """The command line; every error of the user's or of the machine's is one line."""
-    # so that a kill ends in an orderly way too: the terminal is restored, the servers are ended
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """The command line; every error of the user's or of the machine's is one line, and status 2.
+
+    Status 1 is a verdict, and nothing else.
+    """
+    open_streams()
     say_plainly()
     try:
-        main(prog_name="python -m loadtest", standalone_mode=False)
+        status = main(prog_name="python -m loadtest", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except Stopped as stopped:
+        (number,) = stopped.args
+        return said("stopped", 128 + number)
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        return 130
+        return said(f"error: {error.format_message()}")
+    except click.Abort:
+        return said("stopped", 130)
+    except (Failed, OSError) as error:
+        cause = error.args[0] if isinstance(error, Failed) else error
+        if isinstance(cause, BrokenPipeError):
+            return unread(128 + 13)
+        name = "the output" if cause.filename is None else cause.filename
+        return unread(said(f"error: {name}: {cause.strerror}"))
     except (RuntimeError, ValueError) as error:
-        click.echo(f"error: {error}", err=True)
-        return 2
-    return 0
+        return said(f"error: {error}")
+    except Exception as error:
+        where = error.__traceback__
+        while where and where.tb_next:
+            where = where.tb_next
+        line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
+        return said(f"error: {type(error).__name__}: {error} ({line})")
+    finally:
+        on_signals(stop_at_once)
+    return int(status)
+
+
+def open_streams() -> None:
+    """What was closed by whoever called is /dev/null, or the next file would take its place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def said(what: str, status: int = 2) -> int:
+    # the terminal may have been closed
+    with suppress(OSError):
+        click.echo(what, err=True)
+    return status
+
+
+def unread(status: int) -> int:
+    """Nothing more is written to an output that does not take it, and Python does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
 
 
 if __name__ == "__main__":

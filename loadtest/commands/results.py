@@ -1,5 +1,6 @@
 """Where results are kept, a folder a call, and what a trial needs besides its server."""
 
+import errno
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,10 @@ RESULTS = Path("results")
 
 
 def new_folder() -> Path:
-    """A folder for the results of this call."""
+    """A folder for the results of this call. Raises OSError if it cannot be made."""
+    latest = RESULTS / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise FileExistsError(errno.EEXIST, "it is no link of ours; move it away", str(latest))
     name = time.strftime("%Y-%m-%d_%H-%M-%S")
     for suffix in ("", *(f"-{n}" for n in range(2, 100))):
         folder = RESULTS / (name + suffix)

@@ -144,5 +144,11 @@ def comparison(cell: Cell) -> str:
     return f"promised {promised}, found {word} ({figure}){more}."
 
 
+class Output(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would end the program with status 1, which is a verdict
+        raise BrokenPipeError
+
+
 def console(*, error: bool = False) -> Console:
-    return Console(stderr=error, highlight=False, soft_wrap=False)
+    return Output(stderr=error, highlight=False, soft_wrap=False)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,70 @@ def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments,
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+SMALL = "check locked_global --workers 1 --threads 1 --duration 0.1"
+NO_VERDICT = {
+    "> /dev/full": (2, "the output: No space left on device"),
+    "| true": (141, ""),
+    "; rm -r results; mkdir -p results/latest;": (2, "results/latest: it is no link of ours"),
+    "; rm -r results; touch results;": (2, "Not a directory"),
+}
+
+
+@pytest.mark.parametrize("how", NO_VERDICT)
+def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(environment, tmp_path, how):
+    status, said = NO_VERDICT[how]
+    command = f"{sys.executable} -m loadtest {SMALL}"
+    if how.startswith(";"):
+        (tmp_path / "results").mkdir()
+        command = f"{how[1:]} {command}"
+    else:
+        command = f"{command} {how}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_streams_that_are_closed_change_nothing(environment, tmp_path):
+    command = f"{sys.executable} -m loadtest {SMALL} <&- >&- 2>&-"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, timeout=100)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "after_ms"),
+    [(signal.SIGINT, 100), (signal.SIGTERM, 200), (signal.SIGHUP, 400), (signal.SIGQUIT, 1500)],
+)
+def test_whenever_it_is_stopped_it_says_so_in_a_line(start, how, after_ms):
+    process = start("check", "locked_global")
+    # Python itself has to be there to hear it
+    wait_until(lambda: hears(process.pid, how))
+    time.sleep(after_ms / 1000)
+    children = left_of(process)
+    for _ in range(4):
+        process.send_signal(how)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + how, "")
+    assert [line for line in err.splitlines() if "/4]" not in line] == ["stopped"]
+    wait_until_gone(children)
+
+
+def hears(pid, how):
+    """Whether a process has a handler for the signal, or is gone."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    caught = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+    return int(caught[1], 16) >> (how - 1) & 1
 
 
 @pytest.mark.parametrize("command", [[], ["check"], ["serve"], ["locust"], ["judge"]])
