@@ -4,7 +4,7 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help check $(VARIANTS) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak $(VARIANTS) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -15,6 +15,9 @@ help: ## this menu
 
 check: .venv/run ## all variants, four topologies (VARIANT=my_module)
 	@$(PY) -m loadtest check $(VARIANT)
+
+faults: .venv/run ## what survives: all variants, every fault they can meet (VARIANT=…)
+	@$(PY) -m loadtest faults $(VARIANT)
 
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
@@ -50,6 +53,9 @@ test-notebooks: .venv/dev ## every notebook from top to bottom, and its exercise
 
 nightly: .venv/dev ## the checker against brute force, 100,000 times
 	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py
+
+soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
+	@$(PY) -m loadtest soak
 
 lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .

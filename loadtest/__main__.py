@@ -38,10 +38,12 @@ from loadtest.report.plain import say_plainly
 
 COMMANDS = {
     "check": "loadtest.commands.check",
+    "faults": "loadtest.commands.faults",
     "judge": "loadtest.report.judge",
     "locust": "loadtest.commands.serve",
     "report": "loadtest.commands.report",
     "serve": "loadtest.commands.serve",
+    "soak": "loadtest.commands.faults",
 }
 """Where each command is. Only the one that is called is imported: some take a second."""
 

@@ -5,22 +5,31 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from loadtest import history
 from loadtest.checker import Verdict, judge
 from loadtest.promises import Promise, promise
+from loadtest.server import faults
+from loadtest.server.faults import Done
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import ROOT, Running, launch
+from loadtest.server.gunicorn import ROOT, Running
 from loadtest.server.redis import PREFIX
-from loadtest.trial import Load, Server, Trial
+from loadtest.server.stage import stage
+from loadtest.trial import Load, Trial
 
 DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
+NEVER = (1 << 63) - 1
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
+
+
+Judged = tuple[Verdict, tuple[Done, ...]]
 
 
 class LoadError(RuntimeError):
@@ -29,13 +38,15 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True)
 class Cell:
-    """A trial with what was promised and what came out; `seconds` is how long it took."""
+    """A trial with what was promised and what came out; `seconds` is how long it took, and `done`
+    what was done to server or store while requests were in flight."""
 
     trial: Trial
     promise: Promise
     verdict: Verdict
     history: Path
     seconds: float
+    done: tuple[Done, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,25 +74,25 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{trial.slug}.jsonl"
     progress(f"{trial.name}: {trial.load.users} clients")
-    log = path.with_suffix(".server.log")
-    with launch(trial, log=log, env=state_of_its_own(path, redis_url)) as server:
-        apply(trial.load, server, path)
+    with stage(trial, path, state_of_its_own(path, redis_url)) as (server, target):
+        told = ("--fault", trial.fault, "--target", str(target)) if trial.fault else ()
+        apply(trial.load, server, path, *told)
         # while the server is being ended
-        judged = judged_beside(path, trial.server)
+        judged = judged_beside(path, trial)
     try:
-        verdict = judged()
+        verdict, done = judged()
     except TimeoutError:
         raise too_long(trial, "judging") from None
-    return Cell(trial, expected, verdict, path, time.monotonic() - began)
+    return Cell(trial, expected, verdict, path, time.monotonic() - began, done)
 
 
-def judged_beside(path: Path, server: Server) -> Callable[[], Verdict]:
+def judged_beside(path: Path, trial: Trial) -> Callable[[], Judged]:
     """Begins to judge a history; call for the verdict."""
-    done: Future[Verdict] = Future()
+    done: Future[Judged] = Future()
 
     def work() -> None:
         try:
-            done.set_result(judge_file(path, server))
+            done.set_result(judge_file(path, trial))
         except BaseException as error:
             done.set_exception(error)
 
@@ -94,10 +105,27 @@ def too_long(trial: Trial, what: str) -> LoadError:
     return LoadError(f"{trial.name} could not be run: {what} took more than {DEADLINE_S} s")
 
 
-def judge_file(path: Path, server: Server) -> Verdict:
-    # gevent has a new thread for each request
-    threads = None if server.worker_class == "gevent" else server.threads
-    return judge(history.read(path), workers=server.workers, threads=threads)
+def judge_file(path: Path, trial: Trial) -> Judged:
+    """The verdict, inconclusive if the fault was not done; and what was done."""
+    server = trial.server
+    # gevent has a new thread for each request, and a worker that soon ends may use one alone
+    threads = None if server.worker_class == "gevent" or trial.fault else server.threads
+    operations = history.read(path)
+    verdict = judge(operations, workers=server.workers, threads=threads)
+    done = struck(operations, faults.read(faults.file(path)))
+    if trial.fault and not done:
+        missing = f"{trial.fault} was not done while requests were in flight"
+        why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."
+        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bound=None)
+    return verdict, done
+
+
+def struck(operations: pl.DataFrame, done: Sequence[Done]) -> tuple[Done, ...]:
+    """The faults that were done while requests of the load were in flight."""
+    load = operations.filter(phase="load").filter(pl.col("op") != "create")
+    starts, ends = load["start"], load["end"].fill_null(NEVER)
+    during = (((starts <= each.end) & (ends >= each.start)).any() for each in done)
+    return tuple(each for each, struck in zip(done, during, strict=True) if struck)
 
 
 def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
@@ -107,7 +135,7 @@ def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]
     return {"SQLITE_PATH": str(path.with_suffix(".sqlite3")), "REDIS_PREFIX": prefix} | redis
 
 
-def apply(load: Load, server: Running, path: Path) -> None:
+def apply(load: Load, server: Running, path: Path, *options: str) -> None:
     """Loads a server with locust in a process of its own, and writes the history to `path`.
 
     The load begins when every worker has answered. Raises ServerError or LoadError.
@@ -115,7 +143,8 @@ def apply(load: Load, server: Running, path: Path) -> None:
     log = path.with_suffix(".locust.log")
     enough = ("--at-least", str(load.seconds), str(load.increments))
     kept = ["--keep-alive"] if load.keep_alive else []
-    command = locust(server, path, load.users, "--headless", "--only-summary", *enough, *kept)
+    options = ("--headless", "--only-summary", *enough, *kept, *options)
+    command = locust(server, path, load.users, *options)
     deadline = time.monotonic() + load.seconds + DEADLINE_S
     with guarded(command, log=log) as process:
         while (status := process.poll()) is None:
@@ -148,6 +177,6 @@ def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
     return [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
         *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path)),
-        *("--boots", str(server.trial.server.workers)),
+        *("--boots", str(server.boots)),
         *("--users", str(users), "--spawn-rate", "100"),
     ]

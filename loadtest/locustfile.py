@@ -41,9 +41,12 @@ from loadtest.history.mapping import Reply
 from loadtest.history.operation import Op
 from loadtest.history.recorder import NotRecorded, Recorder
 from loadtest.report.live import Live
+from loadtest.server import faults
 
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
+# the load goes on for so long after the last fault
+AFTERWARDS_S = 0.2
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,16 @@ def options(parser: LocustArgumentParser) -> None:
         type=int,
         default=0,
         help="how many workers the server has; the load begins when all of them have answered",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--target",
+        help="what faults can be done to, as server.faults has it; else none are done",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--fault",
+        help="what is done to the target while the load runs, which goes on until it has been done",
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -227,7 +240,7 @@ class Runs:
             raise
         self.live.phase = "ready" if run.options.no_history else "running"
         if run.options.at_least:
-            gevent.spawn(stop_when_enough, self.environment, run.recorder, *run.options.at_least)
+            gevent.spawn(stop_when_enough, self.environment, run, *run.options.at_least)
 
     def keep(self, recorder: Recorder) -> None:
         """Lets the history reach its file often, and ends a load that cannot be written down."""
@@ -268,7 +281,7 @@ class Runs:
             if not is_worker(environment) and not run.options.no_history:
                 self.live.phase = "auditing"
                 run.files.wait(environment.stop_timeout + 2)
-                audit(run.recorder, run.host)
+                audit(run.recorder, run.host, ours=run.options.target is not None)
             run.recorder.close()
             if run.recorder.broken:
                 self.quit(NOT_RECORDED)
@@ -319,11 +332,17 @@ def is_worker(environment: Environment) -> bool:
     return isinstance(environment.runner, WorkerRunner)
 
 
-def stop_when_enough(
-    environment: Environment, recorder: Recorder, seconds: float, increments: float
-) -> None:
+def stop_when_enough(environment: Environment, run: Run, seconds: float, increments: float) -> None:
+    told = run.options
+    fault = told.fault and faults.begin(told.fault, told.target, run.files.path, seconds)
     gevent.sleep(seconds)
     deadline = time.monotonic() + 30
-    while recorder.acknowledged["increment"] < increments and time.monotonic() < deadline:
+    while run.recorder.acknowledged["increment"] < increments and time.monotonic() < deadline:
         gevent.sleep(0.05)
+    if fault:
+        said, _ = fault.communicate()
+        if fault.returncode:
+            log.error("%s was not done: %s", told.fault, said.strip().rpartition("\n")[2])
+            environment.process_exit_code = 2
+        gevent.sleep(AFTERWARDS_S)
     environment.runner.quit()

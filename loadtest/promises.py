@@ -1,13 +1,15 @@
 """A trial → what must come out of it: one rule, from what the variant says of itself."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from loadtest.checker import Fault, Verdict
+from loadtest.server.faults import FAULTS, Kind
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
-from variants.facts import facts
+from variants.facts import SURVIVES, Facts, facts
 
 
 @dataclass(frozen=True)
@@ -20,38 +22,70 @@ class Promise:
 
     @property
     def expect(self) -> Literal["holds", "breaks", "no promise"]:
-        return "breaks" if self.must else "no promise" if self.may else "holds"
+        return "breaks" if self.must else "no promise" if self.may - {Fault.REFUSES} else "holds"
 
     def kept(self, verdict: Verdict) -> bool:
         """Whether a verdict is as promised; never for an inconclusive one."""
         if verdict.inconclusive:
             return False
         if self.expect == "holds":
-            return verdict.linearizable and not verdict.faults
+            return verdict.linearizable and verdict.faults <= self.may
         return self.must <= verdict.faults <= self.must | self.may
+
+
+def refusal(trial: Trial) -> str | None:
+    """Why its fault cannot be done to a trial; None if it can, or if there is none.
+
+    Raises ValueError if there is no such variant, or no such fault.
+    """
+    said = facts(trial.variant)
+    if trial.fault is None:
+        return None
+    if trial.fault not in FAULTS:
+        raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
+    kind = FAULTS[trial.fault]
+    if said is None or kind.needs == "server":
+        return None
+    redis = "Redis" in said.lines.get("Needs", "")
+    if redis and os.environ.get("REDIS_URL"):
+        return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
+    if redis or (kind.needs == "store" and said.lives_in == "machine"):
+        return None
+    there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}
+    return f"{trial.variant} has {there_is.get(said.lives_in, 'no store')}"
 
 
 def promise(trial: Trial) -> Promise:
     """The rule. A module that says nothing of itself is held to the strictest promise.
 
-    Raises ValueError if there is no such variant.
+    Raises ValueError if there is no such variant, or if its fault cannot be done to it.
     """
+    if why := refusal(trial):
+        raise ValueError(f"{trial.fault} cannot be done: {why}")
     said = facts(trial.variant)
     if said is None:
         return promised(why=f"{trial.variant} says nothing of itself, so it must be linearizable")
+    kind = FAULTS[trial.fault] if trial.fault else None
+    alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
+    return disturbed(alone, said, kind) if kind else alone
+
+
+def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
+    """The promise where nothing is done to server and store."""
     server = trial.server
     place = said.preloaded if server.preload else said.lives_in
     if place == "request":
         return promised(Fault.LOSES, why="the state ends with each request")
     own = place == "worker"
     at_once = server.at_once * (1 if own else server.workers)
-    must = [Fault.DIVIDED] if own and server.workers > 1 else []
+    copies = {"worker": server.workers * machines, "machine": machines}.get(place, 1)
+    must = [Fault.DIVIDED] if copies > 1 else []
     whole = "nothing comes between a read and its write"
     if at_once > 1 and said.answers == "read again":
         must.append(Fault.ANSWERS_LATE)
         whole += ", but the answer is read again afterwards"
     if said.guard != "none" or at_once == 1:
-        why = f"each worker counts for itself; {whole}" if Fault.DIVIDED in must else whole
+        why = f"each {place} counts for itself; {whole}" if Fault.DIVIDED in must else whole
         return promised(*must, why=why)
     if trial.load.pause_ms == 0:
         return promised(
@@ -60,6 +94,20 @@ def promise(trial: Trial) -> Promise:
             why="without a pause threads seldom take turns between read and write, but they can",
         )
     return promised(Fault.LOSES, *must, why="others read between a read and its write")
+
+
+def disturbed(alone: Promise, said: Facts, kind: Kind) -> Promise:
+    """The promise where that is done, from the one where it is not."""
+    may = {*alone.may, Fault.REFUSES}
+    if kind.ends == "nothing" or said.lives_in == "request":
+        return Promise(alone.must, frozenset(may), alone.why)
+    if kind.ends != "disk" and SURVIVES.index(said.survives) >= SURVIVES.index(kind.ends):
+        return Promise(alone.must, frozenset(may), f"{alone.why}, and it outlives a {kind.ends}")
+    what = "worker" if kind.ends == "worker" else "store"
+    # the old and the new one may answer side by side for a while
+    may |= {Fault.DIVIDED} if kind.ends == "worker" else set()
+    why = f"{alone.why}, but it ends with the {what}"
+    return Promise(alone.must | {Fault.FORGETS}, frozenset(may - alone.must), why)
 
 
 def promised(*must: Fault, may: Iterable[Fault] = (), why: str) -> Promise:
@@ -75,3 +123,19 @@ def markdown(servers: Sequence[Server]) -> str:
         link = f"[`{variant}`](../variants/{variant}.py)"
         rows.append([link, *(faults or "**linearizable**" for faults in said)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def survival(server: Server) -> str:
+    """The table of promises under faults, as the README shows it."""
+    rows = [["fault", "people call it", *(f"`{name}`" for name in VARIANTS)]]
+    rows += [["---"] * len(rows[0])]
+    for kind in FAULTS.values():
+        trials = [Trial(variant, server, fault=kind.name) for variant in VARIANTS]
+        rows.append([f"`{kind.name}`", kind.called, *map(_survives, trials)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _survives(trial: Trial) -> str:
+    if refusal(trial):
+        return "–"
+    return ", ".join(sorted(promise(trial).must)) or "**holds**"

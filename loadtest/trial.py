@@ -51,6 +51,8 @@ class Server:
 
 SERVERS = tuple(Server(*shape) for shape in ((1, 1), (1, 8), (4, 1), (4, 8)))
 """Those of the first table."""
+ALONE = Server(1, 8)
+"""That of the second: a global behind a lock is right there, as long as nothing happens."""
 
 AS_IT_RUNS = Server(0, 0)
 """A server of somebody's that runs already; nothing is known of it."""
@@ -106,16 +108,18 @@ class Trial:
     server: Server
     load: Load = field(default_factory=Load)
     own: App | None = None
+    fault: str | None = None
 
     @property
     def name(self) -> str:
-        """For people: "plain_global at 4×8"."""
-        return f"{self.variant} at {self.server}"
+        """For people: "plain_global at 4×8", "redis_key at 1×8 under kill-store"."""
+        return f"{self.variant} at {self.server}" + (f" under {self.fault}" if self.fault else "")
 
     @property
     def slug(self) -> str:
         """For files and addresses: "plain_global-4x8"."""
-        return re.sub(r"[^\w.-]+", "-", f"{self.variant}-{self.server}".replace("×", "x"))
+        name = f"{self.variant}-{self.server}" + (f"-{self.fault}" if self.fault else "")
+        return re.sub(r"[^\w.-]+", "-", name.replace("×", "x"))
 
     @property
     def options(self) -> list[str]:
@@ -130,7 +134,8 @@ class Trial:
         options += ["--server-python", server.python] if server.python else []
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
         options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]
-        return options + ["--keep-alive"] * load.keep_alive
+        options += ["--keep-alive"] * load.keep_alive
+        return options + (["--fault", self.fault] if self.fault else [])
 
     @property
     def app(self) -> str:

@@ -3,6 +3,7 @@
 Lives in: request. Flask makes a new g for each request and throws it away with the reply.
 Guard: none. It needs none: no other request can see it.
 Loses: everything, at the end of each request.
+Survives: nothing.
 """
 
 from flask import g

@@ -3,6 +3,7 @@
 Lives in: worker. Each worker process imports this module, so each has a copy of its own.
 Guard: lock. One thread at a time goes from read to write.
 Loses: nothing within a worker, but the total between workers: they do not share the lock either.
+Survives: request. It ends with its worker: at a deploy, a crash, a recycling.
 """
 
 from threading import Lock

@@ -3,6 +3,7 @@
 Lives in: worker. Each worker process imports this module, so each has a copy of its own.
 Guard: none. While one thread pauses, another reads the same count.
 Loses: updates between the threads of a worker, and the total between workers.
+Survives: request. It ends with its worker: at a deploy, a crash, a recycling.
 """
 
 from variants.pause import pause

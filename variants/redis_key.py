@@ -4,6 +4,9 @@ Lives in: network. One server keeps it for all workers, on this machine or any o
 Guard: server. INCR and RPUSH read and write in one step, inside the server. Nothing can be put
   between, so the pause comes before it: there is no window here to lose anything in.
 Loses: nothing, while the server lives.
+Survives: store. Redis reads its append-only file when it starts again, if it keeps one: by default
+  it does not.
+Needs: Redis
 """
 
 import os

@@ -3,6 +3,7 @@
 Lives in: machine. The file is one for all workers that can open it.
 Guard: transaction. BEGIN IMMEDIATE takes the file's write lock before the read.
 Loses: nothing. A writer that waits too long for the lock is refused, and told so.
+Survives: machine. The file has it when COMMIT returns.
 """
 
 import os

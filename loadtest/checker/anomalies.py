@@ -418,14 +418,14 @@ def _less_than_before(
 
 @kind(
     "reset",
-    "after a boot id gave way to another, the count starts again below what was answered",
+    "the count starts again below what was answered, after a boot id gave way or within one",
     source="durability (Härder & Reuter 1983); a worker that is restarted forgets its memory",
     final=True,
     explains=True,
 )
 def reset(run: Run) -> Found | None:
-    """The one boot answered for the last time before the other was first asked.
-    Counted: such boots.
+    """The one boot answered for the last time before the other was first asked, or else one boot
+    counts from 1 again, as when its store forgot. Counted: such boots, or such beginnings.
 
     A, boot 1  |-- increment → 1 --|
     B, boot 2                          |-- increment → 1 --|
@@ -454,7 +454,7 @@ def reset(run: Run) -> Found | None:
     )
     again = again.filter(pl.col("base") < pl.col("most_right")).sort("began")
     if again.is_empty():
-        return None
+        return _from_one_again(run)
     old, new = again.select(pl.col("before", "boot").cast(pl.String)).row(0)
     counter = run.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
     of = counter.select("row", "value", "end", "op", pl.col("boot").cast(pl.String))
@@ -465,6 +465,32 @@ def reset(run: Run) -> Found | None:
         f"{whose(one)} {told(one)}{where(one)} (boot {old}), which then answered no more; "
         f"{whose(other)} {told(other)}{where(other)} (boot {new})"
     )
+    return Found(again.height, (one, other), sentence(why))
+
+
+def _from_one_again(run: Run) -> Found | None:
+    """An increment that was told 1, asked after its boot had answered others.
+
+    Of copies per thread or request each has its own 1."""
+    if run.counter_division is None or run.counter_division.of in ("thread", "request"):
+        return None
+    boot = pl.col("boot").cast(pl.String)
+    writes = run.counter.writes.with_columns(run.history[run.counter.writes["row"]].select(boot))
+    writes = writes.drop_nulls("boot")
+    ended = writes.sort("end").select("boot", "clock", "end", before="row")
+    ones = writes.filter(value=1).sort("start").select("boot", "clock", "start", "row")
+    again = ones.join_asof(
+        ended,
+        left_on="start",
+        right_on="end",
+        by=["boot", "clock"],
+        allow_exact_matches=False,
+        check_sortedness=False,
+    ).drop_nulls("before")
+    if again.is_empty():
+        return None
+    one, other = run.operations(*again.select("before", "row").row(0))
+    why = f"{whose(one)} {told(one)}{where(one)}, and later {whose(other)} {told(other)} there"
     return Found(again.height, (one, other), sentence(why))
 
 

@@ -127,11 +127,16 @@ class Verdict:
     @property
     def faults(self) -> frozenset[Fault]:
         """What it says is wrong with a way of keeping state."""
-        names = {anomaly.name for anomaly in self.anomalies}
+        names = {anomaly.name: anomaly for anomaly in self.anomalies}
+        divided = self.division.of if self.division else None
+        # what a boot forgot is not lost as well, unless two overlapped in one boot
+        forgets = "reset" in names and divided != "request"
+        overlapped = names["lost update"].witness if "lost update" in names else ()
+        loses = not forgets or len({each.boot for each in overlapped}) == 1
         faults = {
-            Fault.LOSES: self.lost > 0 or "lost item" in names,
-            Fault.DIVIDED: self.division is not None and self.division.of in LEVELS,
-            Fault.FORGETS: "reset" in names,
+            Fault.LOSES: loses and (self.lost > 0 or "lost item" in names),
+            Fault.DIVIDED: divided in LEVELS,
+            Fault.FORGETS: forgets,
         }
         found = {fault for fault, there in faults.items() if there}
         if self.violated and not found:

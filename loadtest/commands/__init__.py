@@ -15,6 +15,9 @@ worker_class_option = click.option(
 preload_option = click.option(
     "--preload", envvar="PRELOAD", is_flag=True, help="Load the app before the workers are forked."
 )
+fault_option = click.option(
+    "--fault", envvar="FAULT", metavar="NAME", help="What is done to server or store meanwhile."
+)
 users_option = click.option(
     "--users", envvar="USERS", type=click.IntRange(1, 1000), default=16, show_default=True
 )

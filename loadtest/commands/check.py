@@ -6,20 +6,22 @@ import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from loadtest import cell, commands, trial
 from loadtest.cell import Cell
 from loadtest.commands.results import RESULTS, make_latest, new_folder, redis_for
-from loadtest.promises import promise
+from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
 from loadtest.trial import Load, Server, Trial, WorkerClass
 from variants import VARIANTS
@@ -42,6 +44,7 @@ from variants import VARIANTS
 )
 @commands.pause_option
 @commands.keep_alive_option
+@commands.fault_option
 @click.option(
     "--pictures",
     type=click.Path(file_okay=False, path_type=Path),
@@ -57,6 +60,7 @@ def check(
     duration: float,
     pause_ms: float,
     keep_alive: bool,
+    fault: str | None,
     pictures: Path | None,
 ) -> None:
     """Judge VARIANTS (all five if none is named) under four topologies.
@@ -68,28 +72,56 @@ def check(
     chosen = tuple(dict.fromkeys(variants)) or VARIANTS
     servers = columns(workers, threads, worker_class, preload)
     load = Load(users=users, seconds=duration, pause_ms=pause_ms, keep_alive=keep_alive)
-    trials = [Trial(variant, server, load) for variant in chosen for server in servers]
+    asked = [Trial(variant, server, load, fault=fault) for variant in chosen for server in servers]
+    trials = possible(asked)
+    cells = run(trials)
+    if pictures:
+        from loadtest.report import charts, readme  # Altair takes a second to import
+
+        charts.pictures(cells, pictures)
+        readme.renew({"measured": readme.measured(cells)})
+    show(terminal.matrix(cells), cells)
+
+
+def possible(asked: Sequence[Trial]) -> list[Trial]:
+    """Those of the trials whose fault can be done; of the others it is said why it cannot.
+
+    Raises ValueError where there is no such variant or fault, or if none can be done.
+    """
+    refused = {each: why for each in asked if (why := refusal(each))}
+    trials = [each for each in asked if each not in refused]
+    reasons = dict.fromkeys(f"{each.fault} is not done: {why}" for each, why in refused.items())
+    if not trials:
+        raise ValueError("; ".join(reasons))
+    for reason in reasons:
+        click.echo(reason, err=True)
+    return trials
+
+
+def run(trials: Sequence[Trial]) -> list[Cell]:
+    """Runs the trials, and writes their report."""
     for each in trials:
         promise(each)
     folder = new_folder()
     cells: list[Cell] = []
     with ExitStack() as stack:
-        redis_url = stack.enter_context(redis_for(chosen, folder))
+        variants = dict.fromkeys(each.variant for each in trials)
+        redis_url, _ = stack.enter_context(redis_for(variants, folder))
         tell = stack.enter_context(progress(len(trials)))
         for each in trials:
             done = cell.run(each, folder, redis_url=redis_url, progress=tell)
             cells.append(done)
             tell(done)
         tell("writing the report")
-        page.write(cells, folder / "report.html", what_ran(load))
-        if pictures:
-            from loadtest.report import charts, readme  # Altair takes a second to import
-
-            charts.pictures(cells, pictures)
-            readme.renew({"measured": readme.measured(cells)})
+        page.write(cells, folder / "report.html", what_ran(trials[0].load))
     make_latest(folder)
+    return cells
+
+
+def show(table: Table, cells: Sequence[Cell]) -> NoReturn:
+    """Prints what came out, and exits as it did."""
     out = terminal.console()
-    out.print(terminal.matrix(cells))
+    out.print(table)
     out.print(terminal.explanations(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))

@@ -1,12 +1,13 @@
 """Where results are kept, a folder a call, and what a trial needs besides its server."""
 
 import errno
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from loadtest.server.redis import redis_server
+from loadtest.server.redis import redis_server, store
 from variants import VARIANTS
 
 RESULTS = Path("results")
@@ -34,10 +35,15 @@ def make_latest(folder: Path) -> None:
 
 
 @contextmanager
-def redis_for(variants: Iterable[str], folder: Path) -> Iterator[str | None]:
-    """The URL of a Redis, if one of them uses it, or is a module of which nobody knows."""
-    if any(variant == "redis_key" or variant not in VARIANTS for variant in variants):
-        with redis_server(folder / "redis.log") as url:
-            yield url
+def redis_for(variants: Iterable[str], folder: Path) -> Iterator[tuple[str | None, int | None]]:
+    """The URL of a Redis, and its guardian if it is ours, if one of these variants uses it or is a
+    module of which nobody knows."""
+    log = folder / "redis.log"
+    if all(variant in VARIANTS and variant != "redis_key" for variant in variants):
+        yield None, None
+    elif os.environ.get("REDIS_URL"):
+        with redis_server(log) as url:
+            yield url, None
     else:
-        yield None
+        with store(log) as ours:
+            yield ours

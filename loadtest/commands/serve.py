@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import click
 
@@ -11,9 +11,10 @@ from loadtest.cell import locust as locust_command
 from loadtest.cell import state_of_its_own
 from loadtest.commands.results import new_folder, redis_for
 from loadtest.promises import promise
+from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, answers, listening
-from loadtest.server.gunicorn import serve as serve_trial
+from loadtest.server.gunicorn import Running, answers, listening, wait_for
+from loadtest.server.stage import stage
 from loadtest.trial import Load, Server, Trial, WorkerClass
 
 STARTUP_S = 30
@@ -38,7 +39,7 @@ def serve(
 ) -> None:
     """Serve VARIANT under gunicorn on 127.0.0.1, 4×8 unless told otherwise, until Ctrl-C."""
     shape = server(workers, threads, worker_class, preload)
-    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), port) as running:
+    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), port) as (running, _):
         click.echo(
             f"{running.trial.name} on {running.url}   (Ctrl-C ends it)\n\n"
             f"  curl -X POST {running.url}/increment\n"
@@ -73,8 +74,8 @@ def locust(
     """Serve VARIANT and open locust's web UI against it, until Ctrl-C ends both."""
     listening(port).close()
     shape = server(workers, threads, worker_class, preload)
-    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), 0) as running:
-        options = ["--web-host", "127.0.0.1", "--web-port", str(port)]
+    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), 0) as (running, target):
+        options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--target", str(target)]
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")
@@ -98,11 +99,12 @@ def server(
 
 
 @contextmanager
-def served(trial: Trial, port: int) -> Iterator[Running]:
+def served(trial: Trial, port: int) -> Iterator[tuple[Running, Target]]:
     promise(trial)
     folder = new_folder()
-    with ExitStack() as stack:
-        redis_url = stack.enter_context(redis_for([trial.variant], folder))
-        log = folder / f"{trial.slug}.server.log"
-        env = state_of_its_own(folder / trial.slug, redis_url)
-        yield stack.enter_context(serve_trial(trial, log=log, port=port, env=env))
+    path = folder / f"{trial.slug}.jsonl"
+    with redis_for([trial.variant], folder) as (redis_url, guardian):
+        env = state_of_its_own(path, redis_url)
+        with stage(trial, path, env, guardian, port=port) as on:
+            wait_for(on[0])
+            yield on

@@ -9,6 +9,7 @@ from collections import Counter
 
 import gevent
 from gevent.pool import Pool
+from psutil import pid_exists
 
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
@@ -53,7 +54,7 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
         if len(recorder.boots) >= boots:
             all_known = nothing_new == 3 or boots
             empty = all(operation.value == 0 for operation in reads)
-            if all_known and empty and recorder.boots <= emptied:
+            if all_known and empty and recorder.boots.keys() <= emptied:
                 return
             tries -= 1
         elif time.monotonic() > deadline:
@@ -62,19 +63,26 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
     raise NotEmpty(f"{host} still has a count after {creates}; start it afresh, or mend create")
 
 
-def audit(recorder: Recorder, host: str) -> None:
-    """Reads until every worker that took part has answered AUDITS times."""
-    load = set(recorder.boots)
+def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
+    """Reads until every worker that took part has answered AUDITS times.
+
+    Where the server is `ours`, on this machine, nothing is asked of those that have ended.
+    """
+    load = dict(recorder.boots)
     answers: Counter[tuple[str, str | None]] = Counter()
+
+    def silent() -> list[str]:
+        lives = {boot for boot, pid in load.items() if not (ours and pid and not pid_exists(pid))}
+        return [boot for boot in lives if any(answers[op, boot] < AUDITS for op in READS)]
+
     for _ in range(TRIES):
         for op in READS:
             for operation in burst(recorder, host, op, "audit"):
                 answers[op, operation.boot] += 1
-        if all(answers[op, boot] >= AUDITS for op in READS for boot in load):
+        if not silent():
             return
         gevent.sleep(APART_S)
-    silent = len([boot for boot in load if answers["read", boot] < AUDITS])
-    log.warning("%d of %d workers did not answer the audit", silent, len(load))
+    log.warning("%d of %d workers did not answer the audit", len(silent()), len(load))
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:

@@ -22,7 +22,8 @@ class NotRecorded(RuntimeError):
 class Recorder:
     """Writes the operations of one run to its history, and remembers what the audit needs.
 
-    Its clients are numbered from `first`. `clock` names this machine's clock if there are others.
+    Its clients are numbered from `first`. `boots` are those that have answered, and the worker
+    that each is of. `clock` names this machine's clock if there are others.
     The answers are understood as the `mapping` says.
     `broken` says why an operation could not be written down, once that has happened: then nothing
     can be said of the run, and its history never gets the last line that makes it whole.
@@ -50,7 +51,7 @@ class Recorder:
         self.mapping = mapping
         self.acknowledged: Counter[str] = Counter()
         self.appends = itertools.count()
-        self.boots: set[str] = set()
+        self.boots: dict[str, int | None] = {}
         self.clients = itertools.count(first)
 
     def call(
@@ -86,7 +87,7 @@ class Recorder:
         if operation.outcome == "ok":
             self.acknowledged[op] += 1
             if operation.boot:
-                self.boots.add(operation.boot)
+                self.boots[operation.boot] = operation.worker
         return operation
 
     def write(self, text: str) -> None:

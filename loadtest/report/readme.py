@@ -22,6 +22,7 @@ def parts() -> dict[str, str]:
     """The text of each part that follows from the code alone, by its name."""
     return {
         "promises": promises.markdown(trial.SERVERS),
+        "faults": promises.survival(trial.ALONE),
         "anomalies": anomaly_table(),
         "judged": f"```\n{judged(four_lines())}\n```",
         "diff": f"```diff\n{variant_diff('plain_global', 'locked_global')}\n```",

@@ -26,6 +26,8 @@ def figures(verdict: Verdict) -> tuple[str, str]:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
+        case _, found if Fault.FORGETS in found:
+            return "forgets", lost
         case _, ["divided"]:
             return copies, f"lost 0/{verdict.acknowledged:,}"
         case _, ["divided", "loses"]:
@@ -52,6 +54,32 @@ def matrix(cells: Sequence[Cell]) -> Table:
         row = [at.get((variant, server)) for server in servers]
         table.add_row(variant, *(square(cell) if cell else "" for cell in row))
     return table
+
+
+def survival(cells: Sequence[Cell]) -> Table:
+    """A row a fault that was done, a column a variant."""
+    variants = list(dict.fromkeys(cell.trial.variant for cell in cells))
+    table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, header_style="bold")
+    table.add_column(f"at {cells[0].trial.server} under", no_wrap=True)
+    for variant in variants:
+        table.add_column(variant, max_width=13)
+    at = {(cell.trial.fault, cell.trial.variant): cell for cell in cells}
+    for fault in dict.fromkeys(cell.trial.fault for cell in cells):
+        row = [at.get((fault, variant)) for variant in variants]
+        table.add_row(fault, *(outcome(cell) if cell else Text("–", style="dim") for cell in row))
+    return table
+
+
+def outcome(cell: Cell) -> Text:
+    """What is wrong, if anything; how often the fault was done, and how many were answered."""
+    verdict = cell.verdict
+    words: list[str] = sorted(verdict.faults - {Fault.REFUSES}) or ["holds"]
+    said = ["inconclusive"] if verdict.inconclusive else words
+    text = Text(f"{verdict.sign} " + "\n  ".join(said), style=verdict.colour)
+    text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")
+    if not cell.as_promised:
+        text.append("\n! not promised", style="bold yellow")
+    return text
 
 
 def square(cell: Cell) -> Text:

@@ -8,6 +8,9 @@ macOS alike.
 
 Should the guardian itself be killed, then Linux ends the command; on other systems it goes on, and
 all that can be promised is that its owner notices.
+
+Whoever does things to the command while it runs has two signals for the guardian: SIGUSR1 ends the
+command's process group with SIGTERM, SIGUSR2 with SIGKILL, and each time it is started again.
 """
 
 import ctypes
@@ -72,6 +75,7 @@ def guarded(
 def main(folder: str, *command: str) -> int:
     if folder:
         Path(folder).mkdir(mode=0o700)
+    again = False
     guardian = os.getpid()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -81,13 +85,14 @@ def main(folder: str, *command: str) -> int:
             if os.getppid() != guardian:
                 os._exit(1)
 
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        close_fds=False,
-        start_new_session=True,
-        preexec_fn=die_with_guardian,
-    )
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            close_fds=False,
+            start_new_session=True,
+            preexec_fn=die_with_guardian,
+        )
 
     def end_group(how: signal.Signals) -> None:
         # the group may be gone already, which macOS calls a PermissionError
@@ -95,14 +100,29 @@ def main(folder: str, *command: str) -> int:
             os.killpg(child.pid, how)
 
     def when_owner_is_gone() -> None:
+        nonlocal again
         os.read(0, 1)
+        again = False
         end_group(signal.SIGTERM)
         if not ended.wait(GRACE):
             end_group(signal.SIGKILL)
 
+    def end_and_start_again(how: signal.Signals) -> None:
+        nonlocal again
+        again = True
+        end_group(how)
+
+    child = start()
     ended = threading.Event()
     threading.Thread(target=when_owner_is_gone, daemon=True).start()
+    signal.signal(signal.SIGUSR1, lambda *_: end_and_start_again(signal.SIGTERM))
+    signal.signal(signal.SIGUSR2, lambda *_: end_and_start_again(signal.SIGKILL))
     status = child.wait()
+    while again:
+        again = False
+        end_group(signal.SIGKILL)
+        child = start()
+        status = child.wait()
     ended.set()
     # what the command left running, such as the workers of a gunicorn that was killed
     end_group(signal.SIGKILL)

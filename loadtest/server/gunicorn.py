@@ -29,12 +29,14 @@ class ServerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has been started for a trial; `process` is its guardian."""
+    """A server that has been started for a trial; `process` is its guardian, and `boots` how many
+    workers answer at `url`."""
 
     url: str
     trial: Trial
     log: Path
     process: subprocess.Popen[bytes]
+    boots: int
 
     def check(self) -> None:
         """Raises ServerError if the server has ended."""
@@ -60,7 +62,7 @@ def launch(
     this process, however that ends. Raises ServerError if the port cannot be used.
     """
     with listening(port) as listener:
-        server = trial.server
+        server, recycles = trial.server, trial.fault == "recycle"
         command = [
             *(sys.executable, "-m", "gunicorn", trial.app),
             # named, so that no gunicorn.conf.py of somebody's is taken instead
@@ -73,6 +75,7 @@ def launch(
             "--no-control-socket",
             *("--graceful-timeout", "2"),
             *(["--preload"] if server.preload else []),
+            *(["--max-requests", "200", "--max-requests-jitter", "50"] if recycles else []),
         ]
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with guarded(
@@ -83,27 +86,33 @@ def launch(
         ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
-            yield Running(url, trial, log, process)
+            yield Running(url, trial, log, process, server.workers)
 
 
 @contextmanager
 def serve(trial: Trial, **settings: Any) -> Iterator[Running]:
-    """The same, with the settings of `launch`, but ready: every worker has answered.
+    """The same, with the settings of `launch`, but ready.
 
     Raises ServerError if it does not start.
     """
-    workers = trial.server.workers
     with launch(trial, **settings) as server:
-        deadline = time.monotonic() + STARTUP_S
-        seen: set[int] = set()
-        with ThreadPoolExecutor(2 * workers) as pool:
-            while len(seen) < workers:
-                server.check()
-                if time.monotonic() > deadline:
-                    raise ServerError(f"{trial.variant} did not start in time: {why(server.log)}")
-                answers = pool.map(worker_at, [server.url] * 2 * workers)
-                seen |= {pid for pid in answers if pid} & server.workers()
+        wait_for(server)
         yield server
+
+
+def wait_for(server: Running) -> None:
+    """Waits until every worker has answered. Raises ServerError if the server does not start."""
+    workers = server.trial.server.workers
+    deadline = time.monotonic() + STARTUP_S
+    seen: set[int] = set()
+    with ThreadPoolExecutor(2 * workers) as pool:
+        while len(seen) < workers:
+            server.check()
+            if time.monotonic() > deadline:
+                name = server.trial.variant
+                raise ServerError(f"{name} did not start in time: {why(server.log)}")
+            answers = pool.map(worker_at, [server.url] * 2 * workers)
+            seen |= {pid for pid in answers if pid} & server.workers()
 
 
 def listening(port: int) -> socket.socket:

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+SERVES = "Worker {} has loaded its app"
+
 
 class Labels:
     """What the replies of one worker say."""
@@ -61,3 +63,4 @@ def post_worker_init(worker: Any) -> None:
         worker.asgi = around_asgi(worker.asgi, labels)
     else:
         worker.wsgi = around_wsgi(worker.wsgi, labels)
+    worker.log.info(SERVES.format(worker.pid))

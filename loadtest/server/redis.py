@@ -18,6 +18,8 @@ from loadtest.server.guardian import guarded
 STARTUP_S = 10.0
 PREFIX = f"loadtest-{secrets.token_hex(4)}:"
 """What the keys of this process's trials begin with, in a Redis that may hold others."""
+# with appendfsync everysec a write can be answered before the system has it, while a sync goes on
+KEEP = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 
 
 class RedisError(RuntimeError):
@@ -29,9 +31,8 @@ def redis_server(log: Path) -> Iterator[str]:
     """The URL of a Redis that answers; a server that we start writes its log to `log`.
 
     The one at REDIS_URL is used as it is, and never flushed or stopped; what begins with PREFIX is
-    removed from it at the end. Otherwise a server of our
-    own is started on a private socket, with its append-only file on, and ends with the block, or
-    with this process however that ends. Raises RedisError.
+    removed from it at the end. Otherwise a server of our own is started on a private socket, with
+    its append-only file on. Raises RedisError.
     """
     if url := os.environ.get("REDIS_URL"):
         try:
@@ -53,11 +54,22 @@ def redis_server(log: Path) -> Iterator[str]:
             with suppress(redis.RedisError):
                 remove_keys(url)
         return
+    with store(log) as (url, _):
+        yield url
+
+
+@contextmanager
+def store(log: Path, *, defaults: bool = False) -> Iterator[tuple[str, int]]:
+    """A Redis of our own on a private socket: its URL, and the process id of its guardian.
+
+    It keeps everything on disk, or with `defaults` what Redis does unless told otherwise. It ends
+    with the block, or with this process however that ends. Raises RedisError.
+    """
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
     folder = Path(tempfile.gettempdir()) / f"redis-{secrets.token_hex(8)}"
     socket = folder / "socket"
     command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
-    command += ["--appendonly", "yes", "--save", "", "--daemonize", "no"]
+    command += ["--daemonize", "no", *(() if defaults else KEEP)]
     with guarded(command, log=log, folder=folder) as process:
         url = f"unix://{socket}"
         deadline = time.monotonic() + STARTUP_S
@@ -66,7 +78,7 @@ def redis_server(log: Path) -> Iterator[str]:
                 last = log.read_text().strip().splitlines()[-1:]
                 raise RedisError(f"{command[0]} did not start: {' '.join(last)}")
             time.sleep(0.01)
-        yield url
+        yield url, process.pid
 
 
 def remove_keys(url: str) -> None:

@@ -1,0 +1,93 @@
+"""python -m loadtest faults, soak: what variants survive, and whether it is so every time."""
+
+import itertools
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from loadtest import commands, trial
+from loadtest.commands.check import run, show
+from loadtest.promises import refusal
+from loadtest.report import terminal
+from loadtest.server.faults import FAULTS
+from loadtest.trial import Load, Server, Trial
+from variants import VARIANTS
+
+# ends with whoever started it
+BUSY = "import os; owner = os.getppid()\nwhile os.getppid() == owner: pass"
+
+
+@click.command()
+@click.argument("variants", nargs=-1)
+@commands.workers_option
+@commands.threads_option
+@commands.users_option
+@commands.pause_option
+def faults(
+    variants: tuple[str, ...],
+    workers: int | None,
+    threads: int | None,
+    users: int,
+    pause_ms: float,
+) -> None:
+    """Judge VARIANTS (all five if none is named) under every fault that they can meet.
+
+    There is one worker with eight threads, in which a global behind a lock is right as long as
+    nothing happens. Exit status as of check.
+    """
+    server = Server(workers or trial.ALONE.workers, threads or trial.ALONE.threads)
+    load = Load(users=users, pause_ms=pause_ms)
+    cells = run(under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load))
+    show(terminal.survival(cells), cells)
+
+
+def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Trial]:
+    """The trials of these variants with each fault that can be done to them."""
+    trials = (Trial(each, server, load, fault=fault) for fault in FAULTS for each in variants)
+    return [each for each in trials if not refusal(each)]
+
+
+@click.command()
+@click.option("--rounds", envvar="ROUNDS", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--busy",
+    envvar="BUSY",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes beside it that only take time.",
+)
+def soak(rounds: int, busy: int) -> None:
+    """Repeat the matrix and the faults, and say how often each cell came out as promised."""
+    load = Load()
+    matrix = [Trial(*each, load) for each in itertools.product(VARIANTS, trial.SERVERS)]
+    trials = [*matrix, *under_faults(VARIANTS, trial.ALONE, load)]
+    kept: Counter[str] = Counter()
+    with beside(busy):
+        for number in range(1, rounds + 1):
+            cells = run(trials)
+            kept.update(each.name for each in cells if each.as_promised)
+            click.echo(
+                f"round {number} of {rounds}: {sum(kept.values())} of {number * len(trials)}"
+            )
+            for each in cells:
+                if not each.as_promised:
+                    click.echo(f"  {each.name}: {terminal.comparison(each)} {each.history}")
+    for name in [each.name for each in trials]:
+        click.echo(f"{kept[name]:4} of {rounds}  {name}")
+    sys.exit(0 if kept.total() == rounds * len(trials) else 1)
+
+
+@contextmanager
+def beside(busy: int) -> Iterator[None]:
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(busy)]
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait()

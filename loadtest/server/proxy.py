@@ -1,0 +1,80 @@
+"""A proxy between clients and servers, which can break at the wrong moment.
+
+    python proxy.py FD SERVER… [--lose FILE]
+
+Connections to the listening socket FD go to the servers in turn, each HOST:PORT or a socket's
+path. As soon as there is a FILE, the next Redis command that writes is let through and its answer
+dropped, together with the connection; FILE is removed then.
+"""
+
+import argparse
+import asyncio
+import itertools
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+WRITES = (b"INCR", b"RPUSH")
+
+
+async def connect(server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if server.startswith("/"):
+        return await asyncio.open_unix_connection(server)
+    host, _, port = server.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def main(listener: socket.socket, servers: list[str], lose: Path | None) -> None:
+    in_turn = itertools.cycle(servers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        losing = False
+
+        async def upwards() -> None:
+            nonlocal losing
+            with suppress(OSError):
+                while data := await reader.read(1 << 16):
+                    losing = lose is not None and is_write(data) and lose.exists()
+                    to.write(data)
+                    await to.drain()
+                to.write_eof()
+
+        async def downwards() -> None:
+            with suppress(OSError):
+                while data := await source.read(1 << 16):
+                    if losing and lose is not None:
+                        lose.unlink(missing_ok=True)
+                        return
+                    writer.write(data)
+                    await writer.drain()
+
+        try:
+            source, to = await connect(next(in_turn))
+        except OSError:
+            writer.close()
+            return
+        up = asyncio.create_task(upwards())
+        try:
+            # the server is the one that hangs up
+            await downwards()
+        finally:
+            up.cancel()
+            writer.close()
+            to.close()
+
+    server = await asyncio.start_server(serve, sock=listener)
+    await server.serve_forever()
+
+
+def is_write(command: bytes) -> bool:
+    """Whether its name begins with one of WRITES, in Redis' own protocol: after its length."""
+    return any(b"\r\n" + name in command[:40] for name in WRITES)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("fd", type=int)
+    options.add_argument("servers", nargs="+")
+    options.add_argument("--lose", type=Path)
+    given = options.parse_args()
+    asyncio.run(main(socket.socket(fileno=given.fd), given.servers, given.lose))

@@ -1,0 +1,67 @@
+"""A trial's server, with what its fault needs around it: a store, a proxy, a second server."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from loadtest.server.faults import FAULTS, Target
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import Running, launch, listening
+from loadtest.server.redis import store as own_redis
+from loadtest.trial import Trial
+
+PROXY = Path(__file__).with_name("proxy.py")
+
+
+@contextmanager
+def stage(
+    trial: Trial, path: Path, env: dict[str, str], store: int | None = None, **settings: Any
+) -> Iterator[tuple[Running, Target]]:
+    """The server that clients are to ask, still starting, and what a fault can be done to.
+
+    Logs go beside `path`. `env` says where the state is to be kept, and `store` is the
+    guardian of the Redis there, if that is ours. `settings` are those of `launch`.
+    """
+    kind = FAULTS.get(trial.fault or "")
+    log = path.with_suffix(".server.log")
+    with ExitStack() as opened:
+        if kind and "REDIS_URL" in env and kind.needs in ("store", "Redis"):
+            defaults = kind.name == "kill-defaults"
+            redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults)
+            url, store = opened.enter_context(redis)
+            env = env | {"REDIS_URL": url}
+        target = Target(
+            server=0,
+            log=str(log),
+            store=store,
+            redis_url=env.get("REDIS_URL"),
+            sqlite=env.get("SQLITE_PATH"),
+        )
+        if kind and kind.name == "lose-reply":
+            target = replace(target, lose=str(path.with_suffix(".lose")))
+            redis_socket = env["REDIS_URL"].removeprefix("unix://")
+            port = opened.enter_context(proxy(path, redis_socket, "--lose", str(target.lose)))
+            env = env | {"REDIS_URL": f"redis://127.0.0.1:{port}"}
+        server = opened.enter_context(launch(trial, log=log, env=env, **settings))
+        if kind and kind.name == "two-machines":
+            second = path.with_stem(f"{path.stem}.second")
+            env = env | {"SQLITE_PATH": str(second.with_suffix(".sqlite3"))}
+            other = launch(trial, log=second.with_suffix(".server.log"), env=env)
+            urls = (server.url, opened.enter_context(other).url)
+            both = (url.removeprefix("http://") for url in urls)
+            port = opened.enter_context(proxy(path, *both))
+            server = replace(server, url=f"http://127.0.0.1:{port}", boots=2 * server.boots)
+        yield server, replace(target, server=server.process.pid)
+
+
+@contextmanager
+def proxy(path: Path, *arguments: str) -> Iterator[int]:
+    """The port of a proxy in front of these servers."""
+    with listening(0) as listener:
+        command = [sys.executable, str(PROXY), str(listener.fileno()), *arguments]
+        log = path.with_suffix(".proxy.log")
+        with guarded(command, log=log, pass_fds=[listener.fileno()]):
+            yield listener.getsockname()[1]

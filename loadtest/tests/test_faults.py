@@ -1,0 +1,204 @@
+"""Faults on real servers and stores: what outlives them holds, what does not forgets."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtest import cell, history, promises
+from loadtest.checker import Fault, judge
+from loadtest.history import Operation
+from loadtest.promises import promise, refusal
+from loadtest.server import redis as redis_module
+from loadtest.server.faults import FAULTS, Done
+from loadtest.trial import ALONE, Server, Trial
+from variants import VARIANTS
+
+SOURCES = Path(__file__).parents[2] / "variants"
+FORGETS = ["recycle", "reload", "kill-worker", "scale", "restart"]
+SERVED = [
+    ("locked_global", "recycle"),
+    ("locked_global", "reload"),
+    ("locked_global", "scale"),
+    ("locked_global", "two-machines"),
+    ("plain_global", "pause-worker"),
+    ("sqlite_row", "restart"),
+    ("sqlite_row", "lock-store"),
+    ("redis_key", "kill-worker"),
+    ("redis_key", "kill-store"),
+    ("redis_key", "kill-defaults"),
+    ("redis_key", "lose-reply"),
+]
+
+
+@pytest.mark.parametrize(("variant", "fault"), SERVED)
+def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redis_url):
+    each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
+    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert len(each.done) >= 2
+    lines = (tmp_path / f"{each.trial.slug}.faults.jsonl").read_text().splitlines()
+    assert list(json.loads(lines[0])) == ["fault", "start", "end", "what"]
+    for log in tmp_path.glob("*.log"):
+        assert "Traceback" not in log.read_text(), log.name
+
+
+def test_the_matrix_goes_through_a_fault_too(tmp_path):
+    each = cell.run(Trial("locked_global", Server(4, 1), fault="kill-worker"), tmp_path)
+    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert each.verdict.faults >= {Fault.DIVIDED, Fault.FORGETS}
+
+
+def planted(tmp_path, monkeypatch, variant, correct, wrong):
+    """A module that is this variant with one bug."""
+    source = (SOURCES / f"{variant}.py").read_text(encoding="utf-8")
+    assert source.count(correct) == 1, f"{variant} has changed: mend the test"
+    (tmp_path / "mutant.py").write_text(source.replace(correct, wrong), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    return "mutant"
+
+
+def test_a_global_that_claims_to_outlive_its_worker_is_red(tmp_path, monkeypatch):
+    claim = ("Survives: request.", "Survives: worker.")
+    mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
+    each = cell.run(Trial(mutant, ALONE, fault="kill-worker"), tmp_path / "results")
+    assert each.promise.expect == "holds"
+    assert Fault.FORGETS in each.verdict.faults
+    assert not each.as_promised
+
+
+def test_redis_without_its_file_is_red_when_it_is_killed(tmp_path, monkeypatch, redis_url):
+    monkeypatch.setattr(redis_module, "KEEP", ("--appendonly", "no", "--save", ""))
+    trial = Trial("redis_key", ALONE, fault="kill-store")
+    each = cell.run(trial, tmp_path, redis_url=redis_url)
+    assert each.promise.expect == "holds"
+    assert Fault.FORGETS in each.verdict.faults
+    assert not each.as_promised
+
+
+def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
+    tmp_path, monkeypatch, redis_url
+):
+    once, again = "retry=Retry(NoBackoff(), 0)", "retry=Retry(NoBackoff(), 3)"
+    mutant = planted(tmp_path, monkeypatch, "redis_key", once, again)
+    # one lost reply in six belongs to an append
+    for attempt in range(3):
+        trial = Trial(mutant, ALONE, fault="lose-reply")
+        each = cell.run(trial, tmp_path / str(attempt), redis_url=redis_url)
+        assert each.promise.expect == "holds"
+        assert each.verdict.unknown == 0
+        if not each.as_promised:
+            return
+    raise AssertionError(str(each.verdict))
+
+
+def test_a_fault_that_cannot_be_done_fails_the_trial_in_one_line(tmp_path, monkeypatch):
+    claim = ("Lives in: worker.", "Lives in: machine.")
+    mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
+    with pytest.raises(cell.LoadError, match="lock-store was not done: .*no SQLite file"):
+        cell.run(Trial(mutant, ALONE, fault="lock-store"), tmp_path / "results")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_rule_says_who_outlives_a_fault(fault):
+    trials = [Trial(variant, ALONE, fault=fault) for variant in VARIANTS]
+    possible = [each.variant for each in trials if not refusal(each)]
+    forgets = [v for v in possible if "forgets" in promise(Trial(v, ALONE, fault=fault)).must]
+    divided = [v for v in possible if "divided" in promise(Trial(v, ALONE, fault=fault)).must]
+    in_a_worker = ["plain_global", "locked_global"]
+    at_rest = {"kill-defaults": ["redis_key"], **dict.fromkeys(FORGETS, in_a_worker)}
+    assert forgets == at_rest.get(fault, [])
+    assert divided == ([*in_a_worker, "sqlite_row"] if fault == "two-machines" else [])
+
+
+def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
+    def why(variant, fault):
+        return refusal(Trial(variant, ALONE, fault=fault))
+
+    assert why("plain_global", "kill-store") == "plain_global has no store"
+    assert why("flask_g", "lock-store") == "flask_g has no store"
+    assert why("sqlite_row", "kill-store").startswith("sqlite_row has a file, and no store with")
+    assert why("sqlite_row", "lock-store") is None
+    assert why("redis_key", "lose-reply") is None
+    with pytest.raises(ValueError, match="unknown fault 'earthquake'; faults: recycle, reload, "):
+        why("plain_global", "earthquake")
+    with pytest.raises(ValueError, match="kill-store cannot be done: plain_global has no store"):
+        promise(Trial("plain_global", ALONE, fault="kill-store"))
+
+
+def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert "REDIS_URL" in refusal(Trial("redis_key", ALONE, fault="kill-store"))
+    assert refusal(Trial("redis_key", ALONE, fault="kill-worker")) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "struck"), [(0, 4, 0), (4, 6, 1), (6, 7, 1), (11, 30, 1), (21, 30, 0)]
+)
+def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struck):
+    ran = [
+        Operation(client=1, op="create", start=1, end=2, value=0),
+        Operation(client=1, op="increment", start=5, end=9, value=1),
+        Operation(client=1, op="increment", start=10, end=20, value=2),
+        Operation(client=2, op="read", start=25, end=26, value=2, phase="audit"),
+    ]
+    done = [Done("kill-worker", start, end, "worker 1")]
+    assert len(cell.struck(history.frame(ran), done)) == struck
+
+
+def test_a_trial_without_its_fault_proves_nothing(tmp_path):
+    path = tmp_path / "h.jsonl"
+    history.write(path, [Operation(client=1, op="increment", start=5, end=9, value=1)])
+    trial = Trial("sqlite_row", ALONE, fault="restart")
+    verdict, done = cell.judge_file(path, trial)
+    assert done == ()
+    assert verdict.inconclusive
+    assert "restart was not done while requests were in flight" in verdict.why
+    assert not promises.promise(trial).kept(verdict)
+
+
+def increments(*told, boot="a"):
+    """Increments of one boot, one after the other, and an audit that reads the last answer."""
+    asked = [
+        Operation(client=1, op="increment", start=10 * n, end=10 * n + 5, value=value, boot=boot)
+        for n, value in enumerate(told)
+    ]
+    end = 10 * len(told)
+    read = Operation(
+        client=2, op="read", start=end, end=end + 5, value=told[-1], boot=boot, phase="audit"
+    )
+    return history.frame([*asked, read])
+
+
+@pytest.mark.parametrize(
+    ("told", "faults"),
+    [
+        ((1, 2, 3, 1, 2), {Fault.FORGETS}),
+        ((1, 2, 3, 2, 3), {Fault.LOSES}),
+        ((1, 1, 1), {Fault.FORGETS}),
+        ((1, 2, 3), set()),
+    ],
+)
+def test_a_boot_that_counts_from_one_again_forgot(told, faults):
+    assert judge(increments(*told)).faults == faults
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["check", "plain_global", "--fault", "kill-store"], "plain_global has no store"),
+        (["check", "--fault", "earthquake"], "unknown fault 'earthquake'"),
+    ],
+)
+def test_on_the_command_line_too(command, said, tmp_path):
+    run = [sys.executable, "-m", "loadtest", *command]
+    root = str(SOURCES.parent)
+    done = subprocess.run(
+        run, cwd=tmp_path, env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin"}, capture_output=True
+    )
+    assert done.returncode == 2
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    assert not list(tmp_path.iterdir())
