@@ -16,7 +16,7 @@ help: ## this menu
 check: .venv/run ## all variants, four topologies (VARIANT=my_module)
 	@$(PY) -m loadtest check $(VARIANT)
 
-faults: .venv/run ## what survives: all variants, every fault they can meet (VARIANT=…)
+faults: .venv/run ## what survives: all variants under every fault
 	@$(PY) -m loadtest faults $(VARIANT)
 
 $(VARIANTS): .venv/run ## that variant alone

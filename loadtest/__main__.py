@@ -1,4 +1,4 @@
-"""python -m loadtest check | judge | report | serve | locust"""
+"""python -m loadtest check | faults | judge | report | serve | locust | soak"""
 
 # ruff: noqa: E402
 # signals are heard before the other imports, which take a tenth of a second
