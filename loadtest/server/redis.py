@@ -66,7 +66,7 @@ def store(log: Path, *, defaults: bool = False) -> Iterator[tuple[str, int]]:
     with the block, or with this process however that ends. Raises RedisError.
     """
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
-    folder = Path(tempfile.gettempdir()) / f"redis-{secrets.token_hex(8)}"
+    folder = Path(tempfile.gettempdir()) / f"redis-{secrets.token_hex(4)}"
     socket = folder / "socket"
     command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     command += ["--daemonize", "no", *(() if defaults else KEEP)]
