@@ -1,10 +1,11 @@
 # Where should a Flask app keep its state?  `make` alone shows what there is to do.
 
 VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
+GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/gallery/*.py))))
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help check faults soak $(VARIANTS) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -22,6 +23,12 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
+gallery: .venv/gallery ## what people really write, under six servers
+	@$(PY) -m loadtest gallery
+
+$(GALLERY): .venv/gallery
+	@$(PY) -m loadtest check $@
+
 serve-%: .venv/run ## serve it on 127.0.0.1 and try it with curl
 	@$(PY) -m loadtest serve $*
 
@@ -31,9 +38,11 @@ locust-%: .venv/run ## serve it and open locust's web UI against it
 A ?= plain_global
 B ?= locked_global
 diff: ## two variants side by side: A=… B=…
-	@for variant in $(A) $(B); do test -f variants/$$variant.py || \
-	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS)"; exit 2; }; done
-	@diff --side-by-side --ignore-all-space --width=80 variants/$(A).py variants/$(B).py || test $$? = 1
+	@for variant in $(A) $(B); do test -f "$$(ls variants/$$variant.py variants/gallery/$$variant.py 2>/dev/null)" || \
+	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS) $(GALLERY)"; exit 2; }; done
+	@diff --side-by-side --ignore-all-space --width=80 \
+	    $(wildcard variants/$(A).py variants/gallery/$(A).py) \
+	    $(wildcard variants/$(B).py variants/gallery/$(B).py) || test $$? = 1
 
 judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
 	@$(PY) -m loadtest judge $(FILE)
@@ -71,7 +80,7 @@ pictures: .venv/run ## make the README's pictures and tables anew
 setup: .venv/run ## build .venv (the others do so when needed)
 
 clean: ## remove .venv, results and caches
-	rm -rf .venv results .hypothesis .mypy_cache .pytest_cache .ruff_cache state.sqlite3*
+	rm -rf .venv results .hypothesis .mypy_cache .pytest_cache .ruff_cache state state.sqlite3*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 lock: .venv/dev ## lock the newest releases that pyproject.toml allows
@@ -79,12 +88,14 @@ lock: .venv/dev ## lock the newest releases that pyproject.toml allows
 	    --no-annotate --no-header --python-version 3.11 "$$@"; }; \
 	lock --output-file requirements.txt && \
 	lock --group notebooks --constraint requirements.txt --output-file requirements-notebooks.txt && \
-	lock --group dev --constraint requirements-notebooks.txt --output-file requirements-dev.txt
+	lock --group dev --constraint requirements-notebooks.txt --output-file requirements-dev.txt && \
+	lock --group gallery --constraint requirements-dev.txt --output-file requirements-gallery.txt
 
 .venv/run: requirements.txt
 .venv/notebooks: requirements-notebooks.txt .venv/run
 .venv/dev: requirements-dev.txt .venv/run
-.venv/run .venv/notebooks .venv/dev:
+.venv/gallery: requirements-gallery.txt .venv/run
+.venv/run .venv/notebooks .venv/dev .venv/gallery:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'error: Python 3.11 or newer is needed; name one, such as PYTHON=python3.12'; exit 2; }
 	@echo 'installing $< (once)'

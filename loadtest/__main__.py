@@ -39,6 +39,7 @@ from loadtest.report.plain import say_plainly
 COMMANDS = {
     "check": "loadtest.commands.check",
     "faults": "loadtest.commands.faults",
+    "gallery": "loadtest.commands.gallery",
     "judge": "loadtest.report.judge",
     "locust": "loadtest.commands.serve",
     "report": "loadtest.commands.report",

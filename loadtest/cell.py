@@ -62,11 +62,12 @@ def run(
     folder: Path,
     *,
     redis_url: str | None = None,
+    database_url: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Cell:
     """Runs one trial; its history and logs go into `folder`, which is made.
 
-    redis_key needs the URL of a Redis. `progress` is told what begins.
+    What `Needs` Redis or PostgreSQL gets its URL. `progress` is told what begins.
     Raises ServerError or LoadError, and ValueError for an unknown variant.
     """
     began = time.monotonic()
@@ -74,7 +75,8 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{trial.slug}.jsonl"
     progress(f"{trial.name}: {trial.load.users} clients")
-    with stage(trial, path, state_of_its_own(path, redis_url)) as (server, target):
+    env = state_of_its_own(path, redis_url, database_url)
+    with stage(trial, path, env) as (server, target):
         told = ("--fault", trial.fault, "--target", str(target)) if trial.fault else ()
         apply(trial.load, server, path, *told)
         # while the server is being ended
@@ -128,11 +130,16 @@ def struck(operations: pl.DataFrame, done: Sequence[Done]) -> tuple[Done, ...]:
     return tuple(each for each, struck in zip(done, during, strict=True) if struck)
 
 
-def state_of_its_own(path: Path, redis_url: str | None = None) -> dict[str, str]:
+def state_of_its_own(
+    path: Path, redis_url: str | None = None, database_url: str | None = None
+) -> dict[str, str]:
     """Where the variants that keep state outside their process keep that of one run."""
-    prefix = f"{PREFIX}{path.parent.name}:{path.stem}:"
-    redis = {"REDIS_URL": redis_url} if redis_url else {}
-    return {"SQLITE_PATH": str(path.with_suffix(".sqlite3")), "REDIS_PREFIX": prefix} | redis
+    urls = {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
+    return {
+        "SQLITE_PATH": str(path.with_suffix(".sqlite3")),
+        "STATE_PATH": str(path.with_suffix(".state")),
+        "REDIS_PREFIX": f"{PREFIX}{path.parent.name}:{path.stem}:",
+    } | {name: url for name, url in urls.items() if url}
 
 
 def apply(load: Load, server: Running, path: Path, *options: str) -> None:

@@ -73,27 +73,47 @@ def promise(trial: Trial) -> Promise:
 def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     """The promise where nothing is done to server and store."""
     server = trial.server
+    greenlets = server.worker_class == "gevent"
     place = said.preloaded if server.preload else said.lives_in
-    if place == "request":
+    # a greenlet ends with its connection
+    if place == "request" or (place == "thread" and greenlets):
         return promised(Fault.LOSES, why="the state ends with each request")
-    own = place == "worker"
-    at_once = server.at_once * (1 if own else server.workers)
-    copies = {"worker": server.workers * machines, "machine": machines}.get(place, 1)
+    if place == "client":
+        return promised(Fault.LOSES, why="each client has a count of its own, and nobody else")
+    workers = server.workers * machines
+    copies = {
+        "thread": workers * server.threads,
+        "worker": workers,
+        "machine": machines,
+    }.get(place, 1)
+    at_once = {"thread": 1, "worker": server.at_once}.get(place, server.workers * server.at_once)
+    guard = said.under_gevent if greenlets else said.guard
     must = [Fault.DIVIDED] if copies > 1 else []
-    whole = "nothing comes between a read and its write"
-    if at_once > 1 and said.answers == "read again":
-        must.append(Fault.ANSWERS_LATE)
-        whole += ", but the answer is read again afterwards"
-    if said.guard != "none" or at_once == 1:
-        why = f"each {place} counts for itself; {whole}" if Fault.DIVIDED in must else whole
-        return promised(*must, why=why)
-    if trial.load.pause_ms == 0:
-        return promised(
-            *must,
-            may=[Fault.LOSES],
-            why="without a pause threads seldom take turns between read and write, but they can",
-        )
-    return promised(Fault.LOSES, *must, why="others read between a read and its write")
+    each = f"each {place} counts for itself; " if copies > 1 else ""
+    if at_once == 1:
+        return promised(*must, why=f"{each}nothing comes between a read and its write")
+    if guard == "none":
+        may = [Fault.REFUSES] if said.refuses == "may" else []
+        if trial.load.pause_ms:
+            why = "others read between a read and its write"
+            return promised(Fault.LOSES, *must, may=may, why=why)
+        why = "without a pause threads seldom take turns between read and write, but they can"
+        return promised(*must, may=[Fault.LOSES, *may], why=why)
+    if said.refuses == "must":
+        must.append(Fault.REFUSES)
+        return promised(*must, why="of two that overlap, one is refused")
+    whole = f"{each}nothing comes between a read and its write"
+    if said.answers == "read again" and not must:
+        why = f"{whole}, but the answer is read again afterwards"
+        return promised(Fault.ANSWERS_LATE, why=why)
+    if said.answers == "cached":
+        if server.workers > 1:
+            return promised(
+                Fault.ANSWERS_LATE, why=f"{whole}, but each worker reads a copy of its own"
+            )
+        why = f"{whole}, but who reads meanwhile may put an old count into the copy"
+        return promised(may=[Fault.ANSWERS_LATE], why=why)
+    return promised(*must, why=whole)
 
 
 def disturbed(alone: Promise, said: Facts, kind: Kind) -> Promise:

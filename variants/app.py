@@ -50,6 +50,8 @@ def create_app(variant: str) -> Flask:
     # 1,000 characters of JSON, each escaped as two \\uXXXX
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 
+    getattr(store, "init_app", lambda app: None)(app)
+
     @app.route("/create", methods=["GET", "POST"])
     def create() -> ResponseReturnValue:
         return jsonify(store.create())

@@ -2,10 +2,13 @@
 
 Four questions, a labelled line each; what follows the first words is for people:
 
-    Lives in   request · client · worker · machine · network    ("worker, or machine if preloaded")
+    Lives in   request · client · thread · worker · machine · network
+               ("worker, or machine if preloaded")
     Guard      none · lock · transaction · server    what makes read-modify-write one step there
-    Answers    inside · read again · nothing    the answer comes out of that step (the default), or
-                                                is read again after it, or there is none
+               ("transaction that refuses", "none, may refuse": requests are turned
+               away; "lock, or none under gevent")
+    Answers    inside · read again · cached · nothing    the answer comes out of that step (the
+               default), or is read again after it; reads come from a copy; or there is none
     Survives   nothing · request · worker · store · machine    whose end it outlives, at the most
 """
 
@@ -18,35 +21,41 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from variants import VARIANTS
 from variants.store import FUNCTIONS
 
-PLACES = ("request", "client", "worker", "machine", "network")
+PLACES = ("request", "client", "thread", "worker", "machine", "network")
 GUARDS = ("none", "lock", "transaction", "server")
-ANSWERS = ("inside", "read again", "nothing")
+ANSWERS = ("inside", "read again", "cached", "nothing")
 SURVIVES = ("nothing", "request", "worker", "store", "machine")
 OUTLIVES = {
     "request": "nothing",
     "client": "machine",
+    "thread": "request",
     "worker": "request",
     "machine": "worker",
     "network": "worker",
 }
 """What a place survives, where nobody says."""
+Refuses = Literal["no", "may", "must"]
 GALLERY = Path(__file__).with_name("gallery")
 
 
 @dataclass(frozen=True)
 class Facts:
     """The answers to the four questions; `preloaded` is where it lives once gunicorn has loaded
-    the app before it forks. `lines` are the labelled lines whole, by their label."""
+    the app before it forks, `under_gevent` the guard that is left among greenlets; `refuses` is
+    whether requests that overlap are turned away. `lines` are the labelled lines, by label."""
 
     lives_in: str
     guard: str
     answers: str
     survives: str
     preloaded: str
+    under_gevent: str
+    refuses: Refuses = "no"
     title: str = ""
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -96,12 +105,16 @@ def facts(variant: str) -> Facts | None:
     other = re.search(r"\bor (\w+) if preloaded", lines["Lives in"])
     if other and other[1] not in PLACES:
         raise ValueError(f"{variant}: {other[1]!r} if preloaded is none of {', '.join(PLACES)}")
+    guard = first("Guard", GUARDS, "none")
+    said = lines.get("Guard", "")
     return Facts(
         lives_in=lives_in,
-        guard=first("Guard", GUARDS, "none"),
+        guard=guard,
         answers=first("Answers", ANSWERS, "inside"),
         survives=first("Survives", SURVIVES, OUTLIVES[lives_in]),
         preloaded=other[1] if other else lives_in,
+        under_gevent="none" if re.search(r"\bor none under gevent\b", said) else guard,
+        refuses="must" if "that refuses" in said else "may" if "may refuse" in said else "no",
         title=title.rstrip("."),
         lines=lines,
     )

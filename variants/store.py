@@ -4,6 +4,7 @@ A variant's docstring says in labelled lines what it promises; `facts` has the q
 
 A variant whose store can be down or busy also names the exceptions that say so:
 `UNAVAILABLE: dict[type[Exception], str]`, from the exception to what the reader should do.
+One that is built on an extension of Flask has `init_app(app)`, as the extensions have.
 """
 
 from typing import Protocol

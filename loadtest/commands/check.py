@@ -20,7 +20,7 @@ from rich.table import Table
 
 from loadtest import cell, commands, trial
 from loadtest.cell import Cell
-from loadtest.commands.results import RESULTS, make_latest, new_folder, redis_for
+from loadtest.commands.results import RESULTS, make_latest, new_folder, postgres_for, redis_for
 from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
 from loadtest.trial import Load, Server, Trial, WorkerClass
@@ -107,9 +107,11 @@ def run(trials: Sequence[Trial]) -> list[Cell]:
     with ExitStack() as stack:
         variants = dict.fromkeys(each.variant for each in trials)
         redis_url, _ = stack.enter_context(redis_for(variants, folder))
+        database_url = stack.enter_context(postgres_for(variants, folder))
+        urls = {"redis_url": redis_url, "database_url": database_url}
         tell = stack.enter_context(progress(len(trials)))
         for each in trials:
-            done = cell.run(each, folder, redis_url=redis_url, progress=tell)
+            done = cell.run(each, folder, **urls, progress=tell)
             cells.append(done)
             tell(done)
         tell("writing the report")

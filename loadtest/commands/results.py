@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from loadtest.server.postgres import postgres_server
 from loadtest.server.redis import redis_server, store
 from variants import VARIANTS
+from variants.facts import facts
 
 RESULTS = Path("results")
 
@@ -47,3 +49,14 @@ def redis_for(variants: Iterable[str], folder: Path) -> Iterator[tuple[str | Non
     else:
         with store(log) as ours:
             yield ours
+
+
+@contextmanager
+def postgres_for(variants: Iterable[str], folder: Path) -> Iterator[str | None]:
+    """The URL of a PostgreSQL, if one of them says that it needs it."""
+    said = [facts(variant) for variant in variants]
+    if any(each and each.lines.get("Needs") == "PostgreSQL" for each in said):
+        with postgres_server(folder / "postgres.log") as url:
+            yield url
+    else:
+        yield None

@@ -9,7 +9,7 @@ import click
 from loadtest import commands
 from loadtest.cell import locust as locust_command
 from loadtest.cell import state_of_its_own
-from loadtest.commands.results import new_folder, redis_for
+from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.promises import promise
 from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
@@ -103,8 +103,11 @@ def served(trial: Trial, port: int) -> Iterator[tuple[Running, Target]]:
     promise(trial)
     folder = new_folder()
     path = folder / f"{trial.slug}.jsonl"
-    with redis_for([trial.variant], folder) as (redis_url, guardian):
-        env = state_of_its_own(path, redis_url)
+    with (
+        redis_for([trial.variant], folder) as (redis_url, guardian),
+        postgres_for([trial.variant], folder) as database_url,
+    ):
+        env = state_of_its_own(path, redis_url, database_url)
         with stage(trial, path, env, guardian, port=port) as on:
             wait_for(on[0])
             yield on

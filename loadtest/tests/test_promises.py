@@ -57,7 +57,7 @@ def test_a_module_that_says_nothing_of_itself_must_be_linearizable(tmp_path, mon
 
 def test_a_module_that_lives_nowhere_known_is_refused(tmp_path, monkeypatch):
     mine = module(tmp_path, monkeypatch, "Mine.\n\nLives in: clouds.\nGuard: none.\n")
-    with pytest.raises(ValueError, match="'clouds', which is none of request, client, worker, "):
+    with pytest.raises(ValueError, match="'clouds', which is none of request, client, thread, "):
         promise(Trial(mine, Server(1, 1)))
 
 

@@ -1,0 +1,51 @@
+"""A row as an object, whose attribute is counted up.
+
+Lives in: machine. The database is one for all workers.
+Guard: none. The object was read before the transaction wrote anything.
+Loses: updates. SQLAlchemy writes `SET count = 5`, whatever is there by then.
+Survives: machine. The row is on the disk when commit returns.
+Seen in: github.com/flaskbb/flaskbb (forum/views.py), iifx.dev/en/articles/10720150
+Instead: orm_returning
+"""
+
+import os
+
+from sqlalchemy import select
+
+from variants.gallery.models import Cache, Entry, sessions, start_over
+from variants.pause import pause
+
+Session = sessions("sqlite:///" + os.environ.get("SQLITE_PATH", "state.sqlite3"))
+
+
+def create() -> int:
+    return start_over(Session)
+
+
+def increment() -> int:
+    with Session() as session:
+        cache = session.get_one(Cache, 1)
+        pause()
+        cache.count += 1
+        session.commit()
+        return cache.count
+
+
+def read() -> int:
+    with Session() as session:
+        return session.scalar(select(Cache.count))
+
+
+def append(item: str) -> int:
+    with Session() as session:
+        cache = session.get_one(Cache, 1)
+        pause()
+        cache.length += 1
+        session.add(Entry(item=item))
+        session.commit()
+        return cache.length
+
+
+def items() -> list[str]:
+    with Session() as session:
+        return list(session.scalars(select(Entry.item).order_by(Entry.id)))

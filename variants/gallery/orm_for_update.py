@@ -1,0 +1,53 @@
+"""A row as an object that was read with a lock, on SQLite.
+
+Lives in: machine. The database is one for all workers.
+Guard: none. SQLite has no FOR UPDATE, and SQLAlchemy leaves it out without a word.
+Loses: updates, while the same code on PostgreSQL loses none.
+Survives: machine. The row is on the disk when commit returns.
+Seen in: github.com/sqlalchemy/sqlalchemy (dialects/sqlite/base.py, for_update_clause)
+Instead: orm_returning
+"""
+
+import os
+
+from sqlalchemy import select
+
+from variants.gallery.models import Cache, Entry, sessions, start_over
+from variants.pause import pause
+
+Session = sessions("sqlite:///" + os.environ.get("SQLITE_PATH", "state.sqlite3"))
+
+
+def create() -> int:
+    return start_over(Session)
+
+
+def increment() -> int:
+    with Session() as session:
+        cache = session.get_one(Cache, 1, with_for_update=True)
+        pause()
+        cache.count += 1
+        count = cache.count
+        session.commit()
+        return count
+
+
+def read() -> int:
+    with Session() as session:
+        return session.scalar(select(Cache.count))
+
+
+def append(item: str) -> int:
+    with Session() as session:
+        cache = session.get_one(Cache, 1, with_for_update=True)
+        pause()
+        cache.length += 1
+        session.add(Entry(item=item))
+        length = cache.length
+        session.commit()
+        return length
+
+
+def items() -> list[str]:
+    with Session() as session:
+        return list(session.scalars(select(Entry.item).order_by(Entry.id)))

@@ -1,0 +1,50 @@
+"""A row that one statement reads and writes, in the words of the ORM.
+
+Lives in: machine. The database is one for all workers.
+Guard: transaction. UPDATE takes the lock before it reads.
+Loses: nothing. RETURNING answers with the count that this very UPDATE wrote.
+Survives: machine. The row is on the disk when commit returns.
+Seen in: docs.sqlalchemy.org (UPDATE … RETURNING)
+"""
+
+import os
+
+from sqlalchemy import select, update
+
+from variants.gallery.models import Cache, Entry, sessions, start_over
+from variants.pause import pause
+
+Session = sessions("sqlite:///" + os.environ.get("SQLITE_PATH", "state.sqlite3"))
+
+
+def create() -> int:
+    return start_over(Session)
+
+
+def increment() -> int:
+    with Session() as session:
+        pause()
+        one_more = update(Cache).values(count=Cache.count + 1).returning(Cache.count)
+        count = session.scalar(one_more)
+        session.commit()
+        return count
+
+
+def read() -> int:
+    with Session() as session:
+        return session.scalar(select(Cache.count))
+
+
+def append(item: str) -> int:
+    with Session() as session:
+        pause()
+        one_more = update(Cache).values(length=Cache.length + 1).returning(Cache.length)
+        length = session.scalar(one_more)
+        session.add(Entry(item=item))
+        session.commit()
+        return length
+
+
+def items() -> list[str]:
+    with Session() as session:
+        return list(session.scalars(select(Entry.item).order_by(Entry.id)))

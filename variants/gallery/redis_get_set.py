@@ -1,0 +1,49 @@
+"""A key in Redis that is read, then written.
+
+Lives in: network. One server keeps it for all workers, on this machine or any other.
+Guard: none. Each command is one step; the two of them are not.
+Loses: updates. Between GET and SET others get the same count.
+Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
+Needs: Redis
+Instead: redis_key
+"""
+
+import os
+
+import redis
+
+from variants.pause import pause
+
+PREFIX = os.environ.get("REDIS_PREFIX", "state:")
+CACHE, ENTRIES = PREFIX + "cache", PREFIX + "entries"
+client = redis.Redis.from_url(
+    os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), decode_responses=True
+)
+
+
+def create() -> int:
+    client.set(CACHE, 0)
+    client.delete(ENTRIES)
+    return 0
+
+
+def increment() -> int:
+    seen = int(client.get(CACHE) or 0)
+    pause()
+    client.set(CACHE, seen + 1)
+    return seen + 1
+
+
+def read() -> int:
+    return int(client.get(CACHE) or 0)
+
+
+def append(item: str) -> int:
+    seen = client.llen(ENTRIES)
+    pause()
+    client.rpush(ENTRIES, item)
+    return seen + 1
+
+
+def items() -> list[str]:
+    return client.lrange(ENTRIES, 0, -1)

@@ -1,0 +1,52 @@
+"""A key in Redis, behind a lock in Redis that expires.
+
+Lives in: network. One server keeps it for all workers, on this machine or any other.
+Guard: lock. One client at a time has it, for a second; who is late works on without it.
+Loses: nothing, until a worker stands still for a second: then another has the lock as well.
+Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
+Needs: Redis
+Seen in: github.com/codecov/worker/pull/1147
+Instead: redis_key
+"""
+
+import os
+
+import redis
+
+from variants.pause import pause
+
+PREFIX = os.environ.get("REDIS_PREFIX", "state:")
+CACHE, ENTRIES, LOCK = PREFIX + "cache", PREFIX + "entries", PREFIX + "lock"
+client = redis.Redis.from_url(
+    os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), decode_responses=True
+)
+
+
+def create() -> int:
+    client.set(CACHE, 0)
+    client.delete(ENTRIES)
+    return 0
+
+
+def increment() -> int:
+    with client.lock(LOCK, timeout=1, sleep=0.001):
+        seen = int(client.get(CACHE) or 0)
+        pause()
+        client.set(CACHE, seen + 1)
+        return seen + 1
+
+
+def read() -> int:
+    return int(client.get(CACHE) or 0)
+
+
+def append(item: str) -> int:
+    with client.lock(LOCK, timeout=1, sleep=0.001):
+        seen = client.llen(ENTRIES)
+        pause()
+        client.rpush(ENTRIES, item)
+        return seen + 1
+
+
+def items() -> list[str]:
+    return client.lrange(ENTRIES, 0, -1)

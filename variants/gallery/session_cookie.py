@@ -1,0 +1,45 @@
+"""Flask's session: a signed cookie.
+
+Lives in: client. The server keeps nothing; each client brings its own count along.
+Guard: none. It needs none: no other client can see it.
+Loses: nothing for one client, but nobody else can read what it has.
+Survives: machine. It is not there at all.
+Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-view
+Instead: redis_key
+"""
+
+from flask import Flask, session
+
+from variants.pause import pause
+
+
+def init_app(app: Flask) -> None:
+    app.secret_key = "a secret that all workers share"
+
+
+def create() -> int:
+    session["count"] = 0
+    session["entries"] = []
+    return 0
+
+
+def increment() -> int:
+    seen = session.get("count", 0)
+    pause()
+    session["count"] = seen + 1
+    return seen + 1
+
+
+def read() -> int:
+    return session.get("count", 0)
+
+
+def append(item: str) -> int:
+    seen = session.get("entries", [])
+    pause()
+    session["entries"] = [*seen, item]
+    return len(seen) + 1
+
+
+def items() -> list[str]:
+    return session.get("entries", [])

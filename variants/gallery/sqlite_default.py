@@ -1,0 +1,63 @@
+"""A row in SQLite, as Python's sqlite3 opens it.
+
+Lives in: machine. The file is one for all workers that can open it.
+Guard: none. The transaction begins with the UPDATE; the SELECT before it locks nothing.
+Loses: updates. Both commits succeed, and no error says that one of them undid the other.
+Survives: machine. The file is on the disk when commit returns.
+Seen in: docs.python.org/3/library/sqlite3.html (the default transactions)
+Instead: sqlite_returning
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+
+from variants.pause import pause
+
+PATH = os.environ.get("SQLITE_PATH", "state.sqlite3")
+SCHEMA = """
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
+    INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
+    COMMIT;
+"""
+with closing(sqlite3.connect(PATH)) as db:
+    db.executescript(SCHEMA)
+
+
+def create() -> int:
+    with closing(sqlite3.connect(PATH)) as db:
+        db.execute("UPDATE cache SET count = 0")
+        db.execute("DELETE FROM entries")
+        db.commit()
+        return 0
+
+
+def increment() -> int:
+    with closing(sqlite3.connect(PATH)) as db:
+        (seen,) = db.execute("SELECT count FROM cache").fetchone()
+        pause()
+        db.execute("UPDATE cache SET count = ?", (seen + 1,))
+        db.commit()
+        return seen + 1
+
+
+def read() -> int:
+    with closing(sqlite3.connect(PATH)) as db:
+        (count,) = db.execute("SELECT count FROM cache").fetchone()
+        return count
+
+
+def append(item: str) -> int:
+    with closing(sqlite3.connect(PATH)) as db:
+        (seen,) = db.execute("SELECT count(*) FROM entries").fetchone()
+        pause()
+        db.execute("INSERT INTO entries (item) VALUES (?)", (item,))
+        db.commit()
+        return seen + 1
+
+
+def items() -> list[str]:
+    with closing(sqlite3.connect(PATH)) as db:
+        return [item for (item,) in db.execute("SELECT item FROM entries ORDER BY position")]

@@ -1,0 +1,50 @@
+"""An object of which each thread has its own.
+
+Lives in: thread. Each thread that touches it gets one that is empty.
+Guard: none. It needs none: no other thread can see it.
+Loses: nothing within a thread, but the total between threads, and between workers.
+Survives: request.
+Instead: locked_global
+"""
+
+import threading
+
+from variants.pause import pause
+
+
+class State(threading.local):
+    count = 0
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+
+
+state = State()
+
+
+def create() -> int:
+    state.count = 0
+    state.entries.clear()
+    return 0
+
+
+def increment() -> int:
+    seen = state.count
+    pause()
+    state.count = seen + 1
+    return seen + 1
+
+
+def read() -> int:
+    return state.count
+
+
+def append(item: str) -> int:
+    seen = len(state.entries)
+    pause()
+    state.entries.append(item)
+    return seen + 1
+
+
+def items() -> list[str]:
+    return list(state.entries)

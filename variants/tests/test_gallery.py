@@ -1,0 +1,174 @@
+"""The idioms of the gallery: their shape, and what each does when one request follows another."""
+
+import ast
+import queue
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from loadtest.promises import promise
+from loadtest.report import schedules
+from loadtest.report.gallery import trials
+from loadtest.server.postgres import postgres_server, schema
+from variants import VARIANTS
+from variants.app import create_app
+from variants.facts import GALLERY as FOLDER
+from variants.facts import facts, source
+from variants.gallery import GALLERY
+from variants.store import FUNCTIONS
+
+LABELS = ["Lives in", "Guard", "Answers", "Loses", "Survives", "Needs", "Served"]
+LABELS += ["Seen in", "Instead"]
+PACKAGES = {"diskcache", "filelock", "flask_caching", "flask_session", "prometheus_client"}
+PACKAGES |= {"psycopg", "sqlalchemy"}
+# PostgreSQL has no text with a NUL in it
+ITEMS = ["x", "y" * 1000, "\N{PILE OF POO}", "\n", " "]
+WALK = ["/create", "/increment", "/increment", "/read", "/increment", "/create", "/read"]
+
+
+def functions(idiom):
+    return [node for node in source(idiom).body if isinstance(node, ast.FunctionDef)]
+
+
+def test_every_file_of_the_gallery_is_in_its_list():
+    assert {path.stem for path in FOLDER.glob("*.py")} == {"__init__", "models", *GALLERY}
+
+
+@pytest.mark.parametrize("idiom", GALLERY)
+def test_an_idiom_ends_with_the_five_functions_and_pauses_where_the_others_do(idiom):
+    contract = functions(idiom)[-5:]
+    assert tuple(function.name for function in contract) == FUNCTIONS
+    for function in contract:
+        calls = [getattr(node.func, "id", "") for node in calls_in(function)]
+        assert calls.count("pause") == (function.name in ("increment", "append"))
+
+
+def calls_in(function):
+    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("idiom", GALLERY)
+def test_an_idiom_says_where_it_is_from_and_what_to_write_instead(idiom):
+    said = facts(idiom)
+    assert said.title
+    assert list(said.lines) == [label for label in LABELS if label in said.lines]
+    assert {"Lives in", "Guard", "Loses", "Survives"} <= set(said.lines)
+    assert said.lines.get("Needs", "Redis") in ("Redis", "PostgreSQL")
+    assert said.lines.get("Instead", "redis_key") in (*VARIANTS, *GALLERY)
+    assert not any(map(ast.get_docstring, functions(idiom)))
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory):
+    with postgres_server(tmp_path_factory.mktemp("postgres") / "log") as url:
+        yield url
+
+
+@pytest.fixture
+def stack():
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(params=GALLERY)
+def client(request, tmp_path, monkeypatch, redis_url, stack):
+    said = facts(request.param)
+    used = {name.split(".")[0] for name in imported(request.param)}
+    if "variants.gallery.models" in imported(request.param):
+        used.add("sqlalchemy")
+    for package in used & PACKAGES:
+        pytest.importorskip(package, reason=f"no {package}: make .venv/gallery installs it")
+    monkeypatch.setenv("SQLITE_PATH", str(tmp_path / "state.sqlite3"))
+    monkeypatch.setenv("STATE_PATH", str(tmp_path / "state"))
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("REDIS_PREFIX", f"{tmp_path}:")
+    if said.lines.get("Needs") == "PostgreSQL":
+        url = stack.enter_context(schema(request.getfixturevalue("database_url")))
+        monkeypatch.setenv("DATABASE_URL", url)
+    # it looks for this when it is imported, and its counters are one set for a process
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
+    for name in list(sys.modules):
+        if name.startswith(("prometheus_client", "variants.gallery.")):
+            monkeypatch.delitem(sys.modules, name)
+    app = create_app(request.param)
+    if request.param == "manager":
+        # or its process would keep open whatever this one has open
+        stack.callback(sys.modules["variants.gallery.manager"].manager.shutdown)
+    return app.test_client()
+
+
+def imported(idiom):
+    for node in ast.walk(source(idiom)):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def ask(client, path):
+    reply = client.get(path) if path == "/read" else client.post(path)
+    assert reply.status_code == 200
+    return reply.json
+
+
+def test_one_request_after_another_counts_and_keeps_the_order(client):
+    assert client.get("/read").json == 0
+    assert client.get("/items").json == []
+    assert [ask(client, path) for path in WALK] == [0, 1, 2, 2, 3, 0, 0]
+    positions = [client.post("/append", json={"item": item}).json for item in ITEMS]
+    assert positions == [1, 2, 3, 4, 5]
+    assert client.get("/items").json == ITEMS
+    assert ask(client, "/create") == 0
+    assert client.get("/items").json == []
+    assert client.post("/append", json={"item": "x"}).json == 1
+
+
+def play(app, idiom, order, monkeypatch):
+    """What A and B are told if their increments take turns in this order, and the count then."""
+    turn = {name: threading.Semaphore(0) for name in "AB"}
+    over: queue.SimpleQueue[str] = queue.SimpleQueue()
+    here = threading.local()
+    told = {}
+
+    def pause():
+        over.put(here.name)
+        turn[here.name].acquire()
+
+    def increment(name):
+        here.name = name
+        turn[name].acquire()
+        told[name] = app.test_client().post("/increment").json
+        over.put(name)
+
+    app.test_client().post("/create")
+    monkeypatch.setattr(sys.modules[f"variants.gallery.{idiom}"], "pause", pause)
+    with ThreadPoolExecutor(2) as pool:
+        for name in "AB":
+            pool.submit(increment, name)
+        for name in order:
+            turn[name].release()
+            assert over.get(timeout=30) == name
+    return [told["A"], told["B"], app.test_client().get("/read").json]
+
+
+@pytest.mark.parametrize("client", schedules.EXPLORED, indirect=True)
+def test_of_the_six_orders_of_two_increments_those_that_overlap_go_wrong(
+    client, request, monkeypatch
+):
+    idiom = request.node.callspec.params["client"]
+    wrong = [1, 1, 1] if schedules.EXPLORED[idiom] is schedules.TWO_READ_THE_SAME else [2, 2, 2]
+    for order in ("ABAB", "ABBA", "BAAB", "BABA"):
+        assert play(client.application, idiom, order, monkeypatch) == wrong
+    assert play(client.application, idiom, "AABB", monkeypatch) == [1, 2, 2]
+    assert play(client.application, idiom, "BBAA", monkeypatch) == [2, 1, 2]
+
+
+def test_every_idiom_that_promises_to_go_wrong_has_the_steps_in_which_it_does():
+    told = {*schedules.EXPLORED, *schedules.BY_HAND}
+    wrong = {trial.variant for trial in trials(GALLERY) if promise(trial).expect != "holds"}
+    # its lock expires only where a worker stands still
+    assert told == wrong | {"redis_lock_ttl"}
