@@ -12,6 +12,7 @@ from loadtest.checker import Fault, Verdict
 from loadtest.checker.verdict import percent
 from loadtest.checker.words import number, short, where, who
 from loadtest.history import Operation
+from loadtest.history.operation import printable
 
 
 def figures(verdict: Verdict) -> tuple[str, str]:
@@ -101,7 +102,7 @@ def explanations(cells: Iterable[Cell]) -> RenderableType:
 def explanation(cell: Cell) -> Iterator[RenderableType]:
     verdict, promise = cell.verdict, cell.promise
     if not verdict.linearizable:
-        yield Text.assemble((cell.name, "bold"), f"  {verdict.why}")
+        yield Text.assemble((cell.name, "bold"), f"  {printable(verdict.why)}")
         if verdict.anomalies:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
         yield ""
@@ -130,12 +131,10 @@ def witness(operations: Sequence[Operation]) -> Table:
     for each in operations:
         end = f"{(each.end - first) / 1e6:.1f}" if each.end is not None else "…"
         when = f"clock {each.clock}" if several else f"{(each.start - first) / 1e6:.1f}–{end} ms"
-        table.add_row(
-            Text(when, style="dim"),
-            who(each),
-            where(each).removeprefix(" at ").replace(",", ""),
-            f"{short(each.asked, 24)} → {short(each.answer, 24)}",
-        )
+        answered = where(each).removeprefix(" at ").replace(",", "")
+        what = f"{short(each.asked, 24)} → {short(each.answer, 24)}"
+        # as Text, since an item may look like markup
+        table.add_row(Text(when, style="dim"), who(each), answered, Text(what))
     return table
 
 

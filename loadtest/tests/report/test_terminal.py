@@ -1,6 +1,7 @@
 """What a terminal shows: in 80 columns, in any encoding."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_a_witness_says_who_answered_as_far_as_it_is_known():
     ]
     without = printed(terminal.witness(drawn(HOLDS)[:1]))
     assert without.split() == ["0.0–20.0", "ms", "client", "0", "increment", "→", "1"]
+
+
+def test_an_item_is_shown_as_it_is_and_never_obeyed():
+    drawing = """
+        A  |-- append x → 1 --|
+        audit                     |-- items → [] --|
+    """
+    # markup, and what clears a screen
+    for item, shown in (("[red]", "[red]"), ("[/]", "[/]"), ("\x1b[2J", r"\x1b[2J")):
+        history_ = [replace(each, item=each.item and item) for each in drawn(drawing)]
+        verdict = judge(history.frame(history_))
+        losing = replace(cell(drawing), verdict=verdict)
+        said = printed(terminal.explanations([losing]))
+        assert said.count(shown) >= 2
+        assert "\x1b" not in said
 
 
 def test_what_refuses_says_so_in_the_table_and_below_it():
