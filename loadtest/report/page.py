@@ -135,6 +135,10 @@ class Part:
         self.variant = cell.trial.variant
         self.sign = verdict.sign
         self.word, self.figure = report.figures(verdict)
+        self.worth = ""
+        if verdict.linearizable:
+            chances = report.worth("{2} of {1}", verdict.acknowledged, verdict.appended)
+            self.worth = " or ".join(chances)
         self.refusal = ""
         if verdict.refuses:
             self.refusal = "" if verdict.linearizable else report.refusal(verdict)
@@ -177,7 +181,7 @@ class Part:
     def numbers(self) -> Iterator[tuple[str, str]]:
         verdict = self.verdict
         yield "operations", f"{verdict.operations:,}"
-        yield "answered", f"{verdict.availability:.1%}".replace("%", " %")
+        yield "answered", share(verdict.availability)
         yield "increments acknowledged", f"{verdict.acknowledged:,}"
         if verdict.audited is not None:
             yield "read by the audit", f"{verdict.audited:,}"
@@ -195,7 +199,7 @@ class Part:
         times = ("median", "p99", "longest")
         said = [getattr(kinds.get("increment"), name, None) for name in times]
         shown = ["–" if time is None else f"{time:,.1f}" for time in said]
-        return [*shown, f"{self.verdict.availability:.1%}".replace("%", " %")]
+        return [*shown, share(self.verdict.availability)]
 
     @property
     def guarantees(self) -> Iterator[tuple[str, str]]:
@@ -211,6 +215,11 @@ class Part:
     def command(self) -> str:
         """The command that runs this cell again."""
         return "python -m loadtest check " + " ".join(self.cell.trial.options)
+
+
+def share(whole: float) -> str:
+    """100 % is only said of all."""
+    return "100 %" if whole == 1 else f"{min(whole, 0.999):.1%}".replace("%", " %")
 
 
 @dataclass(frozen=True)

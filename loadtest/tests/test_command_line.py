@@ -76,7 +76,7 @@ def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
     assert "\x1b" not in out, "no colour in a pipe"
     assert re.search(r"locked_global\s+✓ linearizable\s+✓ linearizable\s+✗ 4 counters", out)
     assert "Everything as promised: 4 of 4 cells." in out.splitlines()[-1]
-    assert re.search(r"0 violations in [\d,]+ writes", out)
+    assert re.search(r"0 violations in [\d,]+ increments and", out)
     assert "[ 1/4] locked_global at 1×1: linearizable" in done.stderr
     latest = tmp_path / "results" / "latest"
     assert {path.name for path in latest.glob("*.jsonl")} == {

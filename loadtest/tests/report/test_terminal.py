@@ -100,3 +100,26 @@ def test_the_table_appears_in_any_encoding_and_its_columns_stay(encoding):
 
 def test_what_no_character_stands_for_is_a_question_mark():
     assert "a\ud800é☃✓".encode("ascii", errors=plain.plain.__name__) == b"a???+"
+
+
+LIST = """
+    A  |-- append x → 1 --|
+    B      |-- items → [] --|
+    audit                       |-- items → [x] --|
+"""
+
+
+def test_what_clean_cells_are_worth_is_said_of_each_kind():
+    said = " ".join(printed(terminal.conclusion([cell(HOLDS), cell(LIST)])).split())
+    assert "0 violations in 2 increments and 1 appends or more" in said
+    assert "under 100 % and 100 % at 95 % confidence" in said
+    assert "0 violations in 2 increments or more" in printed(terminal.conclusion([cell(HOLDS)]))
+
+
+def test_long_names_leave_room_for_the_verdicts():
+    losing = cell(LOSES)
+    trials = [Trial("postgres_serializable_retry", server) for server in SERVERS]
+    said = printed(terminal.matrix([replace(losing, trial=trial) for trial in trials]))
+    assert max(map(len, said.splitlines())) <= 80
+    assert said.count("✗ loses") == len(SERVERS)
+    assert "…" not in said
