@@ -28,6 +28,10 @@ def on_signals(do: Callable[[int, FrameType | None], NoReturn] | signal.Handlers
 
 if __name__ == "__main__":
     on_signals(stop_at_once)
+    if sys.flags.optimize:
+        # docstrings are needed: of the anomalies, and of what Altair draws with
+        os.environ.pop("PYTHONOPTIMIZE", None)
+        os.execv(sys.executable, [sys.executable, "-m", "loadtest", *sys.argv[1:]])
 
 from contextlib import suppress
 from importlib import import_module

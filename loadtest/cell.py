@@ -16,9 +16,10 @@ from loadtest import history
 from loadtest.checker import Verdict, judge
 from loadtest.promises import Promise, promise
 from loadtest.server import faults
+from loadtest.server.environment import ROOT, for_load
 from loadtest.server.faults import Done
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import ROOT, Running
+from loadtest.server.gunicorn import Running
 from loadtest.server.redis import PREFIX
 from loadtest.server.stage import stage
 from loadtest.trial import Load, Trial
@@ -153,7 +154,7 @@ def apply(load: Load, server: Running, path: Path, *options: str) -> None:
     options = ("--headless", "--only-summary", *enough, *kept, *options)
     command = locust(server, path, load.users, *options)
     deadline = time.monotonic() + load.seconds + DEADLINE_S
-    with guarded(command, log=log) as process:
+    with guarded(command, log=log, env=for_load(path.parent), cwd=path.parent) as process:
         while (status := process.poll()) is None:
             server.check()
             if time.monotonic() > deadline:
@@ -183,7 +184,7 @@ def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
     """The locust command for our locustfile."""
     return [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
-        *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path)),
+        *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path.absolute())),
         *("--boots", str(server.boots)),
         *("--users", str(users), "--spawn-rate", "100"),
     ]

@@ -11,6 +11,7 @@ from loadtest.cell import locust as locust_command
 from loadtest.cell import state_of_its_own
 from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.promises import promise
+from loadtest.server.environment import for_load
 from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, wait_for
@@ -79,7 +80,8 @@ def locust(
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")
-        with guarded(locust_command(running, history, users, *options), log=log) as process:
+        command = locust_command(running, history, users, *options)
+        with guarded(command, log=log, env=for_load(log.parent), cwd=log.parent) as process:
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + STARTUP_S
             while not answers(address):

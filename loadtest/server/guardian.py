@@ -39,6 +39,7 @@ def guarded(
     log: Path,
     env: dict[str, str] | None = None,
     folder: Path | None = None,
+    cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The guardian's process, whose exit status is the command's.
@@ -54,6 +55,7 @@ def guarded(
             stdout=output,
             stderr=output,
             env=env,
+            cwd=cwd,
             pass_fds=pass_fds,
             # Ctrl-C in the terminal is for the owner alone; the guardian sees the pipe close
             start_new_session=True,

@@ -1,6 +1,5 @@
 """A running gunicorn, as a context manager."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,10 +14,10 @@ from typing import Any
 import psutil
 import requests
 
+from loadtest.server.environment import for_server
 from loadtest.server.guardian import guarded
 from loadtest.trial import Trial
 
-ROOT = Path(__file__).parents[2]
 LABELS = Path(__file__).with_name("labels.py")
 STARTUP_S = 30.0
 
@@ -73,6 +72,8 @@ def launch(
             *("--worker-class", server.worker_class),
             # its default path is one per user, and a second server would take it over
             "--no-control-socket",
+            # it would believe whoever is on this machine that they are a proxy
+            *("--forwarded-allow-ips", ""),
             *("--graceful-timeout", "2"),
             *(["--preload"] if server.preload else []),
             *(["--max-requests", "200", "--max-requests-jitter", "50"] if recycles else []),
@@ -81,7 +82,7 @@ def launch(
         with guarded(
             command,
             log=log,
-            env=environment(trial.load.pause_ms, env or {}),
+            env=for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {})),
             pass_fds=[listener.fileno()],
         ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
@@ -130,26 +131,26 @@ def listening(port: int) -> socket.socket:
     return listener
 
 
-def environment(pause_ms: float, more: dict[str, str]) -> dict[str, str]:
-    # gunicorn would take options from there that we did not give
-    kept = {name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}
-    path = os.pathsep.join(filter(None, (str(ROOT), str(Path.cwd()), kept.get("PYTHONPATH"))))
-    return kept | {"PAUSE_MS": str(pause_ms), "PYTHONPATH": path} | more
-
-
 def worker_at(url: str) -> int | None:
     """The process id of the worker that answered; None while none does."""
     try:
-        reply = requests.get(url, timeout=1, headers={"Connection": "close"})
+        reply = asked(url)
         return int(reply.headers["X-Worker"])
     except (requests.RequestException, KeyError):
         return None
 
 
+def asked(url: str) -> requests.Response:
+    with requests.Session() as session:
+        # no proxy and no .netrc of the caller's
+        session.trust_env = False
+        return session.get(url, timeout=1, headers={"Connection": "close"})
+
+
 def answers(url: str) -> bool:
     """Whether anything answers there, tried for a tenth of a second."""
     try:
-        requests.get(url, timeout=1)
+        asked(url)
     except requests.RequestException:
         time.sleep(0.1)
         return False

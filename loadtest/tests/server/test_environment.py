@@ -1,0 +1,69 @@
+"""Nothing around an experiment changes it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+FAILS = "raise SystemExit('somebody else was asked')\n"
+FILES = {
+    "gunicorn.conf.py": FAILS,
+    "locust.conf": "users = 1\nlocustfile = nowhere.py\n",
+    "pyproject.toml": '[tool.locust]\nheadless = true\nhost = "http://127.0.0.1:9"\n',
+    ".locust.conf": "users = 1\nonly-summary = maybe\n",
+    ".env": "WEB_CONCURRENCY=7\nPAUSE_MS=0\n",
+    ".flaskenv": "FLASK_APP=nowhere\n",
+    ".netrc": "machine 127.0.0.1 login somebody password secret\n",
+    **{
+        f"path/{name}.py": FAILS
+        for name in ("variants", "loadtest", "locustfile", "cell", "trial", "history", "labels")
+    },
+}
+AGAINST_US = {
+    **{f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")},
+    **{f"{kind}_PROXY": "http://127.0.0.1:9" for kind in ("HTTP", "HTTPS", "ALL")},
+    "no_proxy": "",
+    "GUNICORN_CMD_ARGS": "--workers 7 --chdir /nowhere",
+    "WEB_CONCURRENCY": "7",
+    "FORWARDED_ALLOW_IPS": "*",
+    "LOCUST_USERS": "1",
+    "LOCUST_HOST": "http://127.0.0.1:9",
+    "LOCUST_RUN_TIME": "1",
+    "LOCUST_LOCUSTFILE": "nowhere.py",
+    "LOCUST_PROCESSES": "2",
+    "LOCUST_SKIP_LOG_SETUP": "1",
+    "FLASK_APP": "nowhere",
+    "FLASK_DEBUG": "1",
+    "FLASK_ENV": "development",
+    "PYTHONOPTIMIZE": "2",
+}
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A folder and an environment in which everything is set against us, but a variant there."""
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    ours = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
+    (tmp_path / "path" / "mine.py").write_text(ours, encoding="utf-8")
+    (tmp_path / "here.py").write_text("from mine import *\n", encoding="utf-8")
+    paths = os.pathsep.join((str(ROOT), str(tmp_path / "path")))
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": paths} | AGAINST_US
+
+
+def test_an_environment_that_is_set_against_us_changes_no_verdict(hostile, tmp_path):
+    command = f"{sys.executable} -m loadtest check mine here --workers 1 --threads 4 <&- >out 2>err"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=hostile, timeout=110)
+    out, err = (tmp_path / "out").read_text(), (tmp_path / "err").read_text()
+    assert done.returncode == 0, out + err
+    assert re.search(r"mine\s+✓ linearizable", out)
+    assert re.search(r"here\s+✓ linearizable", out)
+    assert "Everything as promised: 2 of 2 cells." in out
+    servers = [log.read_text() for log in (tmp_path / "results").glob("*/*.server.log")]
+    assert [log.count("Booting worker") for log in servers] == [1, 1]
