@@ -135,6 +135,8 @@ def state_of_its_own(
     path: Path, redis_url: str | None = None, database_url: str | None = None
 ) -> dict[str, str]:
     """Where the variants that keep state outside their process keep that of one run."""
+    # the server may have another folder than this process
+    path = path.absolute()
     urls = {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
     return {
         "SQLITE_PATH": str(path.with_suffix(".sqlite3")),

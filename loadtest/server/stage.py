@@ -26,6 +26,8 @@ def stage(
     guardian of the Redis there, if that is ours. `settings` are those of `launch`.
     """
     kind = FAULTS.get(trial.fault or "")
+    # a fault is done from another folder
+    path = path.absolute()
     log = path.with_suffix(".server.log")
     with ExitStack() as opened:
         if kind and "REDIS_URL" in env and kind.needs in ("store", "Redis"):

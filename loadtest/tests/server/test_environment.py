@@ -58,12 +58,11 @@ def hostile(tmp_path):
 
 
 def test_an_environment_that_is_set_against_us_changes_no_verdict(hostile, tmp_path):
-    command = f"{sys.executable} -m loadtest check mine here --workers 1 --threads 4 <&- >out 2>err"
+    command = f"{sys.executable} -m loadtest check here --workers 1 --threads 4 <&- >out 2>err"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=hostile, timeout=110)
     out, err = (tmp_path / "out").read_text(), (tmp_path / "err").read_text()
     assert done.returncode == 0, out + err
-    assert re.search(r"mine\s+✓ linearizable", out)
     assert re.search(r"here\s+✓ linearizable", out)
-    assert "Everything as promised: 2 of 2 cells." in out
-    servers = [log.read_text() for log in (tmp_path / "results").glob("*/*.server.log")]
-    assert [log.count("Booting worker") for log in servers] == [1, 1]
+    assert "Everything as promised: 1 of 1 cells." in out
+    (log,) = (tmp_path / "results" / "latest").glob("*.server.log")
+    assert log.read_text().count("Booting worker") == 1
