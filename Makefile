@@ -5,13 +5,14 @@ GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help check faults soak $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
 	@grep -hE '^[^ ]+:.* ## ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
 	    -e 's/-%:/-<variant>:/' -e 's/:.* ## /\t/' | awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 	@echo; echo '  <variant>  $(VARIANTS)'
+	@echo '  your app   make check APP=shop:app INCREMENT="POST /hits" READ="GET /hits" COUNT=hits'
 	@echo '  settings   WORKERS=4 THREADS=8 USERS=16 DURATION=0.5 PAUSE_MS=1 PORT=8000'
 
 check: .venv/run ## all variants, four topologies (VARIANT=my_module)
@@ -28,6 +29,13 @@ gallery: .venv/gallery ## what people really write, under six servers
 
 $(GALLERY): .venv/gallery
 	@$(PY) -m loadtest check $@
+
+# what is said of an app of one's own (APP, INCREMENT, …) reaches the program as it was typed
+serve-app: .venv/run
+	@$(PY) -m loadtest serve
+
+locust-app: .venv/run
+	@$(PY) -m loadtest locust
 
 serve-%: .venv/run ## serve it on 127.0.0.1 and try it with curl
 	@$(PY) -m loadtest serve $*

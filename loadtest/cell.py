@@ -1,5 +1,6 @@
 """A trial → a cell: served, loaded, recorded, judged, and compared with its promise."""
 
+import json
 import os
 import shutil
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,15 +16,18 @@ import polars as pl
 
 from loadtest import history
 from loadtest.checker import Verdict, judge
+from loadtest.history.byhand import sounding, understand
+from loadtest.history.mapping import Unclear
 from loadtest.promises import Promise, promise
 from loadtest.server import faults
 from loadtest.server.environment import ROOT, for_load
 from loadtest.server.faults import Done
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running
+from loadtest.server.gunicorn import Running, launch
+from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
 from loadtest.server.stage import stage
-from loadtest.trial import Load, Trial
+from loadtest.trial import App, Load, Server, Trial
 
 DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
@@ -48,6 +53,8 @@ class Cell:
     history: Path
     seconds: float
     done: tuple[Done, ...] = ()
+    before: tuple[int, ...] = ()
+    """What its workers said before the load, where nothing made them empty."""
 
     @property
     def name(self) -> str:
@@ -86,7 +93,31 @@ def run(
         verdict, done = judged()
     except TimeoutError:
         raise too_long(trial, "judging") from None
-    return Cell(trial, expected, verdict, path, time.monotonic() - began, done)
+    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, before(path))
+
+
+def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
+    """The app as it is after one increment and one read by hand, and sentences on what was
+    understood. Its own server may keep copies: they are sounded. Raises ServerError or Unclear."""
+    alone = Trial(app.target, server if app.runs_already else replace(server, workers=1, threads=1))
+    log = folder / "by-hand.server.log"
+    with launch(replace(alone, own=app), log=log) as running:
+        try:
+            learnt, sentence = understand(app, running.url)
+        except Unclear as error:
+            running.check()
+            raise Unclear(
+                f"{error}{f' ({server_why(log)})' if ' 500 ' in str(error) else ''}"
+            ) from None
+        if not app.runs_already:
+            return learnt, [sentence]
+        return learnt, [sentence, sounding(learnt, running.url)[1]]
+
+
+def before(path: Path) -> tuple[int, ...]:
+    with suppress(FileNotFoundError):
+        return tuple(json.loads(path.with_suffix(".before.json").read_text()).values())
+    return ()
 
 
 def judged_beside(path: Path, trial: Trial) -> Callable[[], Judged]:
@@ -112,9 +143,10 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     """The verdict, inconclusive if the fault was not done; and what was done."""
     server = trial.server
     # gevent has a new thread for each request, and a worker that soon ends may use one alone
-    threads = None if server.worker_class == "gevent" or trial.fault else server.threads
+    few = server.worker_class not in ("gthread", "sync") or trial.fault
+    threads = None if few else server.threads or None
     operations = history.read(path)
-    verdict = judge(operations, workers=server.workers, threads=threads)
+    verdict = judge(operations, workers=server.workers or None, threads=threads)
     done = struck(operations, faults.read(faults.file(path)))
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"
@@ -156,7 +188,8 @@ def apply(load: Load, server: Running, path: Path, *options: str) -> None:
     options = ("--headless", "--only-summary", *enough, *kept, *options)
     command = locust(server, path, load.users, *options)
     deadline = time.monotonic() + load.seconds + DEADLINE_S
-    with guarded(command, log=log, env=for_load(path.parent), cwd=path.parent) as process:
+    env = for_load(path.parent) | secrets(server.trial)
+    with guarded(command, log=log, env=env, cwd=path.parent) as process:
         while (status := process.poll()) is None:
             server.check()
             if time.monotonic() > deadline:
@@ -183,10 +216,18 @@ def room(path: Path) -> str:
 
 
 def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
-    """The locust command for our locustfile."""
+    """The locust command for our locustfile; it needs the environment of `secrets`."""
+    own = server.trial.own
+    said = [f"--{name}={value}" for name, value in own.said.items()] if own else []
     return [
-        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options),
+        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options, *said),
+        *(["--redirected"] if own and own.redirected else []),
         *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path.absolute())),
         *("--boots", str(server.boots)),
         *("--users", str(users), "--spawn-rate", "100"),
     ]
+
+
+def secrets(trial: Trial) -> dict[str, str]:
+    """What locust is told by its environment, since it may stand in no list of processes."""
+    return {"HEADERS": trial.own.headers if trial.own else ""}

@@ -11,12 +11,14 @@ No request is ever sent again, and no connection is kept: a client that keeps it
 with one worker for good, and would never see that the workers disagree.
 """
 
+import json
 import logging
 import os
 import signal
 import sys
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,17 @@ from requests import RequestException
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from loadtest.history import files
-from loadtest.history.audit import NotEmpty, audit, empty
+from loadtest.history.audit import audit, empty
+from loadtest.history.baseline import Unready, quiet
 from loadtest.history.client import TIMEOUT_S
 from loadtest.history.files import Files
-from loadtest.history.mapping import Reply
+from loadtest.history.mapping import OURS, Reply, Routes, Steps
+from loadtest.history.mapping import mapping as understood
 from loadtest.history.operation import Op
 from loadtest.history.recorder import NotRecorded, Recorder
 from loadtest.report.live import Live
 from loadtest.server import faults
+from loadtest.trial import App
 
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
@@ -106,6 +111,26 @@ def options(parser: LocustArgumentParser) -> None:
         help="exit with 0 if linearizable, 1 if violated, 2 if inconclusive",
         include_in_web_ui=False,
     )
+    # of an app of one's own: loadtest/README.md
+    for name in ("increment", "read", "count", "increment-count", "mapping"):
+        parser.add_argument(f"--{name}", default="", include_in_web_ui=False)
+    parser.add_argument("--redirected", action="store_true", include_in_web_ui=False)
+    # not among the arguments, which anybody on the machine can read
+    parser.add_argument("--headers", default="", env_var="HEADERS", include_in_web_ui=False)
+
+
+def mapping(options: Namespace) -> Routes | Steps:
+    """Somebody's app, if anything is said of one, else our routes."""
+    app = App(
+        increment=options.increment,
+        read=options.read,
+        count=options.count,
+        increment_count=options.increment_count,
+        mapping=options.mapping,
+        redirected=options.redirected,
+    )
+    # HEADERS may be there for something else
+    return understood(replace(app, headers=options.headers)) if app != App() else OURS
 
 
 class Run:
@@ -118,7 +143,21 @@ class Run:
         self.files = Files(environment, told, self.options.history, count)
         # numbers of different locust processes must not meet
         index = environment.runner.worker_index + 1 if is_worker(environment) else 0
-        self.recorder = Recorder(self.files.own, self.files.clock, 1_000_000 * index)
+        first = 1_000_000 * index
+        self.recorder = Recorder(self.files.own, self.files.clock, first, mapping(self.options))
+
+    def prepare(self) -> None:
+        """Makes the state empty, or else finds what is to be subtracted from it. Raises Unready."""
+        if "create" in self.recorder.mapping.ops:
+            empty(self.recorder, self.host, self.options.boots)
+            return
+        if self.files.distributed:
+            raise Unready("an app that cannot be made empty is loaded from one locust process")
+        baseline = quiet(self.recorder.mapping, self.host, self.options.boots)
+        self.recorder.baseline = baseline
+        already = ", divided already" if baseline.divided else ""
+        log.info("before the load: %s%s", baseline, already)
+        self.files.path.with_suffix(".before.json").write_text(json.dumps(baseline.counts))
 
 
 class Client(FastHttpUser):
@@ -228,11 +267,11 @@ class Runs:
             if is_worker(self.environment):
                 return
             self.live.begin(run.files)
-            empty(run.recorder, run.host, run.options.boots)
+            run.prepare()
         except NotRecorded as error:
             self.abandon(str(error), NOT_RECORDED)
             raise StopTest(str(error)) from None
-        except NotEmpty as error:
+        except Unready as error:
             self.abandon(str(error))
             raise StopTest(str(error)) from None
         except gevent.GreenletExit:

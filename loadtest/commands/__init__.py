@@ -7,16 +7,22 @@ threads_option = click.option("--threads", envvar="THREADS", type=click.IntRange
 worker_class_option = click.option(
     "--worker-class",
     envvar="WORKER_CLASS",
-    type=click.Choice(["gthread", "sync", "gevent"]),
+    type=click.Choice(["gthread", "sync", "gevent", "asgi"]),
     default="gthread",
     show_default=True,
-    help="gunicorn's; sync and gevent have one thread.",
+    help="gunicorn's; all but gthread have one thread.",
 )
 preload_option = click.option(
     "--preload", envvar="PRELOAD", is_flag=True, help="Load the app before the workers are forked."
 )
 fault_option = click.option(
     "--fault", envvar="FAULT", metavar="NAME", help="What is done to server or store meanwhile."
+)
+python_option = click.option(
+    "--server-python",
+    envvar="SERVER_PYTHON",
+    default="",
+    help="The interpreter that serves: a command, or the path of one in its environment.",
 )
 users_option = click.option(
     "--users", envvar="USERS", type=click.IntRange(1, 1000), default=16, show_default=True

@@ -1,12 +1,13 @@
 """python -m loadtest check: the verdict on variants under servers."""
 
+import json
 import os
 import platform
 import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -20,19 +21,23 @@ from rich.table import Table
 
 from loadtest import cell, commands, trial
 from loadtest.cell import Cell
+from loadtest.commands import own as own_app
 from loadtest.commands.results import RESULTS, make_latest, new_folder, postgres_for, redis_for
 from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
-from loadtest.trial import Load, Server, Trial, WorkerClass
+from loadtest.server.interpreter import environment
+from loadtest.trial import App, Load, Server, Trial, WorkerClass
 from variants import VARIANTS
 
 
 @click.command()
 @click.argument("variants", nargs=-1)
+@own_app.options
 @commands.workers_option
 @commands.threads_option
 @commands.worker_class_option
 @commands.preload_option
+@commands.python_option
 @commands.users_option
 @click.option(
     "--duration",
@@ -46,40 +51,59 @@ from variants import VARIANTS
 @commands.keep_alive_option
 @commands.fault_option
 @click.option(
+    "--json", "as_json", is_flag=True, help="Print cells and verdicts as one JSON document."
+)
+@click.option(
     "--pictures",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the README's pictures there, and its tables anew.",
 )
 def check(
+    own: App | None,
     variants: tuple[str, ...],
     workers: int | None,
     threads: int | None,
     worker_class: WorkerClass,
     preload: bool,
+    server_python: str,
     users: int,
     duration: float,
     pause_ms: float,
     keep_alive: bool,
     fault: str | None,
+    as_json: bool,
     pictures: Path | None,
 ) -> None:
-    """Judge VARIANTS (all five if none is named) under four topologies.
+    """Judge VARIANTS (all five if none is named), or an app, under four topologies.
 
     A variant is one of the five or any importable module. With --workers or --threads there is
-    one topology, that one. Exit status: 0 if every cell came out as its variant promises, 1 if
-    any did not, 2 if one was inconclusive or could not be run.
+    one topology, that one. An app is yours, as it is: loadtest/README.md. Exit status: 0 if every
+    cell came out as it promises, 1 if any did not, 2 if one was inconclusive or could not be run.
     """
-    chosen = tuple(dict.fromkeys(variants)) or VARIANTS
-    servers = columns(workers, threads, worker_class, preload)
+    servers = columns(workers, threads, worker_class, preload, server_python)
     load = Load(users=users, seconds=duration, pause_ms=pause_ms, keep_alive=keep_alive)
-    asked = [Trial(variant, server, load, fault=fault) for variant in chosen for server in servers]
+    if own and variants:
+        raise click.UsageError("name variants or an app, not both")
+    folder = new_folder() if own else None
+    understood: list[str] = []
+    if own and folder:
+        own, servers, understood = own_app.first_look(own, servers, folder)
+        for sentence in understood:
+            click.echo(sentence, err=True)
+    elif server_python:
+        environment(server_python)
+    chosen = (own.target,) if own else tuple(dict.fromkeys(variants)) or VARIANTS
+    asked = [Trial(name, server, load, own, fault) for name in chosen for server in servers]
     trials = possible(asked)
-    cells = run(trials)
+    cells = run(trials, folder, {"understood": understood} if understood else {})
     if pictures:
         from loadtest.report import charts, readme  # Altair takes a second to import
 
         charts.pictures(cells, pictures)
         readme.renew({"measured": readme.measured(cells)})
+    if as_json:
+        click.echo(json.dumps(document(cells), ensure_ascii=False))
+        sys.exit(status(cells))
     show(terminal.matrix(cells), cells)
 
 
@@ -98,14 +122,16 @@ def possible(asked: Sequence[Trial]) -> list[Trial]:
     return trials
 
 
-def run(trials: Sequence[Trial]) -> list[Cell]:
-    """Runs the trials, and writes their report."""
+def run(
+    trials: Sequence[Trial], folder: Path | None = None, more: Mapping[str, object] = {}
+) -> list[Cell]:
+    """Runs the trials, and writes their report, which says `more` of what was run."""
     for each in trials:
         promise(each)
-    folder = new_folder()
+    folder = folder or new_folder()
     cells: list[Cell] = []
     with ExitStack() as stack:
-        variants = dict.fromkeys(each.variant for each in trials)
+        variants = dict.fromkeys(each.variant for each in trials if not each.own)
         redis_url, _ = stack.enter_context(redis_for(variants, folder))
         database_url = stack.enter_context(postgres_for(variants, folder))
         urls = {"redis_url": redis_url, "database_url": database_url}
@@ -115,7 +141,7 @@ def run(trials: Sequence[Trial]) -> list[Cell]:
             cells.append(done)
             tell(done)
         tell("writing the report")
-        page.write(cells, folder / "report.html", what_ran(trials[0].load))
+        page.write(cells, folder / "report.html", {**what_ran(trials[0].load), **more})
     make_latest(folder)
     return cells
 
@@ -124,23 +150,61 @@ def show(table: Table, cells: Sequence[Cell]) -> NoReturn:
     """Prints what came out, and exits as it did."""
     out = terminal.console()
     out.print(table)
+    out.print(terminal.meaning(cells))
     out.print(terminal.explanations(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
+    sys.exit(status(cells))
+
+
+def status(cells: Sequence[Cell]) -> int:
+    """The exit status."""
     if any(each.verdict.inconclusive for each in cells):
-        sys.exit(2)
-    sys.exit(0 if all(each.as_promised for each in cells) else 1)
+        return 2
+    return 0 if all(each.as_promised for each in cells) else 1
+
+
+def document(cells: Sequence[Cell]) -> dict[str, object]:
+    """What --json prints: {as_promised, cells: [{variant, server: {workers, threads, worker_class,
+    preload, python}, promise: {must, may, why}, as_promised, before, history, seconds, verdict}]};
+    a verdict as `judge --json` prints it, `before` is what the workers of an app said at first."""
+    return {
+        "as_promised": status(cells) == 0,
+        "cells": [
+            {
+                "variant": each.trial.variant,
+                "server": asdict(each.trial.server),
+                "promise": {
+                    "must": sorted(each.promise.must),
+                    "may": sorted(each.promise.may),
+                    "why": each.promise.why,
+                },
+                "as_promised": each.as_promised,
+                "before": list(each.before),
+                "history": str(each.history),
+                "seconds": round(each.seconds, 3),
+                "verdict": each.verdict.to_json(),
+            }
+            for each in cells
+        ],
+    }
 
 
 def columns(
-    workers: int | None, threads: int | None, worker_class: WorkerClass, preload: bool
+    workers: int | None,
+    threads: int | None,
+    worker_class: WorkerClass,
+    preload: bool,
+    python: str = "",
 ) -> tuple[Server, ...]:
     """The servers that these options ask for: the one named, or all topologies that there are."""
     named = workers or threads
     asked = (Server(workers or 1, threads or 1),) if named else trial.SERVERS
     if worker_class != "gthread" and not named:
         asked = tuple(server for server in asked if server.threads == 1)
-    return tuple(Server(each.workers, each.threads, worker_class, preload) for each in asked)
+    return tuple(
+        Server(each.workers, each.threads, worker_class, preload, python) for each in asked
+    )
 
 
 def what_ran(load: Load) -> dict[str, object]:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from loadtest import commands
 from loadtest.cell import locust as locust_command
-from loadtest.cell import state_of_its_own
+from loadtest.cell import secrets, state_of_its_own
+from loadtest.commands import own as own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.promises import promise
 from loadtest.server.environment import for_load
@@ -16,72 +18,95 @@ from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, wait_for
 from loadtest.server.stage import stage
-from loadtest.trial import Load, Server, Trial, WorkerClass
+from loadtest.trial import App, Load, Server, Trial, WorkerClass
 
 STARTUP_S = 30
+OURS_BY_HAND = """
+  curl -X POST URL/increment
+  curl URL/read
+  curl -i URL/read    # X-Worker says which worker answered
+"""
+BY_HAND = """
+  curl -i URL/    # X-Worker says which worker answered
+"""
 
 
 @click.command()
-@click.argument("variant")
+@click.argument("variant", required=False)
+@own_app.options
 @commands.workers_option
 @commands.threads_option
 @commands.worker_class_option
 @commands.preload_option
+@commands.python_option
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8000)
 @commands.pause_option
 def serve(
-    variant: str,
+    own: App | None,
+    variant: str | None,
     workers: int | None,
     threads: int | None,
     worker_class: WorkerClass,
     preload: bool,
+    server_python: str,
     port: int,
     pause_ms: float,
 ) -> None:
-    """Serve VARIANT under gunicorn on 127.0.0.1, 4×8 unless told otherwise, until Ctrl-C."""
-    shape = server(workers, threads, worker_class, preload)
-    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), port) as (running, _):
-        click.echo(
-            f"{running.trial.name} on {running.url}   (Ctrl-C ends it)\n\n"
-            f"  curl -X POST {running.url}/increment\n"
-            f"  curl {running.url}/read\n"
-            f"  curl -i {running.url}/read    # X-Worker says which worker answered\n"
-        )
+    """Serve VARIANT or an app under gunicorn on 127.0.0.1, 4×8 unless told otherwise, until
+    Ctrl-C."""
+    folder = new_folder()
+    shape = server(workers, threads, worker_class, preload, server_python)
+    if own:
+        shape = own_app.fitting(own, shape, folder)
+    with served(trial(own, variant, shape, pause_ms), folder, port) as (running, _):
+        said = OURS_BY_HAND if own is None else BY_HAND
+        click.echo(f"{running.trial.name} on {running.url}   (Ctrl-C ends it)\n")
+        click.echo(said.replace("URL", running.url))
+        assert running.process
         status = running.process.wait()
     raise click.ClickException(f"the server ended by itself, with status {status}; {running.log}")
 
 
 @click.command()
-@click.argument("variant")
+@click.argument("variant", required=False)
+@own_app.options
 @commands.workers_option
 @commands.threads_option
 @commands.worker_class_option
 @commands.preload_option
+@commands.python_option
 @commands.users_option
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8089)
 @commands.pause_option
 @commands.keep_alive_option
 def locust(
-    variant: str,
+    own: App | None,
+    variant: str | None,
     workers: int | None,
     threads: int | None,
     worker_class: WorkerClass,
     preload: bool,
+    server_python: str,
     users: int,
     port: int,
     pause_ms: float,
     keep_alive: bool,
 ) -> None:
-    """Serve VARIANT and open locust's web UI against it, until Ctrl-C ends both."""
+    """Serve VARIANT or an app and open locust's web UI against it, until Ctrl-C ends both."""
     listening(port).close()
-    shape = server(workers, threads, worker_class, preload)
-    with served(Trial(variant, shape, Load(pause_ms=pause_ms)), 0) as (running, target):
+    folder = new_folder()
+    shape = server(workers, threads, worker_class, preload, server_python)
+    if own:
+        own, (shape, *_), understood = own_app.first_look(own, [shape], folder)
+        click.echo("\n".join(understood))
+    with served(trial(own, variant, shape, pause_ms), folder, 0) as (running, target):
         options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--target", str(target)]
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")
         command = locust_command(running, history, users, *options)
-        with guarded(command, log=log, env=for_load(log.parent), cwd=log.parent) as process:
+        env = for_load(log.parent) | secrets(running.trial)
+        with guarded(command, log=log, env=env, cwd=log.parent) as process:
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + STARTUP_S
             while not answers(address):
@@ -94,20 +119,32 @@ def locust(
 
 
 def server(
-    workers: int | None, threads: int | None, worker_class: WorkerClass, preload: bool
+    workers: int | None,
+    threads: int | None,
+    worker_class: WorkerClass,
+    preload: bool,
+    python: str,
 ) -> Server:
     usual = 8 if worker_class == "gthread" else 1
-    return Server(workers or 4, threads or usual, worker_class, preload)
+    return Server(workers or 4, threads or usual, worker_class, preload, python)
+
+
+def trial(own: App | None, variant: str | None, server: Server, pause_ms: float) -> Trial:
+    """What is meant. Raises UsageError if that is nothing, or two things."""
+    if (own is None) == (variant is None):
+        raise click.UsageError("name one variant, or an app of your own with --app")
+    name = variant or (own.target if own else "")
+    return Trial(name, server, Load(pause_ms=pause_ms), own)
 
 
 @contextmanager
-def served(trial: Trial, port: int) -> Iterator[tuple[Running, Target]]:
+def served(trial: Trial, folder: Path, port: int) -> Iterator[tuple[Running, Target]]:
     promise(trial)
-    folder = new_folder()
+    variants = [] if trial.own else [trial.variant]
     path = folder / f"{trial.slug}.jsonl"
     with (
-        redis_for([trial.variant], folder) as (redis_url, guardian),
-        postgres_for([trial.variant], folder) as database_url,
+        redis_for(variants, folder) as (redis_url, guardian),
+        postgres_for(variants, folder) as database_url,
     ):
         env = state_of_its_own(path, redis_url, database_url)
         with stage(trial, path, env, guardian, port=port) as on:

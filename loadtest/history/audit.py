@@ -6,17 +6,16 @@ Requests come in bursts, each on a connection of its own, so that every worker g
 import logging
 import time
 from collections import Counter
+from dataclasses import replace
 
 import gevent
 from gevent.pool import Pool
 from psutil import pid_exists
 
+from loadtest.history.baseline import APART_S, BURST, ONE_BY_ONE, Said, Unready, found
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
 
-BURST = 16
-# bursts at once after another are all taken by the workers that are awake already
-APART_S = 0.05
 TRIES = 40
 STARTUP_S = 20
 AUDITS = 3
@@ -24,16 +23,12 @@ READS: tuple[Op, ...] = ("read", "items")
 log = logging.getLogger(__name__)
 
 
-class NotEmpty(RuntimeError):
-    """The state cannot be made empty; the message says why."""
-
-
 def empty(recorder: Recorder, host: str, boots: int) -> None:
     """Makes the state empty in every worker, whoever used the server before.
 
     A worker that is passed over would keep its old count, so every one that has answered must have
     answered a create. Where nobody says how many `boots` there are (0), it goes on until no new one
-    has turned up three times. Raises NotEmpty when the server does not answer, or not as a variant
+    has turned up three times. Raises Unready when the server does not answer, or not as a variant
     does, or when fewer than `boots` of its workers answer; NotRecorded when that cannot be written
     down.
     """
@@ -47,7 +42,7 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
         if recorder.broken:
             raise NotRecorded(recorder.broken)
         if any(operation.outcome != "ok" for operation in emptying):
-            raise NotEmpty(f"{host}/create does not answer 0; is a variant served there?")
+            raise Unready(f"{host}/create does not answer 0; is a variant served there?")
         emptied |= {operation.boot for operation in emptying}
         reads = burst(recorder, host, "read", "load")
         nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
@@ -58,9 +53,9 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
                 return
             tries -= 1
         elif time.monotonic() > deadline:
-            raise NotEmpty(f"{len(recorder.boots)} of {boots} workers answer at {host}")
+            raise Unready(f"{len(recorder.boots)} of {boots} workers answer at {host}")
     creates = f"{TRIES} times {BURST} creates"
-    raise NotEmpty(f"{host} still has a count after {creates}; start it afresh, or mend create")
+    raise Unready(f"{host} still has a count after {creates}; start it afresh, or mend create")
 
 
 def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
@@ -68,21 +63,51 @@ def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
 
     Where the server is `ours`, on this machine, nothing is asked of those that have ended.
     """
+    reads = [op for op in READS if op in recorder.mapping.ops]
+    if not reads:
+        audit_by_increments(recorder, host)
+        return
     load = dict(recorder.boots)
     answers: Counter[tuple[str, str | None]] = Counter()
 
     def silent() -> list[str]:
         lives = {boot for boot, pid in load.items() if not (ours and pid and not pid_exists(pid))}
-        return [boot for boot in lives if any(answers[op, boot] < AUDITS for op in READS)]
+        return [boot for boot in lives if any(answers[op, boot] < AUDITS for op in reads)]
 
     for _ in range(TRIES):
-        for op in READS:
+        for op in reads:
             for operation in burst(recorder, host, op, "audit"):
                 answers[op, operation.boot] += 1
         if not silent():
             return
         gevent.sleep(APART_S)
     log.warning("%d of %d workers did not answer the audit", len(silent()), len(load))
+
+
+def audit_by_increments(recorder: Recorder, host: str) -> None:
+    """Where nothing can be read: an increment that is told v, while nobody else asks, has found
+    v - 1. What it found, less what these increments added themselves, is written down as a read.
+    """
+    mapping, client = recorder.mapping, next(recorder.clients)
+    load, answers = set(recorder.boots), Counter[str | None]()
+    told: list[Operation] = []
+    with mapping.connect(host) as http:
+        for _ in range(ONE_BY_ONE):
+            operation = recorder.call(
+                client,
+                "increment",
+                lambda: mapping.send(http, "increment"),
+                phase="audit",
+                write=told.append,
+            )
+            answers[operation.boot] += operation.value is not None
+            if len(told) >= BURST and all(answers[boot] >= AUDITS for boot in load):
+                break
+            gevent.sleep(APART_S / 5)
+    answered = [each for each in told if each.value is not None]
+    said: list[Said] = [(each.boot, each.value or 0) for each in answered]
+    for each, value in zip(answered, found(said), strict=True):
+        recorder.record(replace(each, op="read", value=value))
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:

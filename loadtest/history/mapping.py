@@ -106,6 +106,8 @@ class Count:
             return lambda reply: None
         if not said:
             return lambda reply: read_json(reply.text, otherwise=reply.text)
+        if said == "@":
+            raise Unclear("COUNT='@' names no header; write @X-Hits")
         if said.startswith("@"):
             return lambda reply: reply.headers.get(said[1:])
         if said.startswith("/"):

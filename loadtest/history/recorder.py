@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from loadtest.history.baseline import Baseline
 from loadtest.history.mapping import OURS, Reply, Routes, Steps
 from loadtest.history.operation import Op, Operation, Phase, line, mark
 
@@ -24,7 +25,7 @@ class Recorder:
 
     Its clients are numbered from `first`. `boots` are those that have answered, and the worker
     that each is of. `clock` names this machine's clock if there are others.
-    The answers are understood as the `mapping` says.
+    The answers are understood as the `mapping` says, less the `baseline`.
     `broken` says why an operation could not be written down, once that has happened: then nothing
     can be said of the run, and its history never gets the last line that makes it whole.
     Raises NotRecorded if the file cannot be made.
@@ -49,6 +50,7 @@ class Recorder:
         self.write(mark(0))
         self.clock = clock
         self.mapping = mapping
+        self.baseline = Baseline()
         self.acknowledged: Counter[str] = Counter()
         self.appends = itertools.count()
         self.boots: dict[str, int | None] = {}
@@ -61,8 +63,9 @@ class Recorder:
         send: Callable[[], Reply],
         item: str | None = None,
         phase: Phase = "load",
+        write: Callable[[Operation], object] | None = None,
     ) -> Operation:
-        """Sends one request and records it, whatever becomes of it."""
+        """Sends one request and records it, whatever becomes of it, or gives it to `write`."""
         reply = end = None
         start = time.monotonic_ns()
         try:
@@ -82,13 +85,16 @@ class Recorder:
                 clock=self.clock,
                 **reached,
             )
-            self.recorded += 1
-            self.write(line(operation))
+            (write or self.record)(operation)
         if operation.outcome == "ok":
             self.acknowledged[op] += 1
             if operation.boot:
                 self.boots[operation.boot] = operation.worker
         return operation
+
+    def record(self, operation: Operation) -> None:
+        self.recorded += 1
+        self.write(line(operation))
 
     def write(self, text: str) -> None:
         with self.writing():
@@ -117,11 +123,14 @@ class Recorder:
         answer = asdict(self.mapping.answer(op, reply))
         if reply is None or not reply.status_code:
             return answer
+        boot = reply.headers.get("X-Boot")
+        if op in ("increment", "read") and answer["value"] is not None:
+            answer["value"] -= self.baseline.of(boot)
         return answer | {
             "end": end,
             "worker": number(reply.headers.get("X-Worker")),
             "thread": number(reply.headers.get("X-Thread")),
-            "boot": reply.headers.get("X-Boot"),
+            "boot": boot,
         }
 
 

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from loadtest.cell import Cell
 from loadtest.checker import Anomaly, anomalies
+from loadtest.report import advice
 from loadtest.report import terminal as report
 from loadtest.report.grid import Grid, beside_twins, filters
 
@@ -47,6 +48,8 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             sections=groupby(parts, key=lambda part: part.variant),
             filters=filters(cells),
             ran=ran,
+            path=path,
+            meaning=advice.meaning(cells),
             charts=drawings.to_json(),
             bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
         ),

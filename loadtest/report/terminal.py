@@ -13,6 +13,7 @@ from loadtest.checker.verdict import percent
 from loadtest.checker.words import both, number, short, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable
+from loadtest.report import advice
 
 
 def figures(verdict: Verdict) -> tuple[str, str]:
@@ -92,6 +93,12 @@ def square(cell: Cell) -> Text:
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
     return text
+
+
+def meaning(cells: Sequence[Cell]) -> RenderableType:
+    """What it means for an app of one's own, and what to do; nothing for variants."""
+    meaning = advice.meaning(cells)
+    return Group(*(Text(f"{each}\n") for each in (meaning.sentences if meaning else [])))
 
 
 def explanations(cells: Iterable[Cell]) -> RenderableType:

@@ -16,6 +16,8 @@ import requests
 
 from loadtest.server.environment import for_server
 from loadtest.server.guardian import guarded
+from loadtest.server.interpreter import environment as environment_of
+from loadtest.server.interpreter import look, pythonpath, theirs
 from loadtest.trial import Trial
 
 LABELS = Path(__file__).with_name("labels.py")
@@ -28,22 +30,24 @@ class ServerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has been started for a trial; `process` is its guardian, and `boots` how many
-    workers answer at `url`."""
+    """A server that has been started for a trial; `process` is its guardian, None if it is not
+    ours and ran already, and `boots` how many workers answer at `url`, 0 if nobody knows."""
 
     url: str
     trial: Trial
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     boots: int
 
     def check(self) -> None:
         """Raises ServerError if the server has ended."""
-        if self.process.poll() is not None:
+        if self.process and self.process.poll() is not None:
             raise ServerError(f"the server ended: {why(self.log)}")
 
     def workers(self) -> set[int]:
         """The process ids of the workers that run now."""
+        if self.process is None:
+            return set()
         try:
             masters = psutil.Process(self.process.pid).children()
             return {worker.pid for master in masters for worker in master.children()}
@@ -60,10 +64,22 @@ def launch(
     Port 0 is any free one. The log is appended to `log`. The server ends with the block, or with
     this process, however that ends. Raises ServerError if the port cannot be used.
     """
+    own, server = trial.own, trial.server
+    if own and own.runs_already:
+        yield already(trial, log)
+        return
     with listening(port) as listener:
-        server, recycles = trial.server, trial.fault == "recycle"
+        recycles = trial.fault == "recycle"
+        env = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
+        python, has = sys.executable, None
+        if own or server.python:
+            chdir = own.chdir if own else ""
+            name = server.python if own else environment_of(server.python)
+            found = look(trial.app, chdir, name, log.parent, ours=own is None)
+            python, has = found.path, found.flags
+            env = theirs(*found.lent) if own else env | {"PYTHONPATH": pythonpath(*found.lent)}
         command = [
-            *(sys.executable, "-m", "gunicorn", trial.app),
+            *(python, "-m", "gunicorn", trial.app),
             # named, so that no gunicorn.conf.py of somebody's is taken instead
             *("--config", str(LABELS)),
             *("--bind", f"fd://{listener.fileno()}"),
@@ -71,23 +87,37 @@ def launch(
             # by its full name: gunicorn turns sync into gthread silently once there are threads
             *("--worker-class", server.worker_class),
             # its default path is one per user, and a second server would take it over
-            "--no-control-socket",
+            *(["--no-control-socket"] if has is None or "--no-control-socket" in has else []),
             # it would believe whoever is on this machine that they are a proxy
             *("--forwarded-allow-ips", ""),
             *("--graceful-timeout", "2"),
             *(["--preload"] if server.preload else []),
             *(["--max-requests", "200", "--max-requests-jitter", "50"] if recycles else []),
+            *(["--chdir", own.chdir] if own and own.chdir else []),
         ]
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with guarded(
             command,
             log=log,
-            env=for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {})),
+            env=env,
             pass_fds=[listener.fileno()],
         ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
             yield Running(url, trial, log, process, server.workers)
+
+
+def already(trial: Trial, log: Path) -> Running:
+    """A server of somebody's that runs. Raises ServerError if nothing answers there."""
+    assert trial.own
+    url = trial.own.target.rstrip("/")
+    try:
+        asked(url)
+    except requests.RequestException as error:
+        raise ServerError(
+            f"nothing answers at URL={url} ({type(error).__name__}); start it first"
+        ) from None
+    return Running(url, trial, log, None, 0)
 
 
 @contextmanager

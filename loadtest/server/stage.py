@@ -56,7 +56,7 @@ def stage(
             both = (url.removeprefix("http://") for url in urls)
             port = opened.enter_context(proxy(path, *both))
             server = replace(server, url=f"http://127.0.0.1:{port}", boots=2 * server.boots)
-        yield server, replace(target, server=server.process.pid)
+        yield server, replace(target, server=server.process.pid if server.process else 0)
 
 
 @contextmanager

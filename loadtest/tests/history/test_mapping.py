@@ -74,7 +74,9 @@ def test_the_number_is_found_where_it_is_said_to_be(count, reply, number):
     assert Count(count).number(reply) == number
 
 
-@pytest.mark.parametrize("count", ["hits[", "/no group/", r"/(\d+) of (\d+)/", "/(/", r"/(\d+)"])
+@pytest.mark.parametrize(
+    "count", ["hits[", "@", "/no group/", r"/(\d+) of (\d+)/", "/(/", r"/(\d+)"]
+)
 def test_a_count_that_cannot_be_meant_is_said_in_one_line(count):
     with pytest.raises(Unclear, match=r"^COUNT=") as error:
         Count(count)

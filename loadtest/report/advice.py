@@ -1,0 +1,97 @@
+"""What a check means for an app of one's own, and what to do about it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+from urllib.parse import quote
+
+from loadtest.cell import Cell
+from loadtest.checker import Fault
+from loadtest.server.environment import ROOT
+
+CURED_BY = {
+    Fault.LOSES: ("locked_global", "sqlite_row", "redis_key"),
+    Fault.DIVIDED: ("sqlite_row", "redis_key"),
+    Fault.ANSWERS_LATE: ("redis_key",),
+    Fault.FORGETS: ("sqlite_row",),
+    Fault.REFUSES: ("redis_key",),
+}
+"""The variants that show a cure; a lock is one where there is one worker."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A fault that an app shows, the servers where it does, and the variants that have a cure."""
+
+    fault: Fault
+    where: str
+    variants: tuple[str, ...]
+
+    def __str__(self) -> str:
+        files = ", ".join(f"variants/{variant}.py" for variant in self.variants)
+        return f"{self.meaning} {self.cure} See {files}."
+
+    @property
+    def meaning(self) -> str:
+        does = "is divided" if self.fault is Fault.DIVIDED else str(self.fault)
+        return f"It {does} at {self.where}: {self.fault.meaning}."
+
+    def links(self, page: Path) -> Iterator[tuple[str, str]]:
+        """The variants, and where they are as seen from a page."""
+        for variant in self.variants:
+            file = ROOT / "variants" / f"{variant}.py"
+            yield variant, quote(relpath(file, page.absolute().parent))
+
+    @property
+    def cure(self) -> str:
+        return f"Cure: {self.fault.cure}."
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What cells say of an app, in the order in which it is told."""
+
+    before: tuple[str, ...]
+    advice: tuple[Advice, ...]
+    summary: str
+
+    @property
+    def sentences(self) -> list[str]:
+        return [*self.before, *map(str, self.advice), *([self.summary] if self.summary else [])]
+
+
+def meaning(cells: Sequence[Cell]) -> Meaning | None:
+    """What it means; None of cells that are not of an app of one's own."""
+    own = [cell for cell in cells if cell.trial.own]
+    return Meaning(tuple(before(own)), tuple(advice(own)), summary(own)) if own else None
+
+
+def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
+    """A piece for each fault, in the order that they are cured."""
+    for fault in Fault:
+        where = [cell.trial.server for cell in cells if fault in cell.verdict.faults]
+        several = any(server.workers != 1 for server in where)
+        cures = [name for name in CURED_BY[fault] if not (several and name == "locked_global")]
+        if where:
+            yield Advice(fault, ", ".join(map(str, where)), tuple(cures))
+
+
+def summary(cells: Sequence[Cell]) -> str:
+    """What it comes to, where nothing is wrong or nothing is shown."""
+    if all(cell.verdict.linearizable for cell in cells):
+        return (
+            "Nothing went wrong: one count, whoever was asked. What no request did while this ran "
+            "is not shown, nor what a restart would do."
+        )
+    if any(cell.verdict.inconclusive for cell in cells):
+        return "Not everything could be shown; longer runs (DURATION=5) or more clients may."
+    return ""
+
+
+def before(cells: Sequence[Cell]) -> Iterator[str]:
+    """What the workers said before the load, where they did not agree."""
+    for cell in cells:
+        if len(set(cell.before)) > 1:
+            counts = ", ".join(f"{count:,}" for count in cell.before)
+            yield f"{cell.name}: divided before the load already; its workers said {counts}."

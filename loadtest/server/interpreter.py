@@ -1,0 +1,139 @@
+"""Whose Python serves: ours, one with an environment of its own, or that of somebody's app.
+
+Theirs gets gunicorn lent if it has none; nothing is installed there, nor written beside the app.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PROBE = Path(__file__).with_name("probe.py")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+STARTUP_S = 60
+OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
+"""What people tell us of their app; to it these would be settings of its own."""
+
+
+class PythonError(RuntimeError):
+    """An interpreter, or an app in it, cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python, what is lent to it, and the flags that its gunicorn has; `asgi`: the app is one."""
+
+    path: str
+    version: str
+    lent: tuple[Path, ...]
+    flags: frozenset[str]
+    asgi: bool
+
+
+def lend(folder: Path, package: str) -> Path:
+    """A folder with a link to this package of ours, and nothing else."""
+    lent = folder.absolute() / "lent" / package
+    lent.mkdir(parents=True, exist_ok=True)
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    link = lent / package
+    if not link.exists():
+        link.symlink_to(Path(spec.origin).parent)
+    return lent
+
+
+@functools.cache
+def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False) -> Interpreter:
+    """What its interpreter (ours, if `python` is "") says of an app, which may be one of `ours`.
+    Raises PythonError."""
+    path = find(python) if python else sys.executable
+    where = Path(chdir or ".")
+    if not where.is_dir():
+        raise PythonError(f"CHDIR={chdir} is no folder")
+    probe, lent = PROBE.read_text(encoding="utf-8"), lend(folder, "gunicorn")
+    command = [path, "-c", probe, target, str(lent)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=where,
+            env=theirs(lend(folder, "variants") if ours else None),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=STARTUP_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise PythonError(f"APP={target} was not imported within {STARTUP_S} s") from None
+    try:
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        raise PythonError(f"{path} is no Python of today: {' '.join(last)}") from None
+    if "error" in told:
+        raise PythonError(
+            f"APP={target} cannot be imported: {told['error']} (in {where.absolute()}, with "
+            f"Python {told['python']}); CHDIR=… is its folder, SERVER_PYTHON=… its interpreter"
+        )
+    flags = frozenset(told["flags"])
+    lending = (lend(folder, "variants"),) if ours else (lent,) if told["lent"] else ()
+    return Interpreter(path, told["python"], lending, flags, told["asgi"])
+
+
+def theirs(*lent: Path | None) -> dict[str, str]:
+    """The environment of somebody's app: as it is, and nothing is written beside it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*OURS, "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY") and "MAKE" not in name
+    }
+    path = pythonpath(*lent)
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": path} if path else {})
+
+
+def pythonpath(*lent: Path | None) -> str:
+    """The caller's, and after it what is lent."""
+    named = (os.environ.get("PYTHONPATH"), *map(str, filter(None, lent)))
+    return os.pathsep.join(filter(None, named))
+
+
+def find(python: str) -> str:
+    """The path of an interpreter named by path or by command. Raises PythonError."""
+    found = shutil.which(python)
+    if found is None:
+        raise PythonError(f"SERVER_PYTHON={python} is no interpreter; name one such as python3.12")
+    # not resolved: a virtual environment is known by the name of its link
+    return os.path.abspath(found)  # noqa: PTH100
+
+
+def environment(python: str) -> str:
+    """The interpreter of an environment of its own, `.venv-NAME`, with what the variants need;
+    made when it is first asked for. Raises PythonError."""
+    found = find(python)
+    if (Path(found).parent.parent / "pyvenv.cfg").exists():
+        return found
+    folder = Path(f".venv-{Path(python).name}").absolute()
+    own = folder / "bin" / "python"
+    done = folder / "installed"
+    wanted = REQUIREMENTS.read_text(encoding="utf-8")
+    if done.exists() and done.read_text(encoding="utf-8") == wanted and own.exists():
+        return str(own)
+    print(f"installing {folder.name} (once)", file=sys.stderr)
+    quietly = ("--quiet", "--disable-pip-version-check", "--require-hashes")
+    for command in (
+        [found, "-m", "venv", "--clear", str(folder)],
+        [str(own), "-m", "pip", "install", *quietly, "-r", str(REQUIREMENTS)],
+    ):
+        made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if made.returncode:
+            last = [line for line in made.stderr.splitlines() if line.strip()][-1:]
+            raise PythonError(f"{folder.name} could not be made: {' '.join(last)}")
+    done.write_text(wanted, encoding="utf-8")
+    return str(own)

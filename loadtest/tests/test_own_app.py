@@ -1,0 +1,319 @@
+"""Somebody's own app, judged as it is."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from loadtest import cell
+from loadtest.cell import first_look
+from loadtest.history.byhand import copies, understand
+from loadtest.history.mapping import Unclear
+from loadtest.server.guardian import guarded
+from loadtest.server.gunicorn import serve
+from loadtest.server.interpreter import theirs
+from loadtest.tests.locusts import answers, free_port
+from loadtest.tests.waiting import wait_until
+from loadtest.trial import AS_IT_RUNS, App, Server, Trial
+
+pytestmark = pytest.mark.timeout(400)
+ROOT = Path(__file__).parents[2]
+SHOP = """
+import os
+import threading
+import time
+
+from flask import Flask, abort, jsonify, redirect, request, session
+
+app = Flask(__name__)
+app.secret_key = "shop"
+hits = int(os.environ.get("HITS", 41))
+lock = threading.Lock()
+
+
+def add():
+    global hits
+    if os.environ.get("LOCKED"):
+        with lock:
+            return slowly()
+    return slowly()
+
+
+def slowly():
+    global hits
+    seen = hits
+    time.sleep(0.001)
+    hits = seen + 1
+    return hits
+
+
+@app.post("/hits")
+def hit():
+    return jsonify(data={"hits": add()})
+
+
+@app.get("/hits")
+def show():
+    return jsonify(data={"hits": hits}, name="shop")
+
+
+@app.post("/blind")
+def blind():
+    add()
+    return "", 204
+
+
+@app.post("/form")
+def form():
+    add()
+    return redirect("/page")
+
+
+@app.get("/page")
+def page():
+    return f"<h1>Shop</h1><p>viewed {hits:,} times</p>"
+
+
+@app.get("/counted")
+def counted():
+    return str(add())
+
+
+@app.post("/token")
+def token():
+    if request.headers.get("Authorization") != "Bearer s3cret":
+        abort(401)
+    return str(add())
+
+
+@app.route("/login", methods=["GET", "POST"])
+def login():
+    session["who"] = "me"
+    session["token"] = "t"
+    return "<input name=csrf value=t>"
+
+
+@app.post("/members")
+def members():
+    if "who" not in session:
+        return redirect("/login?next=/members")
+    if request.form.get("csrf") != session["token"]:
+        abort(400, "The CSRF token is missing.")
+    add()
+    return redirect("/page")
+
+
+@app.post("/five")
+def five():
+    global hits
+    hits += 5
+    return str(hits)
+
+
+@app.post("/id")
+def an_id():
+    add()
+    return "7"
+
+
+@app.post("/nothing")
+def nothing():
+    return "", 204
+
+
+@app.post("/broken")
+def broken():
+    raise KeyError("stock")
+
+
+@app.get("/slash/")
+def slash():
+    return str(hits)
+"""
+COUNTER = """
+def setup(http):
+    http.get("/login")
+
+
+def increment(http):
+    token = http.get("/login").text.split("value=")[1][:1]
+    http.post("/members", data={"csrf": token})
+
+
+def read(http):
+    return http.get("/hits").json()["data"]["hits"]
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A folder of somebody's with their app in it, which has counted to 41 already."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "shop.py").write_text(SHOP)
+    return folder
+
+
+@pytest.fixture
+def check(tmp_path, shop):
+    """make check for that app, in another folder."""
+
+    def run(*arguments, command="check", **more):
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-m", "loadtest", command, "--chdir", shop, *arguments],
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | more,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+def test_copies_in_each_worker_are_told_apart_in_an_app_that_says_nothing_of_workers(check, shop):
+    before = sorted(shop.rglob("*"))
+    said = {"APP": "shop:app", "INCREMENT": "POST /hits", "READ": "GET /hits"}
+    done = check(COUNT="data.hits", WORKERS="4", THREADS="1", **said)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "GET /hits said 41, POST /hits said 42: understood" in done.stderr
+    assert re.search(r"shop:app\s+✗ 4 counters", done.stdout)
+    assert "It is divided at 4×1" in done.stdout
+    assert "variants/sqlite_row.py" in done.stdout
+    assert sorted(shop.rglob("*")) == before, "nothing is written beside their app"
+
+
+@pytest.fixture
+def judge(shop, tmp_path, monkeypatch):
+    """That app, understood by hand, then loaded and judged."""
+
+    def run(server, locked=True, **said):
+        monkeypatch.setenv("LOCKED", "yes" if locked else "")
+        app, understood = first_look(App("shop:app", **said, chdir=str(shop)), server, tmp_path)
+        judged = cell.run(Trial("shop:app", server, own=app), tmp_path / str(locked))
+        return judged, " ".join(understood)
+
+    return run
+
+
+VIEWED = r"/viewed ([\d,]+) times/"
+
+
+def test_a_get_that_counts_is_read_by_what_it_answers(judge):
+    judged, understood = judge(Server(1, 8), increment="GET /counted")
+    assert "GET /counted said 42, then 43: understood" in understood
+    assert judged.verdict.linearizable, str(judged.verdict)
+    assert judged.verdict.audited == judged.verdict.acknowledged
+
+
+def test_increments_alone_show_that_workers_have_a_count_each(judge):
+    judged, _ = judge(Server(3, 1), increment="GET /counted")
+    assert judged.verdict.division.of == "worker", str(judged.verdict)
+    assert len(judged.verdict.division.copies) == 3
+    assert not judged.verdict.lost
+
+
+def test_a_token_opens_the_way_and_is_written_nowhere(judge, tmp_path):
+    token = {"increment": "POST /token", "headers": "Authorization: Bearer s3cret"}
+    judged, _ = judge(Server(1, 8), **token)
+    assert judged.verdict.linearizable, str(judged.verdict)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".py"]
+    assert judged.history in written
+    assert not [path for path in written if b"s3cret" in path.read_bytes()]
+
+
+def test_a_server_that_runs_already_is_sounded_then_loaded(shop, tmp_path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    server = [sys.executable, "-m", "gunicorn", "shop:app", "--bind", f"127.0.0.1:{port}"]
+    server += ["--workers", "3", "--chdir", str(shop), "--no-control-socket"]
+    with guarded(server, log=tmp_path / "log", env=theirs()):
+        wait_until(lambda: answers(f"{address}/hits"))
+        app = App(address, "POST /hits", "GET /hits", "data.hits")
+        app, understood = first_look(app, AS_IT_RUNS, tmp_path)
+        judged = cell.run(Trial(address, AS_IT_RUNS, own=app), tmp_path)
+        assert requests.get(f"{address}/hits", timeout=5).ok, "it is left running"
+    assert re.match(r"At least [123] cop", understood[1])
+    assert judged.verdict.violated
+    assert not judged.verdict.lost, "nobody can tell"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """That app, served by one worker with one thread."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "shop.py").write_text(SHOP)
+    alone = Trial("shop:app", Server(1, 1), own=App("shop:app", chdir=str(folder)))
+    with serve(alone, log=folder / "log") as running:
+        yield running.url
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"increment": "POST /nope"}, "POST /nope answered 404 '<!doctype html>"),
+        ({"increment": "GET /blind"}, "it takes other methods: "),
+        ({"increment": "POST /members"}, "leads to /login; ask there, or if it asks for a login"),
+        ({"increment": "POST /token"}, "give HEADERS='Authorization: …'"),
+        ({"increment": "POST /broken"}, "POST /broken answered 500 '<!doctype html>"),
+        ({"increment": "POST /five"}, " after POST /five: it has to add 1"),
+        (
+            {"increment": "POST /id", "read": "GET /slash/", "count": ""},
+            "7 is not the count; say where it is with INCREMENT_COUNT",
+        ),
+        ({"increment": "POST /nothing"}, " before and after it: is it the same count?"),
+        ({"read": "GET /slash"}, "it wants a slash at the end: 'GET /slash/'"),
+        ({"read": "GET /counted", "count": ""}, "give it as INCREMENT and leave READ out"),
+        ({"read": "", "increment": "POST /id", "count": ""}, "it has to say one more each time"),
+        ({"count": "data.visits"}, "COUNT='data.visits' finds no whole number there; write"),
+        ({"count": "name"}, "COUNT='name' finds no whole number there"),
+        ({"read": "GET /page"}, "GET /page answered 200 '<h1>Shop</h1><p>viewed "),
+    ],
+)
+def test_what_is_not_understood_is_said_with_what_came_and_what_to_try(served, said, told):
+    asked = {"increment": "POST /hits", "read": "GET /hits", "count": "data.hits"} | said
+    with pytest.raises(Unclear) as error:
+        understand(App("shop:app", **asked), served)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_app_that_fails_is_said_with_what_its_log_says(shop, tmp_path):
+    app = App("shop:app", "POST /broken", "GET /hits", "data.hits", chdir=str(shop))
+    with pytest.raises(Unclear, match=r"its log says why \(KeyError: 'stock'\)"):
+        first_look(app, Server(1, 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--app", "shop:app"), "INCREMENT is missing"),
+        (("--app", "nowhere:app", "--increment", "POST /hits"), "No module named 'nowhere'"),
+        (("--app", "shop:nothing", "--increment", "POST /hits"), "nothing"),
+        (("--app", "shop:app", "--increment", "/hits"), "write its method and path: 'POST /hits'"),
+        (("--url", "http://example.org", "--increment", "POST /"), "CONFIRM_HOST=example.org"),
+        (("--url", "http://127.0.0.1:1", "--increment", "POST /"), "nothing answers at URL="),
+        (("--url", "127.0.0.1", "--increment", "POST /"), "is no address"),
+        (("--app", "shop:app", "--server-python", "nope", "--increment", "POST /"), "nope is no"),
+        (("--app", "shop:app", "--url", "http://127.0.0.1:1"), "give one of them"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line_with_status_2(check, arguments, told):
+    done = check(*arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("answers", "fewest"),
+    [([], 0), ([5, 6, 7], 1), ([1, 1, 2, 2], 2), ([5, 1, 6, 2, 9], 3), ([1, 1, 1], 3)],
+)
+def test_increments_one_at_a_time_show_copies_as_chains(answers, fewest):
+    assert copies(answers) == fewest
