@@ -1,30 +1,32 @@
 """Runs the notebooks from top to bottom, each in a kernel of its own.
 
     python notebooks/run.py                 all of them
-    python notebooks/run.py 2 5             these
-    python notebooks/run.py --write 2       and keeps their outputs
+    python notebooks/run.py 2 A             these
+    python notebooks/run.py --render 2      and writes what they say to notebooks/rendered/
 
-To change a notebook, edit it in JupyterLab and then run it with --write: cell ids stay, nothing
-else of the machine gets in, and what differs from before are its numbers.
+To change a notebook, edit it in JupyterLab, clear its outputs, and render it. The notebook is the
+only source. It is kept without outputs, so that no answer is in sight of who has to predict it.
+Nothing is predicted here: the notebooks run as for somebody who only reads.
 """
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbconvert import MarkdownExporter
 from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
-METADATA = {
-    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
+RENDERED = HERE / "rendered"
 
 
 def notebooks() -> list[Path]:
-    return sorted(HERE.glob("[0-9]-*.ipynb"))
+    """The chapters, then the appendices."""
+    return sorted(HERE.glob("[0-9A-Z]-*.ipynb"))
 
 
 def run(notebook: NotebookNode, folder: Path = HERE, allow_errors: bool = False) -> NotebookNode:
@@ -39,20 +41,33 @@ def run(notebook: NotebookNode, folder: Path = HERE, allow_errors: bool = False)
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
-    notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 
+def render(notebook: NotebookNode, name: str) -> None:
+    """Writes a notebook that has run as Markdown, with its pictures beside it."""
+    pictures = RENDERED / name
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir(parents=True)
+    text, made = MarkdownExporter().from_notebook_node(
+        notebook, resources={"output_files_dir": name}
+    )
+    for path, data in made["outputs"].items():
+        (RENDERED / path).write_bytes(data)
+    first = f"*With outputs, for reading. To predict and run it: [{name}](../{name}.ipynb)*\n\n"
+    (RENDERED / f"{name}.md").write_text(first + text.replace(".ipynb)", ".md)", ), encoding="utf-8")
+
+
 def main(*arguments: str) -> None:
-    write = "--write" in arguments
-    chosen = [word for word in arguments if word != "--write"]
+    os.environ["COURSE"] = "read"
+    chosen = [word for word in arguments if word != "--render"]
     for path in notebooks():
         if chosen and path.name[0] not in chosen:
             continue
         began = time.monotonic()
         notebook = run(nbformat.read(path, as_version=4))
-        if write:
-            nbformat.write(notebook, path)
+        if "--render" in arguments:
+            render(notebook, path.stem)
         print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -1,0 +1,115 @@
+"""Foretelling: what a trial is, in words; what a reader says comes out of it; what does."""
+
+import ast
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from course import Stop, folder, start_redis
+
+from loadtest import cell
+from loadtest.cell import Cell
+from loadtest.checker import Fault
+from loadtest.server.faults import FAULTS
+from loadtest.trial import Trial
+from variants.facts import bound, facts, module_name
+from variants.store import FUNCTIONS
+
+WORDS = ("holds", *Fault)
+TRIES = 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came out of a trial, in WORDS; `may` are those that also might have, or might not."""
+
+    words: frozenset[str]
+    may: frozenset[str]
+    cell: Cell
+
+    def __str__(self) -> str:
+        return f"{together(self.words)}. {self.cell.verdict.why}"
+
+    def foretold_by(self, said: frozenset[str]) -> bool:
+        return bool(said) and not (said ^ self.words) - self.may
+
+
+def words(said: str) -> frozenset[str]:
+    """What was said, such as "loses, divided"; nothing for "?". Raises Stop for another word."""
+    spoken = frozenset(word.strip() for word in said.split(",")) - {"?", ""}
+    if unknown := spoken - {*WORDS}:
+        raise Stop(f"{unknown.pop()!r} is none of these: {' · '.join(WORDS)}")
+    return spoken
+
+
+def together(said: frozenset[str]) -> str:
+    return ", ".join(word for word in WORDS if word in said)
+
+
+def source(variant: str) -> str:
+    spec = find_spec(module_name(variant))
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+
+
+def counting(variant: str) -> str:
+    """How it counts: `increment`, and what of its file that uses."""
+    text = source(variant)
+    named = {name: node for node in ast.parse(text).body for name in [*bound(node), *own(node)]}
+    wanted: list[ast.stmt] = []
+    names = ["increment"]
+    while names:
+        node = named.get(names.pop())
+        if node and node not in wanted and not isinstance(node, ast.ImportFrom):
+            wanted.append(node)
+            names += [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+    lines = text.splitlines()
+    return "\n".join(
+        "\n".join(lines[first(node) - 1 : node.end_lineno])
+        for node in sorted(wanted, key=lambda node: node.lineno)
+    )
+
+
+def own(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    return []
+
+
+def first(node: ast.stmt) -> int:
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+
+
+def card(trial: Trial) -> str:
+    """What is to be foretold. It shows the code, and not what its docstring says of it."""
+    server = trial.server
+    plural = "s" * (server.workers > 1), "s" * (server.threads > 1)
+    at = f"{server.workers} worker{plural[0]} of {server.threads} thread{plural[1]}"
+    at += f", {server.worker_class}" + ", --preload" * server.preload
+    meanwhile = f"; meanwhile: {FAULTS[trial.fault].called} ({trial.fault})" if trial.fault else ""
+    code = "\n".join("    " + line for line in counting(trial.variant).splitlines())
+    return f"{trial.variant} at {server}: {at}{meanwhile}\n\n{code}\n"
+
+
+def come_out(trial: Trial) -> Found:
+    """Runs it. Raises Stop if that shows nothing."""
+    redis_url = None
+    if "Redis" in facts_of(trial.variant).get("Needs", "Redis") or trial.variant == "redis_key":
+        redis_url = os.environ.get("REDIS_URL") or start_redis()
+    for _ in range(TRIES):
+        done = cell.run(trial, folder(), redis_url=redis_url)
+        if not done.verdict.inconclusive:
+            # a word that is in no promise may not come as a surprise to a reader who was right
+            return Found(
+                frozenset(map(str, done.verdict.faults)) or frozenset(["holds"]),
+                frozenset(map(str, done.promise.may)),
+                done,
+            )
+    raise Stop(f"{trial.name} showed nothing: {done.verdict.why} Run the cell again.")
+
+
+def facts_of(variant: str) -> dict[str, str]:
+    said = facts(variant)
+    return said.lines if said else {}

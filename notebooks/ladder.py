@@ -1,0 +1,72 @@
+"""The ladder of chapter 6: cells that no chapter has shown. A rung is foretold, then repaired."""
+
+from dataclasses import replace
+from typing import Any
+
+from course import Guess, Stop, asked, edited, reading
+from foretell import WORDS, card, come_out, together, words
+
+from loadtest.cell import LoadError
+from loadtest.server.gunicorn import ServerError
+from loadtest.trial import Load, Server, Trial
+
+FEW = Load(seconds=0.3, increments=200)
+RUNGS = {
+    "preload": Trial("locked_global", Server(4, 1, preload=True), FEW),
+    "value": Trial("shared_value", Server(4, 1), FEW),
+    "gevent": Trial("impatient_sqlite", Server(1, 1, "gevent"), Load(users=4, increments=20)),
+    "cookie": Trial("session_cookie", Server(1, 8), FEW),
+    "recycle": Trial("locked_global", Server(1, 8), fault="recycle"),
+    "redis": Trial("redis_key", Server(1, 8), fault="kill-defaults"),
+    "orm_attribute": Trial("orm_attribute", Server(4, 1), FEW),
+    "orm_expression": Trial("orm_expression", Server(4, 1), FEW),
+}
+
+
+def foretell(said: str, rung: str) -> None:
+    """Shows a rung, and once something is said of it, runs it and tells."""
+    trial = RUNGS[rung]
+    prepare()
+    print(card(trial))
+    print("What comes out?", " · ".join(WORDS))
+    guess = asked[rung] = Guess(rung, together(words(said)), {})
+    if not guess.letter and not reading():
+        raise Stop("\nPut a word, or several with commas, in place of the ? and run it again.")
+    found = come_out(trial)
+    came_out[rung] = set(found.words)
+    guess.came_out(
+        guess.letter if found.foretold_by(words(said)) else together(found.words), str(found)
+    )
+
+
+def repair(rung: str, **changes: Any) -> bool:
+    """Runs a rung with something else in place of what it had, and says whether it holds now.
+
+    changes: variant, workers, threads, worker_class, preload, fault ("kill-store" for a Redis
+    that has its file).
+    """
+    prepare()
+    trial = RUNGS[rung]
+    server = {name: changes.pop(name) for name in [*changes] if name in vars(trial.server)}
+    try:
+        trial = replace(trial, server=replace(trial.server, **server), **changes)
+        if trial.server.at_once * trial.server.workers == 1:
+            print("not yet: with one request at a time anything holds")
+            return False
+        found = come_out(trial)
+    except (TypeError, ValueError, ServerError, LoadError) as error:
+        print(f"not yet: {error}")
+        return False
+    repaired = found.words == {"holds"}
+    print("repaired:" if repaired else "not yet:", f"{trial.name} {found}")
+    return repaired
+
+
+def prepare() -> None:
+    """What the rung with SQLite under gevent serves: it gives up sooner, so that it ends sooner."""
+    if not prepared:
+        prepared.append(edited("sqlite_row", "impatient_sqlite", {"timeout=5": "timeout=0.05"}))
+
+
+prepared: list[str] = []
+came_out: dict[str, set[str]] = {}

@@ -1,0 +1,120 @@
+"""The closing quiz: ten cells of the gallery and the faults, other ones each time, scored by
+running them.
+
+    paper = draw()                       ten trials, as many different outcomes as there are
+    mark(paper, {1: "loses", …})         runs them, and says how many were foretold
+"""
+
+import ast
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from random import Random
+
+from course import Stop, reading
+from foretell import WORDS, card, come_out, facts_of, source, together, words
+
+from loadtest.promises import promise, refusal
+from loadtest.server.faults import FAULTS
+from loadtest.trial import Load, Server, Trial
+from variants import VARIANTS
+from variants.gallery import GALLERY
+
+QUESTIONS = 10
+SERVERS = (
+    Server(1, 8),
+    Server(4, 1),
+    Server(4, 8),
+    Server(4, 1, preload=True),
+    Server(1, 1, "gevent"),
+)
+UNDER_FAULTS = Server(2, 4)
+LOAD = Load(seconds=0.3, increments=300)
+# what is not installed with the course, or needs a worker that stalls at the right moment
+NEEDS = {"", "Redis"}
+
+
+@cache
+def pool() -> dict[str, list[Trial]]:
+    """All trials that may be drawn, by what is promised of them."""
+    found: dict[str, list[Trial]] = defaultdict(list)
+    for variant in filter(runs_here, (*VARIANTS, *GALLERY)):
+        lines = facts_of(variant)
+        trials = [Trial(variant, server, LOAD) for server in SERVERS]
+        trials += [Trial(variant, UNDER_FAULTS, fault=fault) for fault in FAULTS]
+        for trial in trials:
+            gevent = trial.server.worker_class == "gevent"
+            if (gevent and "not by gevent" in lines.get("Served", "")) or refusal(trial):
+                continue
+            promised = promise(trial)
+            if promised.expect != "no promise":
+                expected = together(frozenset(map(str, promised.must))) or "holds"
+                found[expected].append(trial)
+    return dict(found)
+
+
+def runs_here(variant: str) -> bool:
+    """Whether what it imports is installed, and the store that it needs starts by itself."""
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(source(variant)))
+        for name in imported(node)
+    }
+    needs = facts_of(variant).get("Needs", "").strip(". ")
+    return needs in NEEDS and all(find_spec(name) for name in names)
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []
+
+
+def draw(seed: int | None = None) -> list[Trial]:
+    """Ten trials of different variants, one outcome after the other, so that no word is the answer
+    to most. The same ones for the same seed."""
+    random = Random(seed)
+    outcomes = {outcome: random.sample(trials, len(trials)) for outcome, trials in pool().items()}
+    paper: list[Trial] = []
+    while len(paper) < QUESTIONS:
+        for outcome in random.sample([*outcomes], len(outcomes)):
+            taken = {(trial.variant, trial.fault) for trial in paper}
+            variants = {trial.variant for trial in paper}
+            fresh = [trial for trial in outcomes[outcome] if trial.variant not in variants] or [
+                trial for trial in outcomes[outcome] if (trial.variant, trial.fault) not in taken
+            ]
+            if fresh and len(paper) < QUESTIONS:
+                paper.append(fresh[0])
+    return random.sample(paper, QUESTIONS)
+
+
+def show(paper: Sequence[Trial]) -> None:
+    for number, trial in enumerate(paper, 1):
+        print(f"{number}. {card(trial)}")
+    print("The words:", " · ".join(WORDS))
+
+
+def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
+    """Runs the ten, and returns how many were foretold.
+
+    A cell that came out other than its promise is said to be ours, and counts for the reader.
+    """
+    said = {number: words(answers.get(number, "?")) for number in range(1, len(paper) + 1)}
+    if not reading() and (empty := [str(number) for number in said if not said[number]]):
+        raise Stop(f"not answered yet: {', '.join(empty)}. A guess is better than nothing.")
+    right = 0
+    for number, trial in enumerate(paper, 1):
+        found = come_out(trial)
+        foretold = found.foretold_by(said[number]) or not found.cell.as_promised
+        right += foretold
+        sign = "✓" if foretold else "✗"
+        print(f"{sign} {number:2}. {trial.name}: {found}", flush=True)
+        if not found.cell.as_promised:
+            print(f"      not as promised ({found.cell.promise.why}); that is not your mistake")
+        elif not foretold:
+            print(f"      You said {together(said[number]) or 'nothing'}. {found.cell.promise.why}.")
+    print(f"\n{right} of {len(paper)}")
+    return right

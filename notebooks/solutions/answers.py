@@ -1,0 +1,73 @@
+"""What a reader who has understood would say and do, by chapter and by the name of the cell.
+
+Predictions that depend on the machine have the answer that is most likely.
+"""
+
+GUESSES = {
+    "1": {"predict-orders": "c", "predict-threads": "ac", "predict-log-line": "b"},
+    "2": {
+        "predict-lock": "a",
+        "predict-cost": "c",
+        "predict-workers": "c",
+        "predict-both": "c",
+        "predict-browser": "ab",
+    },
+    "3": {
+        "predict-g": "b",
+        "predict-thread": "c",
+        "predict-cookie": "b",
+        "predict-kill": "b",
+        "predict-deploy": "b",
+    },
+    "4": {
+        "predict-stores": "a",
+        "predict-operation": "b",
+        "predict-incr": "a",
+        "predict-begin": "c",
+        "predict-cost": "c",
+        "predict-machines": "b",
+    },
+    "5": {"predict-six": "a", "predict-late": "b", "predict-alone": "c", "predict-rare": "b"},
+    "A": {"predict-bare": "a", "predict-no-pause": "b"},
+    "B": {"predict-window": "b"},
+    "C": {"predict-threads": "a", "predict-processes": "c"},
+}
+ORDERS = {"1": ("AABB", "ABBA"), "5": ("abcdef", "bcadfe")}
+
+# chapter: cell, what is typed over what, and what is printed then
+BREAKS = {
+    "1": ("your-window", 'window = "None"', 'window = "time.sleep(0)"', r"^[1-9]\d* of \d+ lost"),
+    "2": ("your-lock", '"with lock:"})', '"with Lock():"})', r"^[1-9]\d* of \d+ lost"),
+    "3": ("your-path", '"results/mine/my.sqlite3"', '":memory:"', r"^0$"),
+    "4": (
+        "your-step",
+        '''    pause()
+    counted = "UPDATE cache SET count = count + 1 RETURNING count"
+    (count,) = connection().execute(counted).fetchone()
+    return count"""''',
+        '''    connection().execute("UPDATE cache SET count = count + 1")
+    pause()
+    return read()"""''',
+        r"^lost 0; [1-9]\d* of \d+ answers twice",
+    ),
+}
+
+LADDER = {
+    "preload": "divided",
+    "value": "divided",
+    "gevent": "refuses",
+    "cookie": "loses",
+    "recycle": "forgets",
+    "redis": "forgets",
+    "orm_attribute": "loses",
+    "orm_expression": "answers late",
+}
+REPAIRS = {
+    "preload": {"variant": "sqlite_row"},
+    "value": {"preload": True},
+    "gevent": {"worker_class": "gthread", "threads": 8},
+    "cookie": {"variant": "locked_global"},
+    "recycle": {"variant": "sqlite_row"},
+    "redis": {"fault": "kill-store"},
+    "orm_expression": {"variant": "orm_returning"},
+}
