@@ -212,7 +212,7 @@ def edited(variant: str, name: str, changes: dict[str, str]) -> str:
     before = after = Path(f"variants/{variant}.py").read_text(encoding="utf-8")
     for old, new in changes.items():
         if old not in after:
-            raise Stop(f"{variant} has no {old!r}; show(\"variants/{variant}.py\") has what it has")
+            raise Stop(f'{variant} has no {old!r}; show("variants/{variant}.py") has what it has')
         after = after.replace(old, new)
     write(name, after)
     diff = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")

@@ -1,4 +1,4 @@
-"""The exercises of notebook 6: what the checker must say of a solution."""
+"""The exercises of appendix D: what the checker must say of a solution."""
 
 import textwrap
 from collections.abc import Callable
@@ -45,7 +45,7 @@ EXERCISES = {
 }
 
 
-def grade(name: str, folder: Path = Path("results/notebooks/6")) -> bool:
+def grade(name: str, folder: Path = Path("results/notebooks/D")) -> bool:
     """Has the variant `name` judged, and says whether it solves its exercise."""
     exercise = EXERCISES[name]
     spec = find_spec(name)

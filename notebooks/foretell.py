@@ -14,7 +14,6 @@ from loadtest.checker import Fault
 from loadtest.server.faults import FAULTS
 from loadtest.trial import Trial
 from variants.facts import bound, facts, module_name
-from variants.store import FUNCTIONS
 
 WORDS = ("holds", *Fault)
 TRIES = 2

@@ -115,6 +115,8 @@ def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
         if not found.cell.as_promised:
             print(f"      not as promised ({found.cell.promise.why}); that is not your mistake")
         elif not foretold:
-            print(f"      You said {together(said[number]) or 'nothing'}. {found.cell.promise.why}.")
+            print(
+                f"      You said {together(said[number]) or 'nothing'}. {found.cell.promise.why}."
+            )
     print(f"\n{right} of {len(paper)}")
     return right

@@ -54,8 +54,9 @@ def render(notebook: NotebookNode, name: str) -> None:
     )
     for path, data in made["outputs"].items():
         (RENDERED / path).write_bytes(data)
-    first = f"*With outputs, for reading. To predict and run it: [{name}](../{name}.ipynb)*\n\n"
-    (RENDERED / f"{name}.md").write_text(first + text.replace(".ipynb)", ".md)", ), encoding="utf-8")
+    first = f"*With outputs, for reading. To predict and run it: [{name}](../{name}.ipynb).*\n\n"
+    text = first + text.replace(".ipynb)", ".md)")
+    (RENDERED / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def main(*arguments: str) -> None:

@@ -1,9 +1,12 @@
 import os
+import shutil
 import time
 import uuid
 
 import psutil
 import pytest
+
+from notebooks.run import HERE
 
 
 @pytest.fixture
@@ -38,3 +41,12 @@ def nothing_left(started):
             time.sleep(0.1)
 
     return check
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A copy of what the notebooks need, so that no test touches anybody's guesses or results."""
+    for folder in ("variants", "loadtest", "notebooks"):
+        ignored = shutil.ignore_patterns("tests", "rendered", "pictures", "__pycache__")
+        shutil.copytree(HERE.parent / folder, tmp_path / folder, ignore=ignored)
+    return tmp_path

@@ -1,4 +1,4 @@
-"""The exercises of notebook 6 can be solved. (That they are not yet is told by its outputs.)"""
+"""The exercises of appendix D can be solved. (That they are not yet is told by its outputs.)"""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from notebooks.exercises import EXERCISES, grade
 
-SOLUTIONS = Path(__file__).parent / "solutions"
+SOLUTIONS = Path(__file__).parents[1] / "solutions"
 
 
 @pytest.fixture

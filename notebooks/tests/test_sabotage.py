@@ -4,8 +4,6 @@ A sabotage spoils files of the project, or texts in some cells of a notebook, ru
 expects assertions to fail.
 """
 
-import shutil
-
 import nbformat
 import pytest
 
@@ -25,17 +23,19 @@ def variant(name):
 
 PLAIN, LOCKED = variant("plain_global"), variant("locked_global")
 SQLITE, REDIS = variant("sqlite_row"), variant("redis_key")
-NO_LOCK = spoilt(
-    LOCKED, 'with lock:\n        seen = cache["count"]', 'if True:\n        seen = cache["count"]'
-)
+READ = '    seen = cache["count"]\n'
 WRITE = 'cache["count"] = seen + 1\n'
-ANSWER = WRITE + "        return seen + 1"
-LATE = spoilt(LOCKED, ANSWER, WRITE + '    pause()\n    return cache["count"]')
-CALLS = 'cache["calls"] = cache.get("calls", 0) + 1\n        '
-FORGETFUL = spoilt(LOCKED, WRITE, CALLS + 'cache["count"] = seen + (cache["calls"] % 9 > 0)\n')
-LIE = spoilt(LOCKED, "Lives in: worker", "Lives in: request")
-STALE = (HERE / "tests" / "solutions" / "only_stale_reads.py").read_text(encoding="utf-8")
-NO_TRANSACTION = spoilt(SQLITE, "with transaction() as db", "if db := connection()")
+CLOSED = spoilt(PLAIN, f"{READ}    pause()\n", f"    pause()\n{READ}")
+NO_CALL = spoilt(PLAIN, "    pause()\n", "")
+NO_LOCK = spoilt(LOCKED, f"with lock:\n    {READ}", f"if True:\n    {READ}")
+CALLS = 'cache["calls"] = cache.get("calls", 0) + 1\n'
+FORGETS = 'cache["count"] = seen + (cache["calls"] % 9 > 0)\n'
+FORGETFUL = spoilt(LOCKED, WRITE, f"{CALLS}        {FORGETS}")
+FORGETFUL_PLAIN = spoilt(PLAIN, WRITE, f"{CALLS}    {FORGETS}")
+NO_TRANSACTION = (
+    spoilt(SQLITE, "with transaction() as db", "if db := connection()")
+    + "# with transaction() as db"
+)
 INCR = "    pause()\n    return client.incr(CACHE)"
 GET_THEN_SET = """    seen = int(client.get(CACHE) or 0)
     pause()
@@ -43,109 +43,138 @@ GET_THEN_SET = """    seen = int(client.get(CACHE) or 0)
     return seen + 1"""
 NO_INCR = spoilt(REDIS, INCR, GET_THEN_SET)
 DIVIDED = LOCKED + "# with transaction() as db"
-CHECKER = (ROOT / "loadtest" / "checker.py").read_text(encoding="utf-8")
-BLIND = spoilt(CHECKER, "    if found:\n", "    if False:\n")
+VERDICT = (ROOT / "loadtest" / "checker" / "verdict.py").read_text(encoding="utf-8")
+BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, "    if found:\n", "    if False:\n")}
 
 UNSPOILT_SELECT = {'"if db := connection()"': '"with transaction() as db"'}
-UNSPOILT_GET = {"edited(": 'get_then_set = "    pause()\\n    return client.incr(CACHE)"\nedited('}
-TALLY = {'g.count = g.get("count", 0) + 1': 'tally.n = getattr(tally, "n", 0) + 1'}
-BEGIN = {
-    "{'\"BEGIN IMMEDIATE\"': '\"BEGIN\"'}": '{"with transaction() as db": "if db := connection()"}'
+UNSPOILT_GET = {
+    "    client.set(CACHE, seen + 1)\n    return seen + 1": "    return client.incr(CACHE)"
 }
 
 
-def sabotage(notebook, cells, *fails, files=None, texts=None):
+def sabotage(number, cells, fails, texts=None, files=None, **spoilt_variants):
     """`fails`: a piece of each assertion that must fail."""
-    return pytest.param(
-        notebook, cells, fails, files or {}, texts or {}, id=f"{notebook}: {' | '.join(fails)}"
-    )
-
-
-def of(name, text):
-    return {f"variants/{name}.py": text}
+    files = dict(files or {})
+    files |= {f"variants/{name}.py": text for name, text in spoilt_variants.items()}
+    marked = (number, cells.split(), fails.split(" | "), files, texts or {})
+    return pytest.param(*marked, id=f"{number}: {fails}")
 
 
 SABOTAGES = [
-    sabotage(1, [6], "answers ==", files=of("plain_global", PLAIN.replace("+ 1", "+ 2"))),
-    sabotage(1, [8, 9, 10], "found.lost > 0", files=of("plain_global", LOCKED)),
-    sabotage(1, [8, 9, 12, 16, 17], "lost.name ==", files=of("plain_global", STALE)),
-    sabotage(1, [8, 9, 12, 16, 17], "lost.name ==", files=of("plain_global", LATE)),
-    sabotage(1, [25, 26], '"lost update" in', files=of("plain_global", LOCKED)),
     sabotage(
-        *(1, [28, 29], "sweep.filter"),
-        files=of("plain_global", LOCKED),
-        texts={"[0, 0.01, 0.1, 0.5, 1, 3, 10]": "[10]"},
-    ),
-    sabotage(1, [31, 32, 33], "status == 1", files=of("plain_global", LOCKED)),
-    sabotage(
-        *(2, [6, 7, 8], 'run.verdict.verdict == "linearizable"', "run.verdict.audited =="),
-        files=of("locked_global", PLAIN),
-    ),
-    sabotage(2, [10], "status == 0", files=of("locked_global", NO_LOCK)),
-    sabotage(2, [14, 15, 18], 'division.of == "worker"', files=of("locked_global", SQLITE)),
-    sabotage(
-        *(2, [14, 15, 18], "found.lost == 0", "sum(copy.audited"),
-        files=of("locked_global", FORGETFUL),
+        "1",
+        "schedule predict-orders all-orders predict-threads threads predict-log-line",
+        "losing == | assert run.verdict.lost > 0 | cell(logs, 1, 8)",
+        plain_global=CLOSED,
     ),
     sabotage(
-        *(2, [25, 26], 'division.of == "worker"', "found.lost > 0"),
-        files=of("plain_global", SQLITE),
+        "1",
+        "predict-threads threads proof",
+        "alone.lost == | same.witness[0].value == | max(one.start",
+        texts={'"duplicate value"': '"stale read"'},
+        plain_global=FORGETFUL_PLAIN,
     ),
     sabotage(
-        *(2, [28, 29], "kept ==", 'reply.headers["X-Worker"]'),
+        "2",
+        "predict-lock lock predict-cost cost",
+        "assert locked.verdict.lost == | locked.verdict.audited == | within <=",
+        texts={"* 1e9": "* 1e12"},
+        locked_global=NO_LOCK,
+    ),
+    sabotage(
+        "2",
+        "predict-workers workers predict-both both predict-browser browser",
+        "four.verdict.division.of == | worst.division.of == | worst.lost > | len(sync)",
+        texts={', "sync")': ")"},
+        locked_global=SQLITE,
+        plain_global=SQLITE,
+    ),
+    sabotage(
+        "2",
+        "predict-workers workers predict-browser browser",
+        "four.verdict.lost == | sum(copy.audited | len(gthread)",
         texts={"browser.post": "requests.post"},
-    ),
-    sabotage(3, [6, 7, 8], "answers ==", files=of("flask_g", PLAIN)),
-    sabotage(
-        *(3, [10, 14], "division.of ==", "found.lost ==", "run.as_promised"),
-        files=of("flask_g", LIE),
-    ),
-    sabotage(3, [16, 17, 18], "line in lines", texts={"next(numbers)": "1"}),
-    sabotage(3, [20, 21, 22], "division.of ==", texts={"Local(threading.local)": "Local"}),
-    sabotage(3, [25, 26, 27], "alone ==", texts=TALLY | {"str(g.count)": "str(tally.n)"}),
-    sabotage(
-        *(4, [8, 9, 10], "sqlite.verdict.verdict ==", "redis.verdict.verdict =="),
-        files=of("sqlite_row", NO_TRANSACTION) | of("redis_key", NO_INCR),
-    ),
-    sabotage(4, [13, 14, 15, 16, 17], "run.verdict.lost > 0", texts=UNSPOILT_SELECT),
-    sabotage(
-        4,
-        [13, 14, 15, 16, 17],
-        'run.verdict.division.of == "none"',
-        files=of("sqlite_row", DIVIDED),
-    ),
-    sabotage(4, [13, 14, 15, 16, 19], '"lost update" in', texts=UNSPOILT_GET),
-    sabotage(4, [14, 21, 22], '"get_then_set") == 1', texts=UNSPOILT_GET),
-    sabotage(4, [13, 24], '"select_then_update") == 1', texts=UNSPOILT_SELECT),
-    sabotage(
-        4,
-        [13, 24],
-        '"sqlite_row") == 0',
-        files=of("sqlite_row", NO_TRANSACTION + "# with transaction() as db"),
-    ),
-    sabotage(4, [26], '"redis_key") == 0', files=of("redis_key", NO_INCR)),
-    sabotage(4, [28], '"plain_begin") == 0', texts=BEGIN),
-    sabotage(4, [33, 34], "counts ==", files=of("locked_global", SQLITE)),
-    sabotage(5, [4, 5, 10], "order(history.frame(late))", texts={"85, 95": "75, 95"}),
-    sabotage(5, [4, 12, 14, 16, 17], "verdicts ==", texts={" or one.value > len(told)": ""}),
-    sabotage(
-        5,
-        [4, 12, 14, 16, 17],
-        "(judge(history.frame(one))",
-        files={"loadtest/checker/verdict.py": BLIND},
+        locked_global=FORGETFUL,
     ),
     sabotage(
-        *(5, [14, 19, 20], "assert linearizable(load(locked))", "locked.verdict.verdict =="),
-        *("not linearizable(load(plain))", "plain.verdict.verdict =="),
-        files=of("locked_global", PLAIN) | of("plain_global", LOCKED),
+        "3",
+        "predict-g g predict-thread thread cookie predict-cookie browsers predict-kill kill "
+        "predict-deploy deploy",
+        "answers == | threads.verdict | (hers, his) == | killed == | deployed ==",
+        texts={
+            'start("flask_g"': 'start("locked_global"',
+            "Local(threading.local)": "Local",
+            "client=bob": "client=ada",
+        },
+        locked_global=SQLITE,
     ),
     sabotage(
-        *(5, [22, 23, 24], "found.audited == found.ack", "found.anomalies[0].name =="),
-        files=of("locked_global", NO_LOCK),
+        "4",
+        "files predict-stores stores predict-incr incr predict-begin begin",
+        "sqlite.verdict.lost == | redis.verdict.lost == | kept == | deferred.verdict.lost | "
+        "refused >",
+        sqlite_row=NO_TRANSACTION,
+        redis_key=NO_INCR,
     ),
-    sabotage(5, [26, 27], 'found.verdict == "inconclusive"', texts={"users=1": "users=16"}),
-    sabotage(5, [29, 31], "requests) < 0.05", texts={"missed(3 /": "missed(2 /"}),
-    sabotage(6, [8, 9], "status == 1", texts={'"my_counter"': '"sqlite_row", "--threads", "2"'}),
+    sabotage(
+        "4",
+        "files predict-operation operation orders",
+        "all(found.lost | status == 1",
+        texts=UNSPOILT_SELECT | UNSPOILT_GET,
+    ),
+    sabotage(
+        "4",
+        "files predict-operation operation predict-machines machines",
+        "found.division.of for | apart ==",
+        texts={', REDIS_PREFIX="shop:"': ""},
+        sqlite_row=DIVIDED,
+    ),
+    sabotage(
+        "5",
+        "six predict-six explains trying late dozen agree real predict-alone alone predict-rare "
+        "rare",
+        "fits == | by_trying(late) | tried == written | assert linearizable(load(locked)) | "
+        "locked.verdict.linearizable | not linearizable(load(plain)) | plain.verdict.violated | "
+        "alone.inconclusive | < chance < | 5000) < 0.05",
+        texts={
+            "65, 90, 2)": "65, 90, 1)",
+            "85, 95": "75, 95",
+            " or one.value > len(told)": "",
+            "users=1": "users=16",
+            "missed(1 / 5000, 5000)": "missed(1 / 500, 5000)",
+            "0.4\nassert missed(3 /": "0.4\nassert missed(2 /",
+        },
+        locked_global=PLAIN,
+        plain_global=LOCKED,
+    ),
+    sabotage(
+        "5",
+        "six predict-six explains trying dozen agree predict-late answers-late",
+        "judged == | slip.audited == | slip.violated",
+        texts={'again = \'cache["count"] = seen + 1': 'again = \'cache["count"] = seen'},
+        files=BLIND,
+    ),
+    sabotage(
+        "A",
+        "race predict-bare bare places predict-no-pause no-pause",
+        '"CALL" in | any(shares)',
+        plain_global=NO_CALL,
+    ),
+    sabotage(
+        "B",
+        "predict-window windows sweep stalls",
+        'how="asleep" | how="at work" | (counted,',
+        plain_global=CLOSED,
+    ),
+    sabotage(
+        "C",
+        "predict-threads threads predict-processes processes",
+        "plain == 1 | locked == 0 | (immediate,",
+        plain_global=LOCKED,
+        locked_global=PLAIN,
+        sqlite_row=NO_TRANSACTION,
+    ),
+    sabotage("D", "check", "status == 1", texts={'"my_counter"': '"sqlite_row", "--threads", "2"'}),
 ]
 
 
@@ -157,20 +186,24 @@ def pieces(source):
     return [nbformat.v4.new_code_cell(piece) for piece in (rest, *asserts)]
 
 
+def notebook(number):
+    (path,) = (path for path in notebooks() if path.name[0] == number)
+    return {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("number", "cells", "fails", "files", "texts"), SABOTAGES)
-def test_a_sabotage_makes_assertions_fail(number, cells, fails, files, texts, tmp_path):
-    for folder in ("variants", "loadtest", "notebooks"):
-        ignored = shutil.ignore_patterns("tests", "*.ipynb", "__pycache__")
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+def test_a_sabotage_makes_assertions_fail(number, cells, fails, files, texts, house, monkeypatch):
     for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    by_id = {cell.id: cell for cell in nbformat.read(notebooks()[number - 1], as_version=4).cells}
-    sources = [by_id[f"code-{cell:02}"].source for cell in (2, *cells)]
-    whole = "\n\0".join(sources)
+        (house / name).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("COURSE", "read")
+    sources = notebook(number)
+    whole = "\n\0".join(sources[name] for name in ("setup", *cells, "claims"))
     for old, new in texts.items():
         whole = spoilt(whole, old, new)
-    cells = [piece for source in whole.split("\n\0") for piece in pieces(source)]
-    done = run(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks", allow_errors=True)
+    parts = [piece for source in whole.split("\n\0") for piece in pieces(source)]
+    done = nbformat.v4.new_notebook(cells=parts)
+    run(done, house / "notebooks", allow_errors=True)
     failed = [
         cell.source
         for cell in done.cells
@@ -178,15 +211,12 @@ def test_a_sabotage_makes_assertions_fail(number, cells, fails, files, texts, tm
         if output.output_type == "error" and output.ename == "AssertionError"
     ]
     for piece in fails:
-        assert any(piece in source for source in failed), done
+        assert any(piece in source for source in failed), (piece, done)
 
 
 def test_no_assertion_is_left_out():
     sabotaged = {(param.values[0], piece) for param in SABOTAGES for piece in param.values[2]}
-    for number, path in enumerate(notebooks(), 1):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type != "code":
-                continue
-            for line in cell.source.splitlines():
-                if line.strip().startswith("assert "):
-                    assert any(n == number and piece in line for n, piece in sabotaged), line
+    for path in notebooks():
+        for line in notebook(path.name[0])["claims"].splitlines():
+            if line.startswith("assert "):
+                assert any(n == path.name[0] and piece in line for n, piece in sabotaged), line
