@@ -20,7 +20,6 @@ from typing import Any
 import altair as alt
 import polars as pl
 from IPython import get_ipython
-from IPython.core.magic import register_cell_magic
 from IPython.display import Markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,13 +54,6 @@ numbers = itertools.count(1)
 
 class Stop(Exception):
     """Ends a cell, and all that would run after it, with one line for the reader."""
-
-
-if shell := get_ipython():
-    shell.set_custom_exc(
-        (Stop, ServerError, LoadError, RedisError),
-        lambda shell, kind, error, *_, **__: print(error, file=sys.stderr),
-    )
 
 
 @dataclass(frozen=True)
@@ -221,7 +213,6 @@ def edited(variant: str, name: str, changes: dict[str, str]) -> str:
     return name
 
 
-@register_cell_magic
 def variant(name: str, source: str) -> None:
     """The cell magic %%variant NAME: writes the rest of the cell as a variant."""
     write(name.strip(), source)
@@ -242,3 +233,12 @@ def command(*words: str) -> int:
             time.sleep(0.05)
         print(output.read(), end="")
     return process.returncode
+
+
+if shell := get_ipython():
+    shell.register_magic_function(variant, "cell")
+    # one line for the reader, where there would be a traceback
+    shell.set_custom_exc(
+        (Stop, ServerError, LoadError, RedisError),
+        lambda shell, kind, error, *_, **__: print(error, file=sys.stderr),
+    )

@@ -1,22 +1,25 @@
 """Foretelling: what a trial is, in words; what a reader says comes out of it; what does."""
 
 import ast
-import os
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from course import Stop, folder, start_redis
+from course import Stop, folder, running
 
 from loadtest import cell
 from loadtest.cell import Cell
 from loadtest.checker import Fault
 from loadtest.server.faults import FAULTS
+from loadtest.server.redis import redis_server
 from loadtest.trial import Trial
 from variants.facts import bound, facts, module_name
 
 WORDS = ("holds", *Fault)
 TRIES = 2
+# long, and says nothing of how it counts
+HIDDEN = ("SCHEMA",)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Found:
     cell: Cell
 
     def __str__(self) -> str:
-        return f"{together(self.words)}. {self.cell.verdict.why}"
+        verdict = self.cell.verdict
+        answered = f" {verdict.ok:,} of {verdict.asked:,} requests were answered ok."
+        return f"{together(self.words)}. {verdict.why}" + answered * verdict.refuses
 
     def foretold_by(self, said: frozenset[str]) -> bool:
         return bool(said) and not (said ^ self.words) - self.may
@@ -38,7 +43,7 @@ def words(said: str) -> frozenset[str]:
     """What was said, such as "loses, divided"; nothing for "?". Raises Stop for another word."""
     spoken = frozenset(word.strip() for word in said.split(",")) - {"?", ""}
     if unknown := spoken - {*WORDS}:
-        raise Stop(f"{unknown.pop()!r} is none of these: {' · '.join(WORDS)}")
+        raise Stop(f"{sorted(unknown)[0]!r} is none of these: {' · '.join(WORDS)}")
     return spoken
 
 
@@ -56,16 +61,21 @@ def counting(variant: str) -> str:
     text = source(variant)
     named = {name: node for node in ast.parse(text).body for name in [*bound(node), *own(node)]}
     wanted: list[ast.stmt] = []
-    names = ["increment"]
+    names, seen = ["increment"], set(HIDDEN)
     while names:
-        node = named.get(names.pop())
+        if (name := names.pop()) in seen:
+            continue
+        seen.add(name)
+        node = named.get(name)
         if node and node not in wanted and not isinstance(node, ast.ImportFrom):
             wanted.append(node)
             names += [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
     lines = text.splitlines()
     return "\n".join(
-        "\n".join(lines[first(node) - 1 : node.end_lineno])
+        line
         for node in sorted(wanted, key=lambda node: node.lineno)
+        for line in lines[first(node) - 1 : node.end_lineno]
+        if not line.lstrip().startswith("#")
     )
 
 
@@ -94,19 +104,24 @@ def card(trial: Trial) -> str:
 
 def come_out(trial: Trial) -> Found:
     """Runs it. Raises Stop if that shows nothing."""
-    redis_url = None
-    if "Redis" in facts_of(trial.variant).get("Needs", "Redis") or trial.variant == "redis_key":
-        redis_url = os.environ.get("REDIS_URL") or start_redis()
     for _ in range(TRIES):
-        done = cell.run(trial, folder(), redis_url=redis_url)
+        try:
+            done = cell.run(trial, folder(), redis_url=redis_url())
+        except ValueError as error:
+            raise Stop(f"{trial.name} cannot be run: {error}") from None
         if not done.verdict.inconclusive:
-            # a word that is in no promise may not come as a surprise to a reader who was right
             return Found(
                 frozenset(map(str, done.verdict.faults)) or frozenset(["holds"]),
                 frozenset(map(str, done.promise.may)),
                 done,
             )
     raise Stop(f"{trial.name} showed nothing: {done.verdict.why} Run the cell again.")
+
+
+@cache
+def redis_url() -> str:
+    """A Redis that runs until the notebook ends. A fault makes one of its own."""
+    return running.enter_context(redis_server(folder() / "redis.log"))
 
 
 def facts_of(variant: str) -> dict[str, str]:

@@ -46,6 +46,9 @@ def repair(rung: str, **changes: Any) -> bool:
     that has its file).
     """
     prepare()
+    if not changes:
+        print("not yet: change something, such as", 'variant="…", workers=…, threads=…')
+        return False
     trial = RUNGS[rung]
     server = {name: changes.pop(name) for name in [*changes] if name in vars(trial.server)}
     try:

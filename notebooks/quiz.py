@@ -16,41 +16,28 @@ from course import Stop, reading
 from foretell import WORDS, card, come_out, facts_of, source, together, words
 
 from loadtest.promises import promise, refusal
+from loadtest.report import gallery
 from loadtest.server.faults import FAULTS
-from loadtest.trial import Load, Server, Trial
+from loadtest.trial import ALONE, SERVERS, Trial
 from variants import VARIANTS
 from variants.gallery import GALLERY
 
 QUESTIONS = 10
-SERVERS = (
-    Server(1, 8),
-    Server(4, 1),
-    Server(4, 8),
-    Server(4, 1, preload=True),
-    Server(1, 1, "gevent"),
-)
-UNDER_FAULTS = Server(2, 4)
-LOAD = Load(seconds=0.3, increments=300)
-# what is not installed with the course, or needs a worker that stalls at the right moment
+# what else has to be there does not come with the course
 NEEDS = {"", "Redis"}
 
 
 @cache
 def pool() -> dict[str, list[Trial]]:
     """All trials that may be drawn, by what is promised of them."""
+    trials = gallery.trials(filter(runs_here, GALLERY))
+    trials += [Trial(variant, server) for variant in VARIANTS for server in SERVERS]
+    trials += [Trial(variant, ALONE, fault=fault) for variant in VARIANTS for fault in FAULTS]
     found: dict[str, list[Trial]] = defaultdict(list)
-    for variant in filter(runs_here, (*VARIANTS, *GALLERY)):
-        lines = facts_of(variant)
-        trials = [Trial(variant, server, LOAD) for server in SERVERS]
-        trials += [Trial(variant, UNDER_FAULTS, fault=fault) for fault in FAULTS]
-        for trial in trials:
-            gevent = trial.server.worker_class == "gevent"
-            if (gevent and "not by gevent" in lines.get("Served", "")) or refusal(trial):
-                continue
-            promised = promise(trial)
-            if promised.expect != "no promise":
-                expected = together(frozenset(map(str, promised.must))) or "holds"
-                found[expected].append(trial)
+    for trial in trials:
+        if not refusal(trial) and (promised := promise(trial)).expect != "no promise":
+            expected = together(frozenset(map(str, promised.must))) or "holds"
+            found[expected].append(trial)
     return dict(found)
 
 

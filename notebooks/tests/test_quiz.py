@@ -1,0 +1,110 @@
+"""The quiz is fair, and its grader knows a perfect reader, a random one and an empty one."""
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+
+from notebooks.run import HERE
+
+
+@dataclass
+class Cell:
+    """What the grader asks of a cell that has run."""
+
+    promise: object
+    as_promised: bool = True
+    verdict: object = None
+
+
+@pytest.fixture
+def quiz(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(HERE)
+    monkeypatch.delenv("COURSE", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    import quiz
+
+    return quiz
+
+
+@pytest.fixture
+def comes_out(quiz, monkeypatch):
+    """Cells come out as they are promised, without being run."""
+    from foretell import Found
+
+    def come_out(trial):
+        promised = quiz.promise(trial)
+        must = frozenset(map(str, promised.must)) or frozenset(["holds"])
+        return Found(must, frozenset(map(str, promised.may)), Cell(promised))
+
+    monkeypatch.setattr(quiz, "come_out", come_out)
+    monkeypatch.setattr(Found, "__str__", lambda found: ", ".join(sorted(found.words)))
+    return come_out
+
+
+def test_each_paper_has_ten_different_cells_and_no_word_answers_most_of_them(quiz, comes_out):
+    papers = [quiz.draw(seed) for seed in range(50)]
+    for paper in papers:
+        assert len({trial.name for trial in paper}) == len(paper) == 10
+        answers = Counter(comes_out(trial).words for trial in paper)
+        assert max(answers.values()) <= 3
+    assert quiz.draw(7) == papers[7]
+    assert len({trial.name for paper in papers for trial in paper}) > 60
+    assert quiz.draw() != quiz.draw()
+
+
+def test_a_perfect_reader_foretells_ten(quiz, comes_out, capsys):
+    for seed in range(20):
+        paper = quiz.draw(seed)
+        said = {n: ", ".join(comes_out(trial).words) for n, trial in enumerate(paper, 1)}
+        assert quiz.mark(paper, said) == 10
+    assert capsys.readouterr().out.endswith("10 of 10\n")
+
+
+def test_a_reader_who_guesses_at_random_foretells_few(quiz, comes_out):
+    random = Random(1)
+    rights = []
+    for seed in range(50):
+        said = {n: random.choice(quiz.WORDS) for n in range(1, 11)}
+        rights.append(quiz.mark(quiz.draw(seed), said))
+    assert sum(rights) / len(rights) < 3
+    assert max(rights) < 7
+
+
+@pytest.mark.parametrize("word", ["holds", "loses", "divided", "loses, divided, forgets"])
+def test_a_reader_who_always_says_the_same_foretells_few(quiz, comes_out, word):
+    for seed in range(20):
+        assert quiz.mark(quiz.draw(seed), dict.fromkeys(range(1, 11), word)) <= 3
+
+
+def test_an_empty_reader_is_asked_to_guess_before_anything_runs(quiz, comes_out, monkeypatch):
+    monkeypatch.setattr(quiz, "come_out", lambda trial: pytest.fail("it ran"))
+    said = dict.fromkeys(range(1, 11), "loses") | {3: "?", 7: ""}
+    with pytest.raises(quiz.Stop, match="not answered yet: 3, 7"):
+        quiz.mark(quiz.draw(1), said)
+
+
+def test_a_word_that_is_none_is_said_to_be_none(quiz, comes_out):
+    with pytest.raises(quiz.Stop, match="'breaks' is none of these: holds · loses"):
+        quiz.mark(quiz.draw(1), dict.fromkeys(range(1, 11), "breaks"))
+
+
+def test_a_cell_that_breaks_its_promise_is_not_the_readers_mistake(quiz, comes_out, monkeypatch):
+    def otherwise(trial):
+        found = comes_out(trial)
+        found.cell.as_promised = False
+        return found
+
+    monkeypatch.setattr(quiz, "come_out", otherwise)
+    assert quiz.mark(quiz.draw(1), dict.fromkeys(range(1, 11), "refuses")) == 10
+
+
+def test_no_card_tells_what_the_docstring_promises(quiz):
+    from foretell import card
+
+    for trials in quiz.pool().values():
+        for trial in trials:
+            assert "def increment(" in card(trial)
+            assert not {"Loses:", "Guard:", "Lives in"} & {*card(trial).split()}
