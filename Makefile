@@ -58,15 +58,15 @@ judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
 report: .venv/run ## open the page that the last check wrote
 	@$(PY) -m loadtest report
 
-notebooks: .venv/notebooks ## the course: six walkthroughs in Jupyter
+notebooks: .venv/notebooks .venv/gallery ## the course: six walkthroughs in Jupyter
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/1-where-did-my-updates-go.ipynb \
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/dev ## all tests, on real servers
 	@$(PY) -m pytest --numprocesses 3 --dist worksteal
 
-test-notebooks: .venv/dev ## every notebook from top to bottom, and its exercises
-	@$(PY) -m pytest notebooks/tests
+test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
+	@$(PY) -m pytest notebooks/tests --numprocesses 2 --dist worksteal
 
 nightly: .venv/dev ## the checker against brute force, 100,000 times
 	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py
