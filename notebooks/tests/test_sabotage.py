@@ -46,6 +46,11 @@ DIVIDED = LOCKED + "# with transaction() as db"
 VERDICT = (ROOT / "loadtest" / "checker" / "verdict.py").read_text(encoding="utf-8")
 BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, "    if found:\n", "    if False:\n")}
 
+RUNGS = ["preload", "value", "gevent", "cookie", "recycle"]
+LADDER = (HERE / "ladder.py").read_text(encoding="utf-8")
+SAFE = 'RUNGS = dict.fromkeys(RUNGS, Trial("locked_global", Server(1, 1), Load(increments=20)))\n'
+NO_LADDER = {"notebooks/ladder.py": spoilt(LADDER, "\n\ndef foretell(", f"{SAFE}\n\ndef foretell(")}
+
 UNSPOILT_SELECT = {'"if db := connection()"': '"with transaction() as db"'}
 UNSPOILT_GET = {
     "    client.set(CACHE, seen + 1)\n    return seen + 1": "    return client.incr(CACHE)"
@@ -153,6 +158,13 @@ SABOTAGES = [
         "judged == | slip.audited == | slip.violated",
         texts={'again = \'cache["count"] = seen + 1': 'again = \'cache["count"] = seen'},
         files=BLIND,
+    ),
+    sabotage(
+        "6",
+        "preload-rung value-rung gevent-rung cookie-rung recycle-rung redis-rung orm-rung",
+        " | ".join(f'came_out["{rung}"]' for rung in RUNGS[:5])
+        + ' | in came_out["redis"] | came_out["orm_attribute"] | came_out["orm_expression"]',
+        files=NO_LADDER,
     ),
     sabotage(
         "A",
