@@ -33,7 +33,7 @@ def run(notebook: NotebookNode, folder: Path = HERE, allow_errors: bool = False)
     """Runs its cells in `folder`, as JupyterLab does. Raises CellExecutionError."""
     client = NotebookClient(
         notebook,
-        timeout=180,
+        timeout=600,
         allow_errors=allow_errors,
         kernel_name="python3",
         record_timing=False,

@@ -35,7 +35,7 @@ def nothing_left(started):
     """Called, it fails unless all processes that the test started end within some seconds."""
 
     def check(but=()):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while left := [process for process in started() if process.pid not in but]:
             assert time.monotonic() < deadline, f"still running: {left}"
             time.sleep(0.1)

@@ -50,6 +50,8 @@ def typed(number, name, source):
         source = re.sub(r'foretell\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
         source = re.sub(r'repair\("(\w+)"\)', lambda rung: repaired(rung[1]), source)
         source = re.sub(r'(\d+): "\?"', r'\1: "loses"', source)
+        # the rest of the paper would show no more, and take long
+        source = source.replace("paper = draw()", "paper = draw()[:3]")
     return source
 
 
@@ -71,7 +73,7 @@ def test_there_are_six_chapters_and_the_readme_lists_all_notebooks():
 
 
 @each
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_a_reader_who_types_what_the_text_asks_for_gets_through(path, house, nothing_left):
     notebook, number = read(path), path.name[0]
     for cell in code(notebook):
@@ -209,7 +211,7 @@ def kernel(house):
 
 
 def wait_for_load(started):
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not any("--headless" in process.cmdline() for process in started()):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -203,7 +203,7 @@ def notebook(number):
     return {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("number", "cells", "fails", "files", "texts"), SABOTAGES)
 def test_a_sabotage_makes_assertions_fail(number, cells, fails, files, texts, house, monkeypatch):
     for name, text in files.items():
