@@ -33,7 +33,7 @@ from loadtest.report.data import KEY, UNLABELLED, Seen, evenly, inside, keys, th
 from loadtest.report.look import COLOURS as COLOURS
 from loadtest.report.look import LOSS as LOSS
 from loadtest.report.look import Picture, Source
-from loadtest.report.terminal import figures
+from loadtest.report.terminal import figures, shown_as, words
 from loadtest.trial import Server
 
 PERCENT = (0, 25, 50, 75, 99, 100)
@@ -371,13 +371,14 @@ def matrix(cells: Sequence[Cell]) -> Picture:
     """The verdict of every variant under every server: a sign, a word and a figure."""
     squares = []
     for cell in cells:
-        word, figure = figures(cell.verdict)
+        word, *said = words(cell)
+        figure = ", ".join(said)
         squares.append(
             {
                 "variant": cell.trial.variant,
                 "server": str(cell.trial.server),
-                "verdict": cell.verdict.shown_as,
-                "sign": cell.verdict.sign,
+                "verdict": shown_as(cell),
+                "sign": SIGN[shown_as(cell)],
                 "word": word,
                 "figure": figure if cell.as_promised else f"{figure}, not promised",
             }

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadtest.cell import Cell
-from loadtest.checker import Anomaly, anomalies
+from loadtest.checker import SIGN, Anomaly, Fault, anomalies
 from loadtest.report import advice
 from loadtest.report import terminal as report
 from loadtest.report.grid import Grid, beside_twins, filters
@@ -45,6 +45,7 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             parts=parts,
             part_of={part.id: part for part in parts},
             grid=Grid(cells),
+            faults=[fault for fault in Fault if any(fault in c.verdict.faults for c in cells)],
             sections=groupby(parts, key=lambda part: part.variant),
             filters=filters(cells),
             ran=ran,
@@ -136,16 +137,14 @@ class Part:
         self.verdict = verdict = cell.verdict
         self.id = cell.trial.slug
         self.variant = cell.trial.variant
-        self.sign = verdict.sign
-        self.word, self.figure = report.figures(verdict)
+        self.shown_as = report.shown_as(cell)
+        self.sign = SIGN[self.shown_as]
+        self.word, self.figure, *self.more = report.words(cell)
         self.worth = ""
         if verdict.linearizable:
             chances = report.worth("{2} of {1}", verdict.acknowledged, verdict.appended)
             self.worth = " or ".join(chances)
-        self.refusal = ""
-        if verdict.refuses:
-            self.refusal = "" if verdict.linearizable else report.refusal(verdict)
-            self.refused = report.refused(verdict)
+        self.refused = report.refused(verdict) if verdict.refuses else ""
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
         seen = data.Seen.read(cell.history)

@@ -8,28 +8,28 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.cell import Cell
-from loadtest.checker import Fault, Verdict
-from loadtest.checker.verdict import percent
+from loadtest.checker import COLOUR, SIGN, Fault, Verdict
+from loadtest.checker.verdict import Word, percent
 from loadtest.checker.words import both, number, short, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable
 from loadtest.report import advice
 
 
-def figures(verdict: Verdict) -> tuple[str, str]:
-    """A verdict in one or two words, and its figure."""
+def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
+    """A verdict in one or two words, and its figure; `excused`: see below."""
     division = verdict.division
     copies = f"{len(division.copies)} {division.what}s" if division else ""
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
     match verdict.verdict, sorted(verdict.faults - {Fault.REFUSES}):
-        case "linearizable", _ if verdict.refuses:
+        case "linearizable", _ if verdict.refuses and not excused:
             return refusal(verdict), f"{verdict.asked - verdict.ok:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, found if Fault.FORGETS in found:
-            return "forgets", lost
+            return "forgets", f"gone {verdict.lost + verdict.forgotten:,}/{verdict.acknowledged:,}"
         case _, ["divided"]:
             return copies, f"lost 0/{verdict.acknowledged:,}"
         case _, ["divided", "loses"]:
@@ -37,6 +37,24 @@ def figures(verdict: Verdict) -> tuple[str, str]:
         case _, ["loses"]:
             return "loses", lost
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
+
+
+def excused(cell: Cell) -> bool:
+    """Whether requests may go unanswered, since a fault is done: that is said, and no fault of
+    the variant's."""
+    return cell.trial.fault is not None and Fault.REFUSES in cell.promise.may
+
+
+def shown_as(cell: Cell) -> Word:
+    """The verdict whose sign and colour a cell has."""
+    return cell.verdict.verdict if excused(cell) else cell.verdict.shown_as
+
+
+def words(cell: Cell) -> list[str]:
+    """A cell in a word or two, its figure, and what is to be said besides."""
+    word, figure = figures(cell.verdict, excused=excused(cell))
+    more = [refusal(cell.verdict)] if cell.verdict.refuses else []
+    return [word, figure, *(said for said in more if said != word)]
 
 
 def refusal(verdict: Verdict) -> str:
@@ -75,9 +93,10 @@ def survival(cells: Sequence[Cell]) -> Table:
 def outcome(cell: Cell) -> Text:
     """What is wrong, if anything; how often the fault was done, and how many were answered."""
     verdict = cell.verdict
-    words: list[str] = sorted(verdict.faults - {Fault.REFUSES}) or ["holds"]
-    said = ["inconclusive"] if verdict.inconclusive else words
-    text = Text(f"{verdict.sign} " + "\n  ".join(said), style=verdict.colour)
+    pardoned = {Fault.REFUSES} if excused(cell) else set()
+    wrong: list[str] = sorted(verdict.faults - pardoned) or ["holds"]
+    said = ["inconclusive"] if verdict.inconclusive else wrong
+    text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOUR[shown_as(cell)])
     text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
@@ -85,11 +104,9 @@ def outcome(cell: Cell) -> Text:
 
 
 def square(cell: Cell) -> Text:
-    word, figure = figures(cell.verdict)
-    text = Text(f"{cell.verdict.sign} {word}", style=cell.verdict.colour)
-    text.append(f"\n  {figure}", style="dim")
-    if cell.verdict.refuses and not cell.verdict.linearizable:
-        text.append(f"\n  {refusal(cell.verdict)}", style="dim")
+    word, *figures = words(cell)
+    text = Text(f"{SIGN[shown_as(cell)]} {word}", style=COLOUR[shown_as(cell)])
+    text.append("".join(f"\n  {figure}" for figure in figures), style="dim")
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
     return text
@@ -147,7 +164,7 @@ def witness(operations: Sequence[Operation]) -> Table:
 
 def conclusion(cells: Sequence[Cell]) -> Text:
     """What clean cells are worth, and whether every cell came out as promised."""
-    clean = [cell.verdict for cell in cells if cell.verdict.shown_as == "linearizable"]
+    clean = [cell.verdict for cell in cells if shown_as(cell) == "linearizable"]
     text = Text()
     if clean:
         kinds = ([v.acknowledged for v in clean], [v.appended for v in clean])
@@ -174,14 +191,14 @@ def worth(words: str, increments: int, appends: int) -> list[str]:
 
 def comparison(cell: Cell) -> str:
     """What was promised, and what was found."""
-    word, figure = figures(cell.verdict)
-    more = f", {refusal(cell.verdict)}" if "refuses" not in word and cell.verdict.refuses else ""
+    word, figure, *more = words(cell)
+    rest = "".join(f", {said}" for said in more)
     promised = {
         "holds": "linearizable",
         "breaks": " and ".join(sorted(cell.promise.must)),
         "no promise": "linearizable, or loses",
     }[cell.promise.expect]
-    return f"promised {promised}, found {word} ({figure}){more}."
+    return f"promised {promised}, found {word} ({figure}){rest}."
 
 
 class Output(Console):

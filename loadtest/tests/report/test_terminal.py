@@ -82,6 +82,18 @@ def test_what_refuses_says_so_in_the_table_and_below_it():
     assert "refuses" in printed(terminal.matrix([both]))
 
 
+def test_what_goes_unanswered_while_a_fault_is_done_is_said_and_no_fault_of_the_variant():
+    trial = Trial("sqlite_row", SERVERS[1], fault="kill-worker")
+    killed = replace(cell(REFUSES), trial=trial, promise=promise(trial))
+    assert killed.as_promised
+    assert terminal.words(killed) == ["linearizable", "0 in 2", "refuses 50 %"]
+    assert "✓ holds" in printed(terminal.survival([killed]))
+    assert "✓ linearizable" in printed(terminal.matrix([killed]))
+    # but what it loses, it loses
+    losing = replace(killed, verdict=cell(LOSES).verdict)
+    assert "✗ loses" in printed(terminal.survival([losing]))
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "utf-8"])
 def test_the_table_appears_in_any_encoding_and_its_columns_stay(encoding):
     variants = {"plain_global": LOSES, "locked_global": HOLDS, "sqlite_row": REFUSES}
