@@ -36,6 +36,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return copies, lost
         case _, ["loses"]:
             return "loses", lost
+        case _, ["answers late"]:
+            first = verdict.anomalies[0]
+            return "answers late", f"{first.count:,} × {first.name}"
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 
