@@ -50,8 +50,6 @@ from loadtest.trial import App
 
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
-# the load goes on for so long after the last fault
-AFTERWARDS_S = 0.2
 log = logging.getLogger(__name__)
 
 
@@ -92,6 +90,14 @@ def options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--target",
         help="what faults can be done to, as server.faults has it; else none are done",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--buttons",
+        nargs="+",
+        default=[],
+        metavar="FAULT",
+        help="those that somebody who looks at the live page may do",
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -373,7 +379,7 @@ def is_worker(environment: Environment) -> bool:
 
 def stop_when_enough(environment: Environment, run: Run, seconds: float, increments: float) -> None:
     told = run.options
-    fault = told.fault and faults.begin(told.fault, told.target, run.files.path, seconds)
+    fault = told.fault and faults.begin(told.fault, told.target, run.files.path, seconds=seconds)
     gevent.sleep(seconds)
     deadline = time.monotonic() + 30
     while run.recorder.acknowledged["increment"] < increments and time.monotonic() < deadline:
@@ -383,5 +389,4 @@ def stop_when_enough(environment: Environment, run: Run, seconds: float, increme
         if fault.returncode:
             log.error("%s was not done: %s", told.fault, said.strip().rpartition("\n")[2])
             environment.process_exit_code = 2
-        gevent.sleep(AFTERWARDS_S)
     environment.runner.quit()

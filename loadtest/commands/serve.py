@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from loadtest.cell import locust as locust_command
 from loadtest.cell import secrets, state_of_its_own
 from loadtest.commands import own as own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
-from loadtest.promises import promise
+from loadtest.promises import promise, refusal
 from loadtest.server.environment import for_load
 from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
@@ -101,6 +102,7 @@ def locust(
         click.echo("\n".join(understood))
     with served(trial(own, variant, shape, pause_ms), folder, 0) as (running, target):
         options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--target", str(target)]
+        options += ["--buttons", *buttons(running.trial)]
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")
@@ -135,6 +137,12 @@ def trial(own: App | None, variant: str | None, server: Server, pause_ms: float)
         raise click.UsageError("name one variant, or an app of your own with --app")
     name = variant or (own.target if own else "")
     return Trial(name, server, Load(pause_ms=pause_ms), own)
+
+
+def buttons(trial: Trial) -> list[str]:
+    """The faults that the live page offers, as far as they can be done."""
+    offered = ("kill-worker", "reload", "kill-store", "lock-store")
+    return [fault for fault in offered if not refusal(replace(trial, fault=fault))]
 
 
 @contextmanager

@@ -10,18 +10,23 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import flask
 import gevent
+from gevent.event import Event
 from gevent.lock import RLock
 from locust.env import Environment
 from locust.web import WebUI
 
 from loadtest.history.files import Files
 from loadtest.report.origin import only_its_own_page
+from loadtest.server import faults
 
 PACE_S = 2.0
 WATCHED_S = 3 * PACE_S
@@ -98,6 +103,7 @@ class Live:
         self.text = ""
         self.watched = 0.0
         self.script: str | None = None
+        self.soon = Event()
         if environment.web_ui:
             options = environment.parsed_options
             app = environment.web_ui.app
@@ -134,7 +140,20 @@ class Live:
                 # the verdict may have come in the meantime
                 if self.phase == "running":
                     self.show(answer)
-            gevent.sleep(PACE_S)
+            self.soon.wait(PACE_S)
+            self.soon.clear()
+
+    def do(self, fault: str) -> dict[str, Any]:
+        """Does a fault once; what was done, or {"error": why not}."""
+        options = self.environment.parsed_options
+        if self.phase != "running":
+            return {"error": "nothing is loaded now; start a run first"}
+        process = faults.begin(fault, options.target, self.files.path, times=1)
+        said, _ = process.communicate()
+        self.soon.set()
+        if process.returncode:
+            return {"error": said.strip().rpartition("\n")[2]}
+        return asdict(faults.read(faults.file(self.files.path))[-1])
 
     def ask(self, what: str) -> dict[str, Any]:
         watched = time.monotonic() - self.watched < WATCHED_S
@@ -182,6 +201,11 @@ class Live:
         rows = self.answer.get("rows", [])
         if self.going_on and not (rows and self.phase == "running"):
             rows = [[self.phase, None, PHASES[self.phase]], *rows[1:]]
+        if rows:
+            done = faults.read(faults.file(self.files.path))
+            kinds = Counter(each.fault for each in done)
+            last = {each.fault: each.what for each in done}
+            rows = [*rows, *([kind, times, last[kind]] for kind, times in kinds.items())]
         if rows and (away := self.files.away()):
             rows = [*rows, ["files elsewhere", away, "they are not in these figures"]]
         return rows
@@ -241,9 +265,20 @@ def add_page(ui: WebUI, live: Live) -> None:
             saying=live.saying,
             rows=[shown(row) for row in live.rows],
             verdict="verdict" in live.answer,
+            buttons=live.environment.parsed_options.buttons if from_here() else [],
             number=live.number,
             pictures=live.answer.get("pictures", {}) if fresh else None,
         )
+
+    @page.route("/state/fault/<name>", methods=["POST"])
+    @ui.auth_required_if_enabled
+    def fault(name: str) -> flask.Response:
+        if name not in live.environment.parsed_options.buttons:
+            flask.abort(404, "no such fault can be done here")
+        # other origins are refused everywhere; here whoever names none is, too
+        if not from_here() or flask.request.headers.get("Origin") is None:
+            flask.abort(403, "this is for the page on this machine alone")
+        return flask.jsonify(live.do(name))
 
     @page.route("/state/vega.js")
     @ui.auth_required_if_enabled
@@ -276,6 +311,11 @@ def add_page(ui: WebUI, live: Live) -> None:
         )
 
     ui.app.register_blueprint(page)
+
+
+def from_here() -> bool:
+    """Whether this machine asks."""
+    return ip_address(flask.request.remote_addr or "0.0.0.0").is_loopback
 
 
 def content(paths: list[str]) -> Iterator[bytes]:

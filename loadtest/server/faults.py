@@ -1,9 +1,9 @@
 """What is done to a server or its store while the load runs, and undone again.
 
-    python -m loadtest.server.faults NAME TARGET FILE [SECONDS]
+    python -m loadtest.server.faults NAME TARGET FILE [TIMES [SECONDS]]
 
-Each is a few lines, and ends when all is as it was before. It is done at least twice and for so
-many seconds; when, and to whom, is written to FILE, a line each:
+Each is a few lines, and ends when all is as it was before. It is done so many times, and for so
+many seconds at the least; when, and to whom, is written to FILE, a line each:
 
     {"fault": "kill-worker", "start": 81234, "end": 91975, "what": "worker 4242"}
 
@@ -256,9 +256,11 @@ def file(history: Path) -> Path:
     return history.with_suffix(".faults.jsonl")
 
 
-def begin(name: str, target: str, history: Path, seconds: float = 0) -> subprocess.Popen[str]:
+def begin(
+    name: str, target: str, history: Path, *, times: int = TIMES, seconds: float = 0
+) -> subprocess.Popen[str]:
     """Does a fault in a process of its own, which says on its output why it could not."""
-    told = [name, target, str(file(history).absolute()), str(seconds)]
+    told = [name, target, str(file(history).absolute()), str(times), str(seconds)]
     return subprocess.Popen(
         [sys.executable, "-m", "loadtest.server.faults", *told],
         cwd=ROOT,
@@ -275,14 +277,14 @@ def read(file: Path) -> list[Done]:
     return [Done(**json.loads(line)) for line in lines]
 
 
-def main(name: str, target: str, path: str, seconds: str = "0") -> None:
+def main(name: str, target: str, path: str, times: str = "1", seconds: str = "0") -> None:
     with Path(path).open("a", buffering=1) as out:
-        began, times = time.monotonic(), 0
-        while times < TIMES or time.monotonic() < began + float(seconds):
-            time.sleep(APART_S)
+        began, left = time.monotonic(), int(times)
+        while left > 0 or time.monotonic() < began + float(seconds):
             done = do(FAULTS[name], Target(**json.loads(target)))
             out.write(json.dumps(asdict(done)) + "\n")
-            times += 1
+            left -= 1
+            time.sleep(APART_S)
 
 
 if __name__ == "__main__":

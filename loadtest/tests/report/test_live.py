@@ -14,8 +14,11 @@ import requests
 from loadtest import history
 from loadtest.cell import locust, state_of_its_own
 from loadtest.checker import judge
+from loadtest.commands.serve import buttons
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import answers, listening, serve
+from loadtest.server.redis import store
+from loadtest.server.stage import stage
 from loadtest.trial import Server, Trial
 
 CELLS = """cells => [...document.querySelectorAll(cells)]
@@ -25,12 +28,14 @@ DRAWN = """() => [...document.querySelectorAll('figure')]
 
 STATES = """
 import json, sys, types
+from pathlib import Path
 import locust, flask
 from loadtest.report.live import Live, add_tab
 for phase, state in json.loads(sys.argv[1]):
     ui = types.SimpleNamespace(app=flask.Flask("locust"), template_args={})
     live = Live.__new__(Live)
-    live.phase, live.answer, live.files = phase, {}, types.SimpleNamespace(away=lambda: 0)
+    live.phase, live.answer = phase, {}
+    live.files = types.SimpleNamespace(away=lambda: 0, path=Path("h.jsonl"))
     ui.app.add_url_rule("/stats", "locust.request_stats", lambda: {"state": state})
     add_tab(ui, live)
     print(ui.app.test_client().get("/stats").json["state"])
@@ -134,6 +139,9 @@ def test_a_variant_that_loses(browser, loses):
 
         picture = page("/state")
         pictures_of(picture, "value", "lost", "witness")
+        # nobody has said that the server may be harmed
+        assert picture.locator("#faults").is_hidden()
+        assert requests.post(f"{address}/state/fault/reload", timeout=5).status_code == 404
         assert "so far: violated" in picture.inner_text("#verdict")
 
         # locust forgets its figures; what was recorded stays
@@ -295,6 +303,57 @@ def test_a_page_of_another_site_in_the_same_browser_starts_nothing(browser, lose
         tab.wait_for_url(f"{address}/?tab=state")
         assert "Locust" in tab.title()
     context.close()
+
+
+def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path):
+    path = tmp_path / "h.jsonl"
+    trial = Trial("redis_key", Server(2, 4))
+    with (
+        listening(0) as found,
+        store(tmp_path / "redis.log") as (url, guardian),
+        stage(trial, path, state_of_its_own(path, url), guardian) as (server, target),
+    ):
+        port = found.getsockname()[1]
+        found.close()
+        web = ("--web-host", "127.0.0.1", "--web-port", str(port), "--autostart")
+        told = ("--target", str(target), "--buttons", *buttons(trial))
+        command = locust(server, path, 8, *web, *told)
+        with guarded(command, log=tmp_path / "locust.log") as process:
+            address = f"http://127.0.0.1:{port}"
+            while not answers(address):
+                assert process.poll() is None, (tmp_path / "locust.log").read_text()
+            # the page is there once its script is
+            requests.get(f"{address}/state/vega.js", timeout=100)
+            with pages(browser, address) as page:
+                press_them(page, set(target.workers()))
+            refused_elsewhere(address)
+
+
+def press_them(page, workers):
+    tab = page("/state")
+    shown = tab.locator("#faults button")
+    assert shown.count() == 0
+    until(tab, lambda: shown.all_inner_texts() and shown.first.is_enabled())
+    names = ["kill a worker", "reload", "kill the store", "lock the store"]
+    assert shown.all_inner_texts() == names
+    for name in names:
+        tab.click(f"button:has-text('{name}')")
+        until(tab, lambda: "as before after" in tab.inner_text("#faults output"))
+        until(tab, shown.first.is_enabled)
+    seen = {what: remark for what, _, remark in tab.evaluate(CELLS, "#figures tr")}
+    assert int(seen["kill-worker"].removeprefix("worker ")) in workers
+    assert {"reload", "kill-store", "lock-store"} <= seen.keys()
+    assert "nothing wrong" in tab.inner_text("#verdict")
+
+
+def refused_elsewhere(address):
+    def post(name="reload", **headers):
+        return requests.post(f"{address}/state/fault/{name}", headers=headers, timeout=30)
+
+    assert post().status_code == 403
+    assert post(Origin="http://elsewhere.example").status_code == 403
+    assert post("restart", Origin=address).status_code == 404
+    assert requests.get(f"{address}/state/fault/reload", timeout=30).status_code == 405
 
 
 @pytest.fixture
