@@ -305,6 +305,7 @@ def test_a_page_of_another_site_in_the_same_browser_starts_nothing(browser, lose
     context.close()
 
 
+@pytest.mark.timeout(300)
 def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path):
     path = tmp_path / "h.jsonl"
     trial = Trial("redis_key", Server(2, 4))
@@ -332,7 +333,6 @@ def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path)
 def press_them(page, workers):
     tab = page("/state")
     shown = tab.locator("#faults button")
-    assert shown.count() == 0
     until(tab, lambda: shown.all_inner_texts() and shown.first.is_enabled())
     names = ["kill a worker", "reload", "kill the store", "lock the store"]
     assert shown.all_inner_texts() == names
