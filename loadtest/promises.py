@@ -46,12 +46,13 @@ def refusal(trial: Trial) -> str | None:
     kind = FAULTS[trial.fault]
     if trial.own and (trial.own.runs_already or kind.needs != "server"):
         return "the server and the store of an app of one's own are not ours"
-    if said is None or kind.needs == "server":
+    if kind.needs == "server":
         return None
-    redis = "Redis" in said.lines.get("Needs", "")
-    if redis and os.environ.get("REDIS_URL"):
+    if said is None:
+        return f"{trial.variant} does not say where it keeps its state"
+    if said.uses_redis and os.environ.get("REDIS_URL"):
         return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
-    if redis or (kind.needs == "store" and said.lives_in == "machine"):
+    if said.uses_redis or (kind.needs == "store" and said.lives_in == "machine"):
         return None
     there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}
     return f"{trial.variant} has {there_is.get(said.lives_in, 'no store')}"
@@ -64,11 +65,13 @@ def promise(trial: Trial) -> Promise:
     """
     if why := refusal(trial):
         raise ValueError(f"{trial.fault} cannot be done: {why}")
+    may = [Fault.REFUSES] if trial.fault else []
     if trial.own:
-        return promised(why="whoever is asked, it is one count")
+        return promised(may=may, why="whoever is asked, it is one count")
     said = facts(trial.variant)
     if said is None:
-        return promised(why=f"{trial.variant} says nothing of itself, so it must be linearizable")
+        why = f"{trial.variant} says nothing of itself, so it must be linearizable"
+        return promised(may=may, why=why)
     kind = FAULTS[trial.fault] if trial.fault else None
     alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
     return disturbed(alone, said, kind) if kind else alone

@@ -59,6 +59,11 @@ class Facts:
     title: str = ""
     lines: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def uses_redis(self) -> bool:
+        """Whether its store is Redis."""
+        return "Redis" in self.lines.get("Needs", "")
+
 
 def module_name(variant: str) -> str:
     """Where a variant is imported from: ours, the gallery's, or anybody's."""

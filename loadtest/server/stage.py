@@ -12,6 +12,7 @@ from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, launch, listening
 from loadtest.server.redis import store as own_redis
 from loadtest.trial import Trial
+from variants.facts import facts
 
 PROXY = Path(__file__).with_name("proxy.py")
 
@@ -26,25 +27,28 @@ def stage(
     guardian of the Redis there, if that is ours. `settings` are those of `launch`.
     """
     kind = FAULTS.get(trial.fault or "")
+    said = None if trial.own else facts(trial.variant)
+    # a matrix has one for all, whoever uses it
+    redis_url = env.get("REDIS_URL") if said and said.uses_redis else None
     # a fault is done from another folder
     path = path.absolute()
     log = path.with_suffix(".server.log")
     with ExitStack() as opened:
-        if kind and "REDIS_URL" in env and kind.needs in ("store", "Redis"):
+        if kind and redis_url and kind.needs in ("store", "Redis"):
             defaults = kind.name == "kill-defaults"
             redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults)
-            url, store = opened.enter_context(redis)
-            env = env | {"REDIS_URL": url}
+            redis_url, store = opened.enter_context(redis)
+            env = env | {"REDIS_URL": redis_url}
         target = Target(
             server=0,
             log=str(log),
             store=store,
-            redis_url=env.get("REDIS_URL"),
+            redis_url=redis_url,
             sqlite=env.get("SQLITE_PATH"),
         )
         if kind and kind.name == "lose-reply":
             target = replace(target, lose=str(path.with_suffix(".lose")))
-            redis_socket = env["REDIS_URL"].removeprefix("unix://")
+            redis_socket = str(redis_url).removeprefix("unix://")
             port = opened.enter_context(proxy(path, redis_socket, "--lose", str(target.lose)))
             env = env | {"REDIS_URL": f"redis://127.0.0.1:{port}"}
         server = opened.enter_context(launch(trial, log=log, env=env, **settings))

@@ -38,6 +38,9 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
     each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
     assert each.as_promised, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
+    if fault == "lock-store":
+        # and not the Redis that others of the matrix use
+        assert {done.what for done in each.done} == {"the SQLite file"}
     lines = (tmp_path / f"{each.trial.slug}.faults.jsonl").read_text().splitlines()
     assert list(json.loads(lines[0])) == ["fault", "start", "end", "what"]
     for log in tmp_path.glob("*.log"):
