@@ -12,11 +12,12 @@ from typing import cast
 
 from flask import Flask, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from variants.facts import missing, module_name
 from variants.store import FUNCTIONS, Store
 
+WRITES = ("/create", "/increment")
 LONGEST_ITEM = 1000
 ROUTES = "no such route; there are /create /increment /read /append /items"
 
@@ -43,6 +44,14 @@ def storable(text: str) -> bool:
     return True
 
 
+def sent() -> object:
+    """The body as JSON; None if it is none, or nested deeper than Python reads."""
+    try:
+        return request.get_json(silent=True)
+    except RecursionError:
+        return None
+
+
 def create_app(variant: str) -> Flask:
     """The Flask app that serves a variant."""
     store = load(variant)
@@ -51,6 +60,12 @@ def create_app(variant: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 
     getattr(store, "init_app", lambda app: None)(app)
+
+    @app.before_request
+    def only_asked() -> None:
+        # what answers GET answers HEAD as well, and a HEAD must change nothing
+        if request.method == "HEAD" and request.path in WRITES:
+            raise MethodNotAllowed(valid_methods=["GET", "POST", "OPTIONS"])
 
     @app.route("/create", methods=["GET", "POST"])
     def create() -> ResponseReturnValue:
@@ -68,7 +83,7 @@ def create_app(variant: str) -> Flask:
     def append() -> ResponseReturnValue:
         if not request.is_json:
             abort(415, "the body must be JSON, and the Content-Type application/json")
-        body = request.get_json(silent=True)
+        body = sent()
         item = body.get("item") if isinstance(body, dict) else None
         if not isinstance(item, str) or not 1 <= len(item) <= LONGEST_ITEM or not storable(item):
             abort(
@@ -92,6 +107,7 @@ def create_app(variant: str) -> Flask:
     for exception, advice in getattr(store, "UNAVAILABLE", {}).items():
 
         def unavailable(error: Exception, advice: str = advice) -> ResponseReturnValue:
+            app.logger.warning("%s (%s)", advice, error)
             return jsonify(error=f"{advice} ({error})"), 503
 
         app.register_error_handler(exception, unavailable)

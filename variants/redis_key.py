@@ -18,7 +18,11 @@ from redis.retry import Retry
 from variants.pause import pause
 
 UNAVAILABLE = {
-    redis.RedisError: "Redis does not answer at REDIS_URL: start it, or name another address"
+    redis.RedisError: "Redis does not answer at REDIS_URL: start it, or name another address",
+    redis.ResponseError: "Redis refused that; if a key there holds something else, create starts "
+    "over, or REDIS_PREFIX names other keys",
+    ValueError: "a key in Redis holds no count, or no text: create starts over, or REDIS_PREFIX "
+    "names other keys",
 }
 PREFIX = os.environ.get("REDIS_PREFIX", "state:")
 CACHE, ENTRIES = PREFIX + "cache", PREFIX + "entries"

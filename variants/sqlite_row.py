@@ -16,7 +16,9 @@ from variants.pause import pause
 
 UNAVAILABLE = {
     sqlite3.OperationalError: "SQLite cannot use the file that SQLITE_PATH names, or it is locked "
-    "by another writer: try again"
+    "by another writer: try again",
+    sqlite3.DatabaseError: "the file that SQLITE_PATH names is damaged, or no database: stop the "
+    "server and move it away",
 }
 PATH = os.environ.get("SQLITE_PATH", "state.sqlite3")
 SCHEMA = """
@@ -51,7 +53,8 @@ def transaction() -> Iterator[sqlite3.Connection]:
         yield db
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
 
 

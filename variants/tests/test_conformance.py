@@ -79,6 +79,10 @@ BAD = {
         {"data": r'{"item": "\ud800"}', "content_type": "application/json"},
         400,
     ),
+    "nested deeper than anyone": (
+        {"data": '{"item": ' * 1500 + "1" + "}" * 1500, "content_type": "application/json"},
+        400,
+    ),
     "a huge body": ({"json": {"item": "x" * 100_000}}, 413),
 }
 
@@ -100,6 +104,8 @@ def test_bad_input_is_refused_in_json_and_changes_nothing(client, request_, stat
         ("POST", "/items", 405),
         ("DELETE", "/increment", 405),
         ("PUT", "/create", 405),
+        ("HEAD", "/create", 405),
+        ("HEAD", "/increment", 405),
         ("GET", "/", 404),
         ("GET", "/nope", 404),
     ],
@@ -110,7 +116,8 @@ def test_a_wrong_method_or_path_is_refused_in_json_and_changes_nothing(
     client.post("/increment")
     before = client.get("/read").json
     reply = client.open(path, method=method)
-    assert (reply.status_code, list(reply.json)) == (status, ["error"])
+    assert reply.status_code == status
+    assert method == "HEAD" or list(reply.json) == ["error"]
     assert client.get("/read").json == before
 
 

@@ -113,6 +113,39 @@ def test_a_sqlite_file_locked_too_long_is_503_and_loses_nothing_acknowledged(
     assert client.post("/increment").json == 2
 
 
+def test_a_sqlite_file_that_is_overwritten_is_503_with_advice(client_of, caplog):
+    client = client_of("sqlite_row")
+    module = importlib.import_module("variants.sqlite_row")
+    assert client.post("/increment").json == 1
+    for name in (module.PATH, f"{module.PATH}-wal"):
+        with open(name, "r+b") as file:  # noqa: PTH123
+            file.write(b"no database" * 400)
+    module.local.__dict__.clear()
+    assert "move it away" in refused(client, caplog)
+    assert len(caplog.records) == 4
+
+
+@pytest.mark.parametrize("there", ["text", b"\xff\xfe", ["a", "list"]])
+def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url, caplog, there):
+    client = client_of("redis_key")
+    module = importlib.import_module("variants.redis_key")
+    direct = redis.Redis.from_url(redis_url)
+    for key in (module.CACHE, module.ENTRIES):
+        direct.set(key, "x") if isinstance(there, list) else direct.rpush(key, "x")
+    if isinstance(there, list):
+        direct.delete(module.CACHE)
+        direct.rpush(module.CACHE, *there)
+    else:
+        direct.set(module.CACHE, there)
+    asked = [client.post("/increment"), client.get("/read"), client.get("/items")]
+    assert {reply.status_code for reply in asked[:2]} == {503}
+    assert all("create starts over" in reply.json["error"] for reply in asked[:2])
+    assert "Traceback" not in caplog.text
+    assert client.post("/create").json == 0
+    assert client.post("/increment").json == 1
+    assert client.get("/items").json == []
+
+
 def test_a_module_that_is_no_variant_is_refused_by_what_it_lacks():
     with pytest.raises(ImportError, match=r"json has no create, increment"):
         load("json")
