@@ -94,7 +94,7 @@ def options(parser: LocustArgumentParser) -> None:
     )
     parser.add_argument(
         "--buttons",
-        nargs="+",
+        nargs="*",
         default=[],
         metavar="FAULT",
         help="those that somebody who looks at the live page may do",

@@ -41,6 +41,10 @@ def refusal(trial: Trial) -> str | None:
     said = None if trial.own else facts(trial.variant)
     if trial.fault is None:
         return None
+    if trial.fault == "power-cut":
+        return (
+            "what was never synced survives a SIGKILL; a file system that drops it is wanted here"
+        )
     if trial.fault not in FAULTS:
         raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
     kind = FAULTS[trial.fault]

@@ -125,6 +125,8 @@ def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
     assert why("sqlite_row", "kill-store").startswith("sqlite_row has a file, and no store with")
     assert why("sqlite_row", "lock-store") is None
     assert why("redis_key", "lose-reply") is None
+    # never quietly done as a kill
+    assert "survives a SIGKILL" in why("redis_key", "power-cut")
     with pytest.raises(ValueError, match="unknown fault 'earthquake'; faults: recycle, reload, "):
         why("plain_global", "earthquake")
     with pytest.raises(ValueError, match="kill-store cannot be done: plain_global has no store"):
