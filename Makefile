@@ -4,6 +4,8 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/gallery/*.py))))
 PYTHON ?= python3
 PY := .venv/bin/python
+# what is typed reaches the programs through the environment, where no shell reads it
+export VARIANT FILE
 
 .PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
 
@@ -12,14 +14,14 @@ help: ## this menu
 	@grep -hE '^[^ ]+:.* ## ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
 	    -e 's/-%:/-<variant>:/' -e 's/:.* ## /\t/' | awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 	@echo; echo '  <variant>  $(VARIANTS)'
-	@echo '  your app   make check APP=shop:app INCREMENT="POST /hits" READ="GET /hits" COUNT=hits'
+	@echo '  your app   make check APP=shop:app INCREMENT="POST /hits" READ="GET /hits"'
 	@echo '  settings   WORKERS=4 THREADS=8 USERS=16 DURATION=0.5 PAUSE_MS=1 PORT=8000'
 
 check: .venv/run ## all variants, four topologies (VARIANT=my_module)
-	@$(PY) -m loadtest check $(VARIANT)
+	@$(PY) -m loadtest check $${VARIANT:+"$$VARIANT"}
 
 faults: .venv/run ## what survives: all variants under every fault
-	@$(PY) -m loadtest faults $(VARIANT)
+	@$(PY) -m loadtest faults $${VARIANT:+"$$VARIANT"}
 
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
@@ -37,23 +39,26 @@ serve-app: .venv/run
 locust-app: .venv/run
 	@$(PY) -m loadtest locust
 
+serve-%: export NAME = $*
 serve-%: .venv/run ## serve it on 127.0.0.1 and try it with curl
-	@$(PY) -m loadtest serve $*
+	@$(PY) -m loadtest serve "$$NAME"
 
+locust-%: export NAME = $*
 locust-%: .venv/run ## serve it and open locust's web UI against it
-	@$(PY) -m loadtest locust $*
+	@$(PY) -m loadtest locust "$$NAME"
 
 A ?= plain_global
 B ?= locked_global
+export A B
 diff: ## two variants side by side: A=… B=…
-	@for variant in $(A) $(B); do test -f "$$(ls variants/$$variant.py variants/gallery/$$variant.py 2>/dev/null)" || \
+	@for variant in "$$A" "$$B"; do test -f "variants/$$variant.py" -o -f "variants/gallery/$$variant.py" || \
 	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS) $(GALLERY)"; exit 2; }; done
 	@diff --side-by-side --ignore-all-space --width=80 \
 	    $(wildcard variants/$(A).py variants/gallery/$(A).py) \
 	    $(wildcard variants/$(B).py variants/gallery/$(B).py) || test $$? = 1
 
 judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
-	@$(PY) -m loadtest judge $(FILE)
+	@$(PY) -m loadtest judge $${FILE:+"$$FILE"}
 
 report: .venv/run ## open the page that the last check wrote
 	@$(PY) -m loadtest report

@@ -290,6 +290,35 @@ def test_make_alone_is_a_menu_and_its_targets_exist():
         subprocess.run(["make", "-C", ROOT, "--dry-run", name], capture_output=True, check=True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reached"),
+    [
+        (["check", "VARIANT=x; touch P"], "check|x; touch P"),
+        (["check", "VARIANT=`touch P`"], "check|`touch P`"),
+        (["check"], "check"),
+        (["faults", "VARIANT=x && touch P"], "faults|x && touch P"),
+        (["serve-$(touch P)"], "serve|$(touch P)"),
+        (["locust-x;touch P"], "locust|x;touch P"),
+        (["judge", "FILE=a b.jsonl"], "judge|a b.jsonl"),
+        (["diff", "A=x; touch P"], None),
+    ],
+)
+def test_what_is_typed_reaches_the_program_as_it_was_typed(tmp_path, arguments, reached):
+    says = tmp_path / "says"
+    says.write_text('#!/bin/sh\nshift 2\nIFS="|"\necho "$*"\n')
+    says.chmod(0o755)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "run").touch()
+    (tmp_path / "requirements.txt").symlink_to(ROOT / "requirements.txt")
+    command = ["make", "-f", ROOT / "Makefile", *arguments, f"PY={says}", "--old-file=.venv/run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert not (tmp_path / "P").exists()
+    if reached:
+        assert done.stdout.strip() == reached
+    else:
+        assert "unknown variant 'x; touch P'" in done.stdout
+
+
 def test_diff_shows_what_differs_between_two_variants():
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
     added = set(re.findall(r">\t(.+)", done.stdout))
