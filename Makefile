@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # what is typed reaches the programs through the environment, where no shell reads it
 export VARIANT FILE
 
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-notebooks nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -73,6 +73,9 @@ test: .venv/dev ## all tests, on real servers
 test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
 	@$(PY) -m pytest notebooks/tests --numprocesses 2 --dist worksteal
 
+test-apps: .venv/dev ## published packages, judged as they are
+	@REAL_APPS=yes $(PY) -m pytest loadtest/tests/test_real_apps.py
+
 nightly: .venv/dev ## the checker against brute force, 100,000 times
 	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py
 
@@ -93,7 +96,7 @@ pictures: .venv/run ## make the README's pictures and tables anew
 setup: .venv/run ## build .venv (the others do so when needed)
 
 clean: ## remove .venv, results and caches
-	rm -rf .venv results .hypothesis .mypy_cache .pytest_cache .ruff_cache state state.sqlite3*
+	rm -rf .venv .venv-* results .hypothesis .mypy_cache .pytest_cache .ruff_cache state state.sqlite3*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 lock: .venv/dev ## lock the newest releases that pyproject.toml allows
