@@ -105,7 +105,10 @@ lock: .venv/dev ## lock the newest releases that pyproject.toml allows
 	lock --output-file requirements.txt && \
 	lock --group notebooks --constraint requirements.txt --output-file requirements-notebooks.txt && \
 	lock --group dev --constraint requirements-notebooks.txt --output-file requirements-dev.txt && \
-	lock --group gallery --constraint requirements-dev.txt --output-file requirements-gallery.txt
+	lock --group gallery --constraint requirements-dev.txt --output-file requirements-gallery.txt && \
+	$(PY) -m uv --quiet pip compile --group pyproject.toml:server --upgrade --universal \
+	    --generate-hashes --no-annotate --no-header --python-version 3.9 \
+	    --output-file loadtest/server/requirements.txt
 
 .venv/run: requirements.txt
 .venv/notebooks: requirements-notebooks.txt .venv/run
