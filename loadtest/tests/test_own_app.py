@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from loadtest import cell
+from loadtest import cell, history
 from loadtest.cell import first_look
+from loadtest.checker import Fault
 from loadtest.history.byhand import copies, understand
 from loadtest.history.mapping import Unclear
+from loadtest.history.operation import Operation
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import serve
 from loadtest.server.interpreter import theirs
@@ -201,7 +203,46 @@ def judge(shop, tmp_path, monkeypatch):
     return run
 
 
+def judges_blind():
+    operation = Operation(client=1, op="increment", start=0, end=1)
+    try:
+        return history.parse(history.line(operation).encode(), "") is not None
+    except history.Malformed:
+        return False
+
+
+blind = pytest.mark.skipif(not judges_blind(), reason="blind increments are not judged yet")
 VIEWED = r"/viewed ([\d,]+) times/"
+
+
+@blind
+def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(judge):
+    said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
+    lost, understood = judge(Server(1, 8), locked=False, **said)
+    assert "said 204 and no number, and GET /page said 42: understood" in understood
+    assert lost.verdict.lost > 0
+    assert lost.before == (41,)
+    assert not lost.as_promised
+    whole, _ = judge(Server(1, 8), **said)
+    assert whole.verdict.linearizable, str(whole.verdict)
+    assert whole.verdict.blind == whole.verdict.acknowledged >= 500
+
+
+@blind
+def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
+    form = {"increment": "POST /form", "read": "GET /page", "count": VIEWED}
+    judged, understood = judge(Server(4, 1), **form)
+    assert "said 302 and no number" in understood
+    assert Fault.DIVIDED in judged.verdict.faults, str(judged.verdict)
+    assert not judged.verdict.lost
+
+
+@blind
+def test_a_mapping_file_logs_in_and_posts_a_form_with_its_token(judge, tmp_path):
+    (tmp_path / "counter.py").write_text(COUNTER)
+    judged, understood = judge(Server(1, 8), mapping=str(tmp_path / "counter.py"))
+    assert "read(http) said 41, increment(http) said 200 and no number" in understood
+    assert judged.verdict.linearizable, str(judged.verdict)
 
 
 def test_a_get_that_counts_is_read_by_what_it_answers(judge):

@@ -18,22 +18,6 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("REAL_APPS"), reason="slow; make test-apps runs it"),
 ]
 KEPT = Path(__file__).parents[2] / ".venv-apps"
-METRICS = """
-import os
-
-from flask import Flask
-from prometheus_flask_exporter import PrometheusMetrics
-from prometheus_flask_exporter.multiprocess import GunicornInternalPrometheusMetrics
-
-app = Flask(__name__)
-several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-(GunicornInternalPrometheusMetrics if several else PrometheusMetrics)(app)
-
-
-@app.post("/order")
-def order():
-    return "", 204
-"""
 CACHED = """
 import os
 
@@ -57,8 +41,6 @@ def hit():
 def show():
     return str(cache.get("hits") or 0)
 """
-# a request counts when it ends, so that the sum is of what had ended before it was asked
-TOTAL = r'/^flask_http_request_total\{method="POST",status="204"\} (\S+)$/'
 
 
 @pytest.fixture
@@ -112,18 +94,3 @@ def test_a_lock_on_a_file_that_threads_share_keeps_no_thread_out(environment, ju
     alone = judge("FlaskBump:app", Server(4, 1, python=python), increment="GET /")
     assert alone.linearizable, str(alone)
     assert judge("FlaskBump:app", Server(1, 8, python=python), increment="GET /").violated
-
-
-def test_request_metrics_are_of_one_worker_unless_they_are_told_of_the_others(
-    environment, judge, tmp_path, monkeypatch
-):
-    python = environment("metrics", "prometheus-flask-exporter==0.23.2")
-    (tmp_path / "metrics.py").write_text(METRICS)
-    (tmp_path / "shared").mkdir()
-    said = {"increment": "POST /order", "read": "GET /metrics", "count": TOTAL}
-    divided = judge("metrics:app", Server(4, 1, python=python), **said)
-    assert Fault.DIVIDED in divided.faults, str(divided)
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "shared"))
-    whole = judge("metrics:app", Server(4, 1, python=python), **said)
-    assert whole.division.of == "none", str(whole)
-    assert not whole.lost
