@@ -109,8 +109,9 @@ def back(target: Target, gone: list[int], count: int) -> None:
 
 def recycle(target: Target) -> str:
     """gunicorn does it, after so many requests; here it is waited for."""
-    until(lambda: bool(target.serving()), "no worker serves")
-    before = target.serving()
+    before: list[int] = []
+    # a worker may be gone again at the next look
+    until(lambda: bool(before.extend(target.serving()) or before), "no worker serves")
     until(lambda: not set(before) <= set(target.workers()), "no worker was recycled")
     gone = sorted(set(before) - set(target.workers()))
     back(target, gone, len(before))
