@@ -110,8 +110,13 @@ def back(target: Target, gone: list[int], count: int) -> None:
 def recycle(target: Target) -> str:
     """gunicorn does it, after so many requests; here it is waited for."""
     before: list[int] = []
-    # a worker may be gone again at the next look
-    until(lambda: bool(before.extend(target.serving()) or before), "no worker serves")
+
+    def some_serve() -> bool:
+        # whoever serves now may be gone at the next look
+        before[:] = target.serving()
+        return bool(before)
+
+    until(some_serve, "no worker serves")
     until(lambda: not set(before) <= set(target.workers()), "no worker was recycled")
     gone = sorted(set(before) - set(target.workers()))
     back(target, gone, len(before))
