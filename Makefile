@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # what is typed reaches the programs through the environment, where no shell reads it
 export VARIANT FILE
 
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly lint bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -26,8 +26,8 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write, under six servers
-	@$(PY) -m loadtest gallery
+gallery: .venv/gallery ## what people really write: 34 idioms, five servers
+	@$(PY) -m loadtest gallery $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery
 	@$(PY) -m loadtest check $@
@@ -75,6 +75,9 @@ test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
 
 test-apps: .venv/dev ## published packages, judged as they are
 	@REAL_APPS=yes $(PY) -m pytest loadtest/tests/test_real_apps.py
+
+test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that some need
+	@$(PY) -m pytest variants/tests/test_gallery.py loadtest/tests/test_gallery.py loadtest/tests/server/test_postgres_server.py
 
 nightly: .venv/dev ## the checker against brute force, 100,000 times
 	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py

@@ -129,6 +129,8 @@ def _alike_by_accident(
     exact = (n == pl.col("distinct")) & (pl.col("most") <= read) & (n + unknown >= read)
     return bool(
         written.height > read
+        # what the copies lack, all together, must be unknown writes, each in one of them
+        and read * told.height - written.height <= unknown
         and told.height > 1
         and audit.select(by).n_unique() > 1
         and told.select(exact.all()).item()

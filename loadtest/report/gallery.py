@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from loadtest.cell import Cell
-from loadtest.checker import Verdict
+from loadtest.checker import Fault, Verdict
 from loadtest.promises import promise
 from loadtest.report.schedules import schedule
 from loadtest.trial import Load, Server, Trial
@@ -16,13 +16,16 @@ from variants.gallery import GALLERY
 
 README = FOLDER / "README.md"
 LOAD = Load(users=12, seconds=0.3, increments=200)
-SERVERS = (
-    Server(1, 8),
-    Server(4, 1),
-    Server(4, 8, preload=True),
-    Server(2, 1, worker_class="gevent"),
-)
-"""Threads of one worker; workers alone; both, and what they share when forked; greenlets."""
+Column = tuple[Server, str | None]
+COLUMNS: dict[str, Column] = {
+    "1×8": (Server(1, 8), None),
+    "4×1": (Server(4, 1), None),
+    "4×8 preload": (Server(4, 8, preload=True), None),
+    "2×1 gevent": (Server(2, 1, worker_class="gevent"), None),
+    "two machines": (Server(1, 8), "two-machines"),
+}
+"""Threads of one worker; workers alone; both, and what they share when forked; greenlets; and two
+servers that share nothing but the network."""
 OUTLIVES = {
     "nothing": "nothing",
     "request": "a request",
@@ -37,16 +40,17 @@ well-known projects; the wrong stand beside the right, same names, same order, s
 `make diff A=redis_get_set B=redis_key` is the cure. Nobody is mocked: each was written by somebody
 who knew their trade, and each works until a second request comes.
 
-    make gallery          all of them, under every server of the table (some minutes)
+    make gallery          all of them, under every server of the table
     make redis_get_set    one of them, under the four of the first lesson
 
 The columns: one worker of 8 threads; 4 workers of one; 4 of 8, forked from a master that had
-loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`). Every cell was loaded by
-{users} clients for {increments} increments or more, with {pause:g} ms between read and write. The
-words are those of the [first page](../../README.md#what-each-word-means); the numbers are one run's
-and change, the words do not: `make gallery` fails if they do. A cell that *may* refuse does so when
-a request meets another at the wrong moment. – means that this server cannot serve it; the file says
-why. A second machine was not tried: what lives in a worker or on a machine is divided there too.
+loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); and two servers that share
+nothing but the network, 1×8 each. Every cell was loaded by {users} clients for {increments}
+increments or more, with {pause:g} ms between read and write. The words are those of the
+[first page](../../README.md#what-each-word-means). The numbers are one run's and change; the words
+do not: `make gallery` fails if they do. What an increment cost was taken at 1×8, on two processors
+that had other work too. – means that this server cannot serve it, and the file says why; a cell
+without a number has not been measured since the last change.
 """
 STORIES = "## How each goes wrong, and where it was seen"
 LEFT_OUT = """## Left out
@@ -55,24 +59,22 @@ LEFT_OUT = """## Left out
   other names.
 - Memcached, MongoDB, DynamoDB and uWSGI behind cachelib: their `inc` is the one of
   `filesystem_cache`, and each would need a server of its own.
-- gunicorn's dirty stash: `get`, then `put`, as in `redis_get_set`; it needs a third kind of process
-  beside the workers.
 - APScheduler in each worker: a job is no state; what is to be done once needs a process of its own.
 """
 
 
 def trials(idioms: Iterable[str]) -> list[Trial]:
-    """Each idiom under each server that can serve it."""
-    return [
-        Trial(idiom, server, LOAD)
-        for idiom in idioms
-        for server in SERVERS
-        if served(idiom, server)
-    ]
+    """Each idiom in each column that can serve it."""
+    every = (trial(idiom, column) for idiom in idioms for column in COLUMNS)
+    return [each for each in every if each]
 
 
-def served(idiom: str, server: Server) -> bool:
-    return not said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}")
+def trial(idiom: str, column: str) -> Trial | None:
+    """What stands in that column; None if the idiom cannot be served so."""
+    server, fault = COLUMNS[column]
+    if said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}"):
+        return None
+    return Trial(idiom, server, LOAD, fault=fault)
 
 
 def said(idiom: str) -> Facts:
@@ -82,16 +84,15 @@ def said(idiom: str) -> Facts:
     return lines
 
 
-def promised(idiom: str, server: Server) -> str:
+def promised(each: Trial | None) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
-    if not served(idiom, server):
+    if each is None:
         return "–"
-    each = promise(Trial(idiom, server, LOAD))
-    may = f"may {', '.join(sorted(fault.removesuffix('s') for fault in each.may))}"
-    words = ["✗ " + ", ".join(sorted(each.must, reverse=True))] if each.must else ["✓"]
-    return ", ".join(words + [may] * bool(each.may)).replace(
-        "✓, may answers late", "✓, may be late"
-    )
+    promise_ = promise(each)
+    if not promise_.must:
+        late = Fault.ANSWERS_LATE in promise_.may
+        return "✓, may answer late" if late else "✓"
+    return f"✗ {', '.join(sorted(promise_.must, reverse=True))}"
 
 
 def figure(verdict: Verdict) -> str:
@@ -109,11 +110,13 @@ def figure(verdict: Verdict) -> str:
 
 def readme(cells: Sequence[Cell]) -> str:
     """The README, from what was measured. Its words follow from the code alone."""
-    verdicts = {(cell.trial.variant, cell.trial.server): cell.verdict for cell in cells}
-    head = ["idiom", *map(str, SERVERS), "survives", "median, p99", "instead"]
+    verdicts = {cell.trial: cell.verdict for cell in cells}
+    head = ["idiom", *COLUMNS, "survives", "median, p99", "instead"]
     rows = [head, ["---"] * len(head)]
     for idiom in GALLERY:
-        rows.append([f"[`{idiom}`]({idiom}.py)", *squares(idiom, verdicts), *rest(idiom, verdicts)])
+        row = [f"[`{idiom}`]({idiom}.py)"]
+        row += [square(trial(idiom, column), verdicts) for column in COLUMNS]
+        rows.append([*row, *rest(idiom, verdicts)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     introduction = INTRODUCTION.format(
         users=LOAD.users, increments=LOAD.increments, pause=LOAD.pause_ms
@@ -122,17 +125,15 @@ def readme(cells: Sequence[Cell]) -> str:
     return f"{introduction}\n{table}\n\n{STORIES}\n\n{stories}\n{LEFT_OUT}"
 
 
-def squares(idiom: str, verdicts: dict[tuple[str, Server], Verdict]) -> list[str]:
-    return [
-        promised(idiom, server)
-        + (f"<br>{figure(verdict)}" if (verdict := verdicts.get((idiom, server))) else "")
-        for server in SERVERS
-    ]
+def square(each: Trial | None, verdicts: Mapping[Trial, Verdict]) -> str:
+    verdict = verdicts.get(each) if each else None
+    return promised(each) + (f"<br>{figure(verdict)}" if verdict else "")
 
 
-def rest(idiom: str, verdicts: dict[tuple[str, Server], Verdict]) -> list[str]:
+def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
     """What it survives, what an increment cost at 1×8, and what to write instead."""
-    verdict = verdicts.get((idiom, SERVERS[0]))
+    first = trial(idiom, "1×8")
+    verdict = verdicts.get(first) if first else None
     times = [kind for kind in verdict.answered if kind.op == "increment"] if verdict else []
     cost = [f"{kind.median:.0f}, {kind.p99:.0f} ms" for kind in times if kind.median and kind.p99]
     instead = said(idiom).lines.get("Instead")
@@ -146,8 +147,8 @@ def link(variant: str) -> str:
 def story(idiom: str) -> str:
     """An idiom in words: what it is, what it loses, step by step, and who shows it."""
     lines = said(idiom).lines
-    text = f"**{idiom}**: {said(idiom).title[0].lower()}{said(idiom).title[1:]}. {lines['Guard']}"
-    text += f" It loses {lines['Loses']}" if "Loses" in lines else ""
+    text = f"**{idiom}**: {said(idiom).title[0].lower()}{said(idiom).title[1:]}."
+    text += f" *Guard*: {lines['Guard']} *Loses*: {lines['Loses']}"
     steps = schedule(idiom)
     if steps:
         text += "\n\n" + "\n".join(f"    {step}" for step in steps) + "\n"

@@ -77,6 +77,7 @@ BY_HAND = {
         "A replaces it by 1, is told 1",
         "B replaces it by 1, is told 1",
     ),
+    "gunicorn_stash": TWO_READ_THE_SAME,
     "shared_value": APART,
     "manager": APART,
     "simple_cache": APART,

@@ -1,5 +1,6 @@
 """A running gunicorn, as a context manager."""
 
+import shlex
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from loadtest.server.guardian import guarded
 from loadtest.server.interpreter import environment as environment_of
 from loadtest.server.interpreter import look, pythonpath, theirs
 from loadtest.trial import Trial
+from variants.facts import facts
 
 LABELS = Path(__file__).with_name("labels.py")
 STARTUP_S = 30.0
@@ -92,6 +94,9 @@ def launch(
             *("--forwarded-allow-ips", ""),
             *("--graceful-timeout", "2"),
             *(["--preload"] if server.preload else []),
+            # a second server of the same name would end the first one's dirty arbiter
+            *("--name", f"state-{listener.getsockname()[1]}"),
+            *options(trial),
             *(["--max-requests", "200", "--max-requests-jitter", "50"] if recycles else []),
             *(["--chdir", own.chdir] if own and own.chdir else []),
         ]
@@ -118,6 +123,13 @@ def already(trial: Trial, log: Path) -> Running:
             f"nothing answers at URL={url} ({type(error).__name__}); start it first"
         ) from None
     return Running(url, trial, log, None, 0)
+
+
+def options(trial: Trial) -> list[str]:
+    """What a variant asks of gunicorn: `Served: with --such-options`."""
+    said = None if trial.own else facts(trial.variant)
+    served = said.lines.get("Served", "") if said else ""
+    return shlex.split(served.removeprefix("with ")) if served.startswith("with ") else []
 
 
 @contextmanager

@@ -54,7 +54,10 @@ def stage(
         server = opened.enter_context(launch(trial, log=log, env=env, **settings))
         if kind and kind.name == "two-machines":
             second = path.with_stem(f"{path.stem}.second")
-            env = env | {"SQLITE_PATH": str(second.with_suffix(".sqlite3"))}
+            env = env | {
+                "SQLITE_PATH": str(second.with_suffix(".sqlite3")),
+                "STATE_PATH": str(second.with_suffix(".state")),
+            }
             other = launch(trial, log=second.with_suffix(".server.log"), env=env)
             urls = (server.url, opened.enter_context(other).url)
             both = (url.removeprefix("http://") for url in urls)

@@ -32,6 +32,7 @@ GALLERY = (
     "server_session",
     "app_config",
     "thread_local",
+    "gunicorn_stash",
     "prometheus_counter",
     "prometheus_multiprocess",
 )

@@ -28,15 +28,16 @@ class Entry(Base):
 
 def sessions(url: str, **options: Any) -> sessionmaker[Session]:
     """Makes sessions on a database; its tables are made here, if there are none."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), **options)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(LOCK[engine.dialect.name])
+    url = url.replace("postgresql://", "postgresql+psycopg://")
+    # no worker that is forked from here may share the connection that makes the tables
+    first = create_engine(url)
+    with first.begin() as connection:
+        connection.exec_driver_sql(LOCK[first.dialect.name])
         Base.metadata.create_all(connection)
         if not connection.scalar(select(Cache.id)):
             connection.execute(Cache.__table__.insert(), {"id": 1})
-    # a worker that is forked from here must not share the connection
-    engine.dispose()
-    return sessionmaker(engine)
+    first.dispose()
+    return sessionmaker(create_engine(url, **options))
 
 
 def start_over(sessions: sessionmaker[Session]) -> int:

@@ -73,7 +73,8 @@ def stack():
         yield stack
 
 
-@pytest.fixture(params=GALLERY)
+# gunicorn itself keeps the stash: what is seen of it is seen under gunicorn
+@pytest.fixture(params=[idiom for idiom in GALLERY if idiom != "gunicorn_stash"])
 def client(request, tmp_path, monkeypatch, redis_url, stack):
     said = facts(request.param)
     used = {name.split(".")[0] for name in imported(request.param)}
@@ -169,6 +170,7 @@ def test_of_the_six_orders_of_two_increments_those_that_overlap_go_wrong(
 
 def test_every_idiom_that_promises_to_go_wrong_has_the_steps_in_which_it_does():
     told = {*schedules.EXPLORED, *schedules.BY_HAND}
-    wrong = {trial.variant for trial in trials(GALLERY) if promise(trial).expect != "holds"}
+    alone = [each for each in trials(GALLERY) if each.fault is None]
+    wrong = {each.variant for each in alone if promise(each).expect != "holds"}
     # its lock expires only where a worker stands still
     assert told == wrong | {"redis_lock_ttl"}

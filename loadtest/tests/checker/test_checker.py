@@ -139,6 +139,14 @@ def test_copies_that_read_the_same_by_accident_are_still_copies():
     assert "4 + 4 + 4 + 4 = 16" in verdict.why
 
 
+def test_one_unknown_write_cannot_stand_for_what_two_copies_lack():
+    answers = {(1, 1): [1, 2], (1, 2): [1], (1, 3): [1]}
+    history = counted(answers, [(place, 2) for place in answers])
+    unknown = replace(history[0], client=99, end=None, outcome="unknown", value=None, boot=None)
+    verdict = judge([*history, unknown])
+    assert (verdict.division.of, verdict.lost) == ("none", 2)
+
+
 def test_a_cached_read_is_no_division():
     """Worker 1 reads 4, and only 2 increments were ever its own: the state is not its own."""
     verdict = judge(counted({(1, 1): [1, 3], (2, 1): [2, 4]}, [((1, 1), 4), ((2, 1), 3)]))
