@@ -135,7 +135,7 @@ def lost_increment(run: Run) -> Found | None:
     division = run.counter_division
     if division is None or division.lost == 0:
         return None
-    last = run.counter.writes.sort("end")["row"][-1]
+    last = run.counter.ends.sort("at")["row"][-1]
     one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
     why = sentence(f"{whose(read)} {told(read)}")
     return Found(division.lost, (one, read), f"{why} {_losses(run, division)}")
@@ -186,11 +186,11 @@ def duplicate_value(run: Run) -> Found | None:
 
 @kind(
     "skipped value",
-    "more values are missing from 1 … the highest answered to an increment than m",
+    "more values are missing from 1 … the highest told than increments were not told theirs",
     source="counting networks (Aspnes, Herlihy & Shavit 1994)",
 )
 def skipped_value(run: Run) -> Found | None:
-    """Counted: the missing ones beyond m.
+    """Counted: the missing ones beyond those.
 
     A  |-- increment → 1 --|
     B                          |-- increment → 3 --|          nobody was told 2
@@ -201,7 +201,8 @@ def skipped_value(run: Run) -> Found | None:
     )
     gaps = answers.filter(pl.col("missing") > 0)
     missing = int(gaps["missing"].sum())
-    if missing <= run.counter.unknown.height:
+    untold = run.counter.unknown.height + run.counter.blind.height
+    if missing <= untold:
         return None
     gap = gaps.head(1)
     rows = [row for row in (gap["first"][0], gap["row"][0]) if row is not None]
@@ -210,9 +211,9 @@ def skipped_value(run: Run) -> Found | None:
         f"nobody was told {gap['before'][0] + 1:,}, yet {whose(operations[-1])} "
         f"{told(operations[-1])}; missing in all: {number(missing, 'value')}"
     )
-    if run.counter.unknown.height:
-        why += f", unknown: {number(run.counter.unknown.height, 'increment')}"
-    return Found(missing - run.counter.unknown.height, operations, sentence(why))
+    if untold:
+        why += f", not told: {number(untold, 'increment')}"
+    return Found(missing - untold, operations, sentence(why))
 
 
 @kind(
@@ -264,7 +265,7 @@ def stale_read(run: Run) -> Found | None:
     found = []
     for thing in run.things:
         reads = thing.answered.with_columns(ended=end_above(run.within)).filter(~pl.col("write"))
-        reads = _counted(run, reads, "start", thing.writes.select("clock", at="end"), exact=False)
+        reads = _counted(run, reads, "start", thing.ends, exact=False)
         below = (pl.col("value") < pl.col("before")) | (pl.col("ended") < pl.col("start"))
         found.append((thing, reads.filter(below)))
     earliest = _earliest(found)
@@ -276,7 +277,7 @@ def stale_read(run: Run) -> Found | None:
         higher = (pl.col("end") == read["ended"]) & (pl.col("rank") > read["rank"])
         first = thing.answered.filter(higher & clock)["row"][0]
         return Found(count, *_yet(run, first, read["row"]))
-    before = thing.writes.filter(clock & (pl.col("end") < read["start"])).sort("end")["row"]
+    before = thing.ends.filter(clock & (pl.col("at") < read["start"])).sort("at")["row"]
     *last, one = run.operations(*before.tail(1), read["row"])
     why = (
         f"{whose(one)} {told(one)}{where(one)}, and {number(read['before'], thing.write)} had been "
@@ -300,8 +301,7 @@ def future_read(run: Run) -> Found | None:
     """
     found = []
     for thing in run.things:
-        sent = (part.select("clock", at="start") for part in (thing.writes, thing.unknown))
-        begun = pl.concat(sent)
+        begun = thing.begins
         reads = _counted(run, thing.reads, "end", begun, exact=True)
         if run.within:  # what another clock has timed may have begun
             reads = reads.join(begun.group_by("clock").len("here"), on="clock", how="left")

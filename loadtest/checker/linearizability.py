@@ -5,10 +5,12 @@ between its start and its end, in an order that explains all answers. In general
 to be searched for. Here the answers force it: increment 1, the reads of 1, increment 2, the
 reads of 2 … (the ranks of `run`). What is left to decide:
 
-- A number that was told to nobody, below one that was seen, belongs to an unknown increment.
-  Any of them could be it, if nothing that counts higher had ended before it began. Whoever may
-  come earliest is best used earliest (exchange two others and nothing gets worse); those left
-  over did not happen.
+- A number that was told to nobody, below one that was seen, belongs to an increment that was
+  unknown or blind. It could be any of which nothing that counts higher had ended before it began,
+  and nothing that counts lower began after it ended: each has a window of numbers. Number by
+  number, of those whose window has begun, the one whose window ends first takes it (earliest
+  deadline first: exchange two others and nothing gets worse). Unknown ones left over did not
+  happen; blind ones left over did, after all the others.
 - In that order, nothing may end before something of a smaller rank begins: one running minimum.
 - A read of the list names the first positions. All reads have to be beginnings of the longest.
 
@@ -19,7 +21,8 @@ consistency (Lamport 1979) of the counter by itself, or of the list by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from heapq import heappop, heappush
+from typing import Any, Literal
 
 import polars as pl
 
@@ -160,67 +163,164 @@ def _too_early(run: Run, thing: Thing, within: Within | None) -> Contradiction |
 
 
 def _untold(run: Run, thing: Thing, within: Within | None) -> Contradiction | None:
-    """More numbers were told to nobody than unknown writes can have taken in time."""
+    """More numbers were told to nobody than unknown and blind writes can have taken in time, or
+    fewer."""
+    placed = _placed(thing, within)
+    if isinstance(placed, pl.DataFrame):
+        return None
+    return _crowded(run, thing, placed) if placed.ends < NEVER else _gap(run, thing, placed)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Where earliest deadline first comes to its end: a number (by its `rank`) that nobody can
+    take, or a blind write whose window `ends` before it got one. `windows`: those of all."""
+
+    rank: int
+    ends: int
+    windows: pl.DataFrame
+    within: Within
+
+
+def _gap(run: Run, thing: Thing, misfit: Misfit) -> Contradiction:
+    """Nobody can have taken a number."""
     taken = thing.writes["value"]
     missing = thing.most - taken.len()
-    if missing <= 0:
-        return None
-    seen, too_late = pl.lit(True), []
-    if missing > thing.unknown.height:
+    able = misfit.windows.height
+    gap = misfit.rank // 2
+    if missing > able:
         other = (taken != pl.int_range(1, taken.len() + 1, eager=True)).arg_true()
         gap = 1 + (taken.len() if other.is_empty() else other[0])
-    else:
-        filled = _filled(thing, within)
-        wrong = filled.filter(pl.col("floor") > pl.col("rank")).head(1)
-        if wrong.is_empty():
-            return None
-        gap, too_late = wrong["rank"][0] // 2, wrong["row"].to_list()
-        seen = pl.col("clock") == wrong["clock"][0]
+    alone = missing <= able and thing.blind.is_empty()
+    seen, late = pl.lit(True), misfit.windows.clear()
+    if alone:
+        earlier = gap - 1 - taken.filter(taken < gap).len()
+        late = misfit.windows[earlier : earlier + 1]
+        seen = pl.col(misfit.within) == late[misfit.within][0]
     higher = thing.answered.filter(seen & (pl.col("rank") > 2 * gap)).sort("end", "row").head(1)
-    rows = (higher["row"][0], *too_late)
+    rows = (higher["row"][0], *late["row"])
     one, *unknown = run.operations(*rows)
     why = f"{whose(one)} {told(one, higher['value'][0])}, yet nobody was told {gap:,}"
     if unknown:
         ended, began = run.moments((one, one.end), (unknown[0], unknown[0].start))
         why += f": it ended at {ended}, and {whose(unknown[0])}, unknown, began later, at {began}"
-    elif thing.unknown.height:
-        able = number(thing.unknown.height, f"unknown {thing.write}")
-        why += f" (numbers missing: {missing:,}, with {able} to take them)"
+    elif able and missing > able:
+        kind = "unknown" if thing.blind.is_empty() else "untold"
+        takers = number(able, f"{kind} {thing.write}")
+        why += f" (numbers missing: {missing:,}, with {takers} to take them)"
+    elif able:
+        why += f", and too few untold {thing.write}s can have been it, or one near it"
     return Contradiction(rows, sentence(why))
 
 
-def _filled(thing: Thing, within: Within | None) -> pl.DataFrame:
-    """The numbers told to nobody, and the unknown write that takes each: rank, row, start,
-    clock, floor (the highest rank among what had ended before it began)."""
-    within = within or "clock"
+def _crowded(run: Run, thing: Thing, misfit: Misfit) -> Contradiction:
+    """More blind writes than numbers that were told to nobody, between what had been seen before
+    they began and what was seen after they ended."""
+    taken = thing.writes["value"].sort()
+    top = (misfit.ends - 1) // 2
+    jobs = misfit.windows.filter(pl.col("ceiling") <= misfit.ends)
+    jobs = jobs.sort("floor", descending=True).with_columns(
+        n=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), least=pl.col("floor") // 2 + 1
+    )
+    up_to = int((taken <= top).sum())
+    below = taken.search_sorted(jobs["least"], "left").cast(pl.Int64)
+    jobs = jobs.with_columns(free=top - pl.col("least") + 1 - (up_to - below))
+    # all of one beginning together
+    full = jobs.group_by("floor", maintain_order=True).last().filter(pl.col("n") > pl.col("free"))
+    floor, least, n = full.select("floor", "least", "n").row(0)
+    job = jobs.filter(pl.col("floor") >= floor).sort("end", "row").tail(1)
+    seen = thing.answered.filter(pl.col(misfit.within) == job[misfit.within][0])
+    before = seen.filter((pl.col("rank") >= floor) & (pl.col("end") < job["start"][0]))
+    before = before.sort("end", "row").head(1 if floor else 0)
+    after = seen.filter((pl.col("rank") <= misfit.ends) & (pl.col("start") > job["end"][0]))
+    after = after.sort("start", "row").tail(1)
+    rows = (*before["row"], job["row"][0], *after["row"])
+    *earlier, one, later = run.operations(*rows)
+    began = f"began after {whose(earlier[0])} {told(earlier[0])} and " if earlier else ""
+    why = f"{whose(one)} {began}ended before {whose(later)} began, which {told(later)}"
+    if top < least:
+        return Contradiction(rows, sentence(f"{why}, so that no number is left for it"))
+    which = f"number {least:,}" if top == least else f"one of the numbers {least:,} to {top:,}"
+    why += f": it was {which}"
+    if n > 1:
+        others = number(n - 1, f"other {thing.write}")
+        why += f", and so {'was' if n == 2 else 'were'} {others} not told the count"
+    if given := up_to - int((taken < least).sum()):
+        why += f", of which {given:,} {'was' if given == 1 else 'were'} told to others"
+    return Contradiction(rows, sentence(why))
+
+
+def _windows(thing: Thing, within: Within) -> pl.DataFrame:
+    """The writes that were not told a number, and the ranks between which each has its own: row,
+    start, end, clock, blind, floor (the highest of what had ended before it began, or 0),
+    ceiling (the lowest of what began after it ended, or NEVER). By floor and start."""
+    place = ["row", "start", "end", *{"clock", within}]
+    unknown = thing.unknown.with_columns(end=pl.lit(NEVER)).select(*place, blind=False)
+    untold = pl.concat([unknown, thing.blind.select(*place, blind=True)])
+    on: dict[str, Any] = {
+        "right_on": "at",
+        "by": within,
+        "allow_exact_matches": False,
+        "check_sortedness": False,
+    }
+    ended = thing.answered.filter(pl.col("end") < NEVER).sort("end")
+    ended = ended.select(within, at="end", floor=pl.col("rank").cum_max().over(within))
+    untold = untold.sort("start").join_asof(ended, left_on="start", **on)
+    if thing.blind.is_empty():
+        untold = untold.with_columns(ceiling=pl.lit(NEVER))
+    else:
+        lowest = pl.col("rank").cum_min(reverse=True).over(within)
+        begun = thing.answered.sort("start").select(within, at="start", ceiling=lowest)
+        untold = untold.sort("end").join_asof(begun, left_on="end", strategy="forward", **on)
+    filled = (pl.col("floor").fill_null(0), pl.col("ceiling").fill_null(NEVER))
+    untold = untold.select(*place, "blind", *filled)
+    return untold.sort("floor", "start", "row")
+
+
+def _placed(thing: Thing, within: Within | None) -> pl.DataFrame | Misfit:
+    """The numbers told to nobody, and the unknown or blind write that takes each: rank, row,
+    start, clock."""
     ranks = pl.DataFrame({"rank": pl.int_range(1, thing.most + 1, eager=True) * 2})
     gaps = ranks.join(thing.writes, on="rank", how="anti").sort("rank")
-    ended = thing.answered.filter(pl.col("end") < NEVER).sort("end")
-    ended = ended.select(within, "end", floor=pl.col("rank").cum_max().over(within))
-    able = (
-        thing.unknown.sort("start")
-        .join_asof(
-            ended,
-            left_on="start",
-            right_on="end",
-            by=within,
-            allow_exact_matches=False,
-            check_sortedness=False,
+    within = within or "clock"
+    windows = _windows(thing, within)
+    place = ["row", "start", "clock"]
+    if gaps.height > windows.height:
+        return Misfit(gaps["rank"][windows.height], NEVER, windows, within)
+    if thing.blind.is_empty():  # no window ends
+        filled = pl.concat([gaps, windows.head(gaps.height)], how="horizontal")
+        late = filled.filter(pl.col("floor") > pl.col("rank"))
+        return (
+            Misfit(late["rank"][0], NEVER, windows, within)
+            if late.height
+            else filled.select("rank", *place)
         )
-        .select("row", "start", "clock", pl.col("floor").fill_null(0))
-        .sort("floor", "start", "row")
-    )
-    return pl.concat([gaps, able.head(gaps.height)], how="horizontal")
+    floors, ends, starts = (windows[name].to_list() for name in ("floor", "ceiling", "start"))
+    ready: list[tuple[int, int, int]] = []
+    chosen, at = [], 0
+    for rank in gaps["rank"]:
+        while at < len(floors) and floors[at] < rank:
+            heappush(ready, (ends[at], starts[at], at))
+            at += 1
+        if not ready or ready[0][0] < rank:
+            return Misfit(rank, ready[0][0] if ready else NEVER, windows, within)
+        chosen.append(heappop(ready)[2])
+    left = windows.with_row_index().filter(~pl.col("index").is_in(chosen), "blind").sort("start")
+    first = min(left["ceiling"], default=NEVER)
+    if first < NEVER:
+        return Misfit(2 * thing.most + 2, first, windows, within)
+    filled = pl.concat([gaps, windows[chosen].select(place)], how="horizontal")
+    beyond = 2 * (thing.most + pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    return pl.concat([filled, left.select(beyond.alias("rank"), *place)])
 
 
 def numbers(thing: Thing) -> dict[int, int]:
-    """The number that each unknown write would have to take, by its row; none if there are fewer
-    unknown ones than numbers that nobody was told."""
-    told = thing.writes["value"]
-    missing = thing.most - told.filter(told > 0).n_unique()
-    if not 0 < missing <= thing.unknown.height:
+    """The number that each unknown or blind write would have to take, by its row; none if they
+    cannot take those that nobody was told."""
+    placed = _placed(thing, None)
+    if isinstance(placed, Misfit):
         return {}
-    return dict(_filled(thing, None).select("row", pl.col("rank") // 2).iter_rows())
+    return dict(placed.select("row", pl.col("rank") // 2).iter_rows())
 
 
 def order(run: Run) -> pl.DataFrame | None:
@@ -238,7 +338,9 @@ def order(run: Run) -> pl.DataFrame | None:
         named = _named(run) if thing.name == "list" else thing
         assert isinstance(named, Thing)
         columns = ["row", "rank", "start", "clock"]
-        ranked = pl.concat([named.answered.select(columns), _filled(named, None).select(columns)])
+        placed = _placed(named, None)
+        assert isinstance(placed, pl.DataFrame)
+        ranked = pl.concat([named.answered.select(columns), placed.select(columns)])
         at = pl.col("start").cum_max().over("clock")
         orders.append(ranked.sort("rank", "start").select("row", at=at))
     empty = pl.DataFrame(schema={"row": pl.UInt32, "at": pl.Int64})

@@ -25,8 +25,9 @@ ELEMENTS = 4_000_000  # items of list reads looked at together
 class Thing:
     """The counter or the list.
 
-    answered   its ok operations by (rank, start): row, start, clock, client, end, value, write,
-               rank; `row` is the row of the history
+    answered   its ok operations that were told a value, by (rank, start): row, start, clock,
+               client, end, value, write, rank; `row` is the row of the history
+    blind      its acknowledged writes that were told none: row, start, clock, client, end
     unknown    its unknown writes: row, start, clock, client
     audit      its reads of the phase audit, but none that began before the last acknowledged
                write had ended (on its clock): row, start, clock, client, end, value, items, boot,
@@ -36,12 +37,13 @@ class Thing:
     name: Literal["counter", "list"]
     write: Literal["increment", "append"]
     answered: pl.DataFrame
+    blind: pl.DataFrame
     unknown: pl.DataFrame
     audit: pl.DataFrame
 
     @cached_property
     def writes(self) -> pl.DataFrame:
-        """The acknowledged writes, by value and start."""
+        """The acknowledged writes that were told a value, by value and start."""
         return self.answered.filter("write")
 
     @cached_property
@@ -52,7 +54,24 @@ class Thing:
     @property
     def acknowledged(self) -> int:
         """How many writes were acknowledged."""
-        return int(self.answered["write"].sum())
+        return int(self.answered["write"].sum()) + self.blind.height
+
+    @cached_property
+    def ends(self) -> pl.DataFrame:
+        """When each acknowledged write ended: row, clock, at."""
+        parts = (self.writes, self.blind)
+        return pl.concat([part.select("row", "clock", at="end") for part in parts])
+
+    @cached_property
+    def begins(self) -> pl.DataFrame:
+        """When each write began that may have happened: clock, at."""
+        parts = (self.writes, self.blind, self.unknown)
+        return pl.concat([part.select("clock", at="start") for part in parts])
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything was."""
+        return any(part.height for part in (self.answered, self.blind, self.unknown))
 
     @property
     def most(self) -> int:
@@ -109,7 +128,7 @@ class Run:
     def things(self) -> tuple[Thing, ...]:
         """The counter and the list, if anything was asked of them."""
         both = (self.counter, self.items)
-        return tuple(thing for thing in both if thing.answered.height or thing.unknown.height)
+        return tuple(each for each in both if each.asked)
 
     def _thing(
         self, name: Literal["counter", "list"], write: Literal["increment", "append"], read: str
@@ -121,19 +140,21 @@ class Run:
         place = ["row", "start", clock, client]
         written = pl.col("op") == write
         rank = 2 * pl.col("value") + (~written).cast(pl.Int64)
-        answered = self.rows.filter(
-            (pl.col("outcome") == "ok") & pl.col("op").is_in([write, read])
-        ).select(*place, "end", "value", write=written, rank=rank)
+        ok = self.rows.filter(pl.col("op").is_in([write, read]), outcome="ok")
+        told = pl.col("value").is_not_null()
+        answered = ok.filter(told).select(*place, "end", "value", write=written, rank=rank)
+        blind = ok.filter(~told).select(*place, "end")
         unknown = self.rows.filter((pl.col("outcome") == "unknown") & written).select(*place)
         audit = self.rows.filter(op=read, outcome="ok", phase="audit").select(
             *place, "end", "value", "items", *LEVELS["thread"]
         )
-        queries = (answered.sort("rank", "start"), unknown, audit)
-        ranked, unanswered, audited = pl.collect_all(queries)
-        over = ranked.filter("write").group_by("clock").agg(over=pl.col("end").max())
+        queries = (answered.sort("rank", "start"), blind, unknown, audit)
+        ranked, untold, unanswered, audited = pl.collect_all(queries)
+        ends = pl.concat([part.select("clock", "end") for part in (ranked.filter("write"), untold)])
+        over = ends.group_by("clock").agg(over=pl.col("end").max())
         late = pl.col("over").is_null() | (pl.col("start") > pl.col("over"))
         audited = audited.join(over, on="clock", how="left", maintain_order="left")
-        return Thing(name, write, ranked, unanswered, audited.filter(late).drop("over"))
+        return Thing(name, write, ranked, untold, unanswered, audited.filter(late).drop("over"))
 
     @cached_property
     def appends(self) -> pl.DataFrame:

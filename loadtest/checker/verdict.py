@@ -225,6 +225,7 @@ def judge(
     else:
         verdict, why = "linearizable", f"0 in {writes:,}: under {percent(3 / writes)} at 95 %."
     return Verdict(
+        blind=run.counter.blind.height,
         verdict=verdict,
         why=why,
         anomalies=found,
@@ -363,4 +364,6 @@ def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]
 def percent(share: float) -> str:
     """With two digits that count: 0.18 %, 0.000050 %."""
     share_of_100 = min(100.0, 100 * share)
+    if not share_of_100:
+        return "0 %"
     return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"

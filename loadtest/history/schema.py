@@ -8,7 +8,8 @@
     start    when it was sent, in nanoseconds of a monotonic clock
     end      when it was answered, same clock; null if it never was
     outcome  ok (it happened) · fail (refused: it certainly did not happen) · unknown (either)
-    value    what was answered: the count, the position of an append, the length of `items`
+    value    what was answered: the count, the position of an append, the length of `items`; null
+             for an increment that was acknowledged without being told the count
     item     the text appended (what is no text counts as its JSON); none is sent twice in a run
     items    the list that was read
     worker   the server's process        }
@@ -326,7 +327,7 @@ _RULES: dict[str, pl.Expr] = {
     'its "start" is too large to be a time': _beyond("start"),
     'its "end" is too large to be a time': _beyond("end"),
     'it is ok, so it needs a "value"': _ok
-    & pl.col("op").is_in(["increment", "read", "append"])
+    & pl.col("op").is_in(["read", "append"])
     & pl.col("value").is_null(),
     'its "value" is too large to be a count': _beyond("value"),
     'an append needs an "item"': (pl.col("op") == "append") & pl.col("item").is_null(),

@@ -60,7 +60,8 @@ def play(o: Operation, count: int, items: tuple[str, ...]) -> tuple[int, tuple[s
         answer = len(items)
         if o.items != items:
             return None
-    return (count, items) if o.outcome == "unknown" or o.value == answer else None
+    not_told = o.outcome == "unknown" or (o.op == "increment" and o.value is None)
+    return (count, items) if not_told or o.value == answer else None
 
 
 def writes(o: Operation) -> bool:
@@ -79,28 +80,36 @@ def ok(history: History, *ops: str) -> History:
     return [o for o in history if o.op in ops and o.outcome == "ok"]
 
 
+def told(history: History, *ops: str) -> History:
+    return [o for o in ok(history, *ops) if o.value is not None]
+
+
+def blind(history: History) -> History:
+    return [o for o in ok(history, "increment") if o.value is None]
+
+
 def unknown(history: History, op: str) -> History:
     return [o for o in history if o.op == op and o.outcome == "unknown"]
 
 
 def over_count(history):
     begun = len(ok(history, "increment")) + len(unknown(history, "increment"))
-    return sum(o.value > begun for o in ok(history, "increment", "read"))
+    return sum(o.value > begun for o in told(history, "increment", "read"))
 
 
 def duplicate_value(history):
-    told = [o.value for o in ok(history, "increment")]
-    return sum(told.count(value) - 1 for value in set(told))
+    values = [o.value for o in told(history, "increment")]
+    return sum(values.count(value) - 1 for value in set(values))
 
 
 def skipped_value(history):
-    told = {o.value for o in ok(history, "increment")}
-    missing = [value for value in range(1, max(told, default=0)) if value not in told]
-    return max(0, len(missing) - len(unknown(history, "increment")))
+    values = {o.value for o in told(history, "increment")}
+    missing = [value for value in range(1, max(values, default=0)) if value not in values]
+    return max(0, len(missing) - len(unknown(history, "increment")) - len(blind(history)))
 
 
 def real_time_inversion(history):
-    increments = ok(history, "increment")
+    increments = told(history, "increment")
     return sum(any(before(a, b) and a.value >= b.value for a in increments) for b in increments)
 
 
@@ -116,11 +125,15 @@ def of_each_thing(definition):
     return both
 
 
+def above(a, read):
+    return a.value is not None and a.value > read.value
+
+
 @of_each_thing
 def stale_read(writes, unknown, reads):
     return sum(
         read.value < sum(before(a, read) for a in writes)
-        or any(before(a, read) and a.value > read.value for a in writes + reads)
+        or any(above(a, read) and before(a, read) for a in writes + reads)
         for read in reads
     )
 
@@ -139,11 +152,11 @@ def non_monotonic_read(writes, unknown, reads):
 
 @of_each_thing
 def read_your_writes(writes, unknown, reads):
-    return sum(any(before_at_one_client(a, b) and a.value > b.value for a in writes) for b in reads)
+    return sum(any(before_at_one_client(a, b) and above(a, b) for a in writes) for b in reads)
 
 
 def reset(history):
-    answered = ok(history, "increment", "read")
+    answered = told(history, "increment", "read")
     base = {id(o): o.value - (o.op == "increment") for o in answered}
     boots = {}
     for o in answered:

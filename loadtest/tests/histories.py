@@ -24,6 +24,7 @@ def lived(draw, ops=OPS, least=2, most=6):
     kinds = [draw(st.sampled_from(ops)) for _ in range(draw(st.integers(least, most)))]
     audits = [op for op in ("read", "items") if op in ops] * draw(st.integers(0, 2))
     reach = draw(st.sampled_from([1, 4, 12]))
+    blind = draw(st.sampled_from([(), (), (), (1, 3), range(99)]))
     for n, op in enumerate(kinds + audits):
         audit = n >= len(kinds)
         outcome = "ok" if audit else draw(st.sampled_from(OUTCOMES))
@@ -35,7 +36,7 @@ def lived(draw, ops=OPS, least=2, most=6):
             items = (*items, item)
         at = 4 * n + 16 * (audit and reach > 1)
         start, end = at - draw(st.integers(0, reach)), at + draw(st.integers(0, reach))
-        answered = outcome == "ok"
+        answered = outcome == "ok" and not (op == "increment" and n in blind)
         boot = draw(st.sampled_from(labels))
         worker = draw(st.sampled_from([1, None])) if boot is None else ord(boot)
         history.append(
@@ -76,7 +77,7 @@ def bent(draw, **kwargs):
                 some = [shuffled, a.items[1:], a.items[:-1], (*a.items, other), (other, *a.items)]
                 items = draw(st.sampled_from(some))
                 history[n] = replace(a, items=items, value=len(items))
-            case "answer" if a.outcome == "ok":
+            case "answer" if a.value is not None:
                 history[n] = replace(a, value=max(-1, a.value + draw(st.integers(-2, 2))))
             case "swap" if a.outcome == b.outcome and a.op == b.op:
                 history[n] = replace(a, value=b.value, items=b.items)

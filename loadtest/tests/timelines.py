@@ -2,6 +2,7 @@
 
     A@1.2  |-- increment → 1 --|        client A, answered by thread 2 of worker 1
     B          |-- increment ----->     never answered
+    C          |-- increment → ok --|   acknowledged, and not told the count
     audit                |-- read → 1 --|
 
 A column is a millisecond. Two bars in a line are two operations of one client.
@@ -37,7 +38,7 @@ def drawn(drawing: str) -> list[Operation]:
                     end=None if bar[0].endswith(">") else (bar.end() - 1) * MS,
                     outcome="unknown" if unknown else "fail" if refused else "ok",
                     value=None
-                    if unknown or refused
+                    if unknown or refused or answer == "ok"
                     else int(answer)
                     if items is None
                     else len(items),
