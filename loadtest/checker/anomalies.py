@@ -75,12 +75,12 @@ def lost_update(run: Run) -> Found | None:
     """Which increments are gone is not known: two equal answers show how, and the audit that.
     Counted: answers that repeat one like this.
 
-        A      |-- increment → 1 --|
-        B          |-- increment → 1 --|
-        audit                              |-- read → 1 --|
+        A@1.1    |-- increment → 1 --|
+        B@1.2        |-- increment → 1 --|
+        audit@1                              |-- read → 1 --|
     """
     division = run.counter_division
-    if division is None or division.lost == 0 or division.of == "request":
+    if division is None or division.lost == 0 or division.of not in ("none", "worker", "thread"):
         return None
     by = LEVELS.get(division.of, [])
     losing = pl.DataFrame(
@@ -128,9 +128,9 @@ def lost_increment(run: Run) -> Found | None:
     """Where there are several copies, each is compared with what was acknowledged there. Unknown
     increments are never lost. Counted: the increments that are gone.
 
-        A      |-- increment → 1 --|
-        B          |-- increment → 2 --|
-        audit                              |-- read → 1 --|       one of the two is gone
+        A@1      |-- increment → 1 --|
+        B@1          |-- increment → 2 --|
+        audit@1                              |-- read → 1 --|       one of the two is gone
     """
     division = run.counter_division
     if division is None or division.lost == 0:
@@ -418,61 +418,41 @@ def _less_than_before(
 
 @kind(
     "reset",
-    "the count starts again below what was answered, after a boot id gave way or within one",
+    "a boot that answered no more, or a store, forgot: the count starts again below what was told",
     source="durability (Härder & Reuter 1983); a worker that is restarted forgets its memory",
-    final=True,
     explains=True,
 )
 def reset(run: Run) -> Found | None:
-    """The one boot answered for the last time before the other was first asked, or else one boot
-    counts from 1 again, as when its store forgot. Counted: such boots, or such beginnings.
+    """No audit heard of the boot that went, and one that came after it counts again below; or else
+    one boot counts from 1 again, as when its store forgot. Counted: boots that went, or such
+    beginnings.
 
-    A, boot 1  |-- increment → 1 --|
-    B, boot 2                          |-- increment → 1 --|
+    A, boot 1      |-- increment → 1 --|
+        B, boot 2                              |-- increment → 1 --|
+        audit, boot 2                                                 |-- read → 1 --|
     """
-    base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
-    boots = (
-        run.rows.filter((pl.col("outcome") == "ok") & pl.col("op").is_in(["increment", "read"]))
-        .filter(pl.col("boot").is_not_null())
-        .group_by("boot", pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1))
-        .agg(
-            began=pl.col("start").min(),
-            ended=pl.col("end").max(),
-            most=pl.col("value").max(),
-            base=base.min(),
-        )
-        .collect()
-    )
-    gone = boots.select("clock", "ended", "most", before="boot").sort("ended", "most")
-    again = boots.sort("began", "ended").join_asof(
-        gone,
-        left_on="began",
-        right_on="ended",
-        by="clock",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
-    again = again.filter(pl.col("base") < pl.col("most_right")).sort("began")
-    if again.is_empty():
+    division = run.counter_division
+    if division and division.of in ("request", "client"):
+        return None
+    if run.resets.is_empty():
         return _from_one_again(run)
-    old, new = again.select(pl.col("before", "boot").cast(pl.String)).row(0)
-    counter = run.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
-    of = counter.select("row", "value", "end", "op", pl.col("boot").cast(pl.String))
-    last = of.filter(pl.col("boot") == old).sort("value", "end").last().collect()["row"][0]
-    first = of.filter((pl.col("boot") == new) & (base == again["base"][0])).sort("end", "row")
-    one, other = run.operations(last, first.first().collect()["row"][0])
-    why = (
-        f"{whose(one)} {told(one)}{where(one)} (boot {old}), which then answered no more; "
-        f"{whose(other)} {told(other)}{where(other)} (boot {new})"
+    old, new, *rows = run.resets.row(0)
+    one, other = run.operations(*rows)
+    why = sentence(
+        f"{whose(one)} {told(one)}{where(one)} (boot {old}), which later answered no more; "
+        f"then {whose(other)} {told(other)}{where(other)} (boot {new})"
     )
-    return Found(again.height, (one, other), sentence(why))
+    if division is not None and division.forgotten:
+        acknowledged = number(division.forgotten, "acknowledged increment")
+        why += f" {acknowledged} {'is' if division.forgotten == 1 else 'are'} forgotten."
+    return Found(run.resets.height, (one, other), why)
 
 
 def _from_one_again(run: Run) -> Found | None:
     """An increment that was told 1, asked after its boot had answered others.
 
-    Of copies per thread or request each has its own 1."""
-    if run.counter_division is None or run.counter_division.of in ("thread", "request"):
+    Of copies per thread each has its own 1."""
+    if run.counter_division is None or run.counter_division.of not in ("none", "worker"):
         return None
     boot = pl.col("boot").cast(pl.String)
     writes = run.counter.writes.with_columns(run.history[run.counter.writes["row"]].select(boot))
@@ -503,8 +483,9 @@ def _from_one_again(run: Run) -> Found | None:
 def lost_item(run: Run) -> Found | None:
     """Appends to a copy of the list that no audit has reached are not counted.
 
-    A      |-- append x → 1 --|
-    audit                         |-- items → [] --|
+    A@1      |-- append x → 1 --|
+    B@1          |-- append y → 2 --|
+    audit@1                             |-- items → [y] --|
     """
     audit = run.items.audit
     if audit.is_empty():
@@ -512,13 +493,20 @@ def lost_item(run: Run) -> Found | None:
     present = audit.select(item="items").explode("item")
     absent = run.appends.filter("ok").join(present, on="item", how="anti")
     division = run.items_division
-    if division is not None and division.of in LEVELS:
-        by = LEVELS[division.of]
-        absent = absent.with_columns(run.history[absent["row"]].select(by))
-        absent = absent.join(audit, on=by, how="semi", nulls_equal=True)
+    absent = absent.with_columns(run.history[absent["row"]].select(LEVELS["thread"]))
+    by = []
+    if division is None or division.of not in ("none", "request"):
+        # it may be in a copy that was not reached
+        by = LEVELS["thread" if division and division.of == "thread" else "worker"]
+        label = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
+        absent = absent.filter(label).join(audit, on=by, how="semi", nulls_equal=True)
+        if division is not None and division.of == "client":
+            return None
     if absent.is_empty():
         return None
-    one, read = run.operations(absent.sort("end", "row")["row"][0], audit["row"][0])
+    first = absent.sort("end", "row").head(1)
+    of_it = audit.join(first, on=by, how="semi", nulls_equal=True) if by else audit
+    one, read = run.operations(first["row"][0], of_it["row"][0])
     why = f"{whose(one)} {told(one)}{where(one)}, and no audit has it"
     return Found(absent.height, (one, read), sentence(why))
 

@@ -1,29 +1,46 @@
-"""What each copy of the state belongs to, read from the audit.
+"""What each copy of the state belongs to, as far as the answers and the audit show it.
 
-All workers read the same → `none`: there is one state. Each worker agrees with itself →
-`worker`: each has its own. Each thread does → `thread`. And `request`: writes were
-acknowledged, every one was told 1, and nobody can read any of them.
+All workers read the same → `none`: there is one state. Each worker agrees with itself → `worker`:
+each has its own. Each thread does → `thread`. Workers that share in pairs or more, such as those
+of one machine → `group`. Each client was told 1, 2, 3 … of its own, as with a cookie → `client`.
+Writes were acknowledged, every one was told 1, and nobody can read any of them → `request`. Where
+one state that loses and several copies would have given the same answers → `unclear`.
 
-A copy holds no more than was asked of it: where an audit reads more, the division is
-another one. Copies that happen to read the same are still copies when each was told
-exactly 1, 2, 3 … up to what it reads.
+A copy holds no more than was asked of it, and unknown writes are granted once in all: where told
+or read is more, the division is another one. Copies that read the same by accident are still
+copies when each was told exactly 1, 2, 3 …; that copies which lose, or which several workers share,
+end alike is not believed.
+
+A copy that acknowledged and that no audit reached is neither lost nor whole: it is not audited,
+or, if its boot answered no more, forgotten.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
 
-Of = Literal["none", "worker", "thread", "request"]
-LEVELS: dict[Of, list[str]] = {"worker": ["boot", "worker"], "thread": ["boot", "worker", "thread"]}
+from loadtest.checker.words import both, number
+
+Of = Literal["none", "worker", "thread", "group", "client", "request", "unclear"]
+LEVELS: dict[Of, list[str]] = {
+    "worker": ["boot", "worker"],
+    "thread": ["boot", "worker", "thread"],
+    "client": ["clock", "client"],
+}
+
+LABELS: tuple[Of, ...] = ("worker", "thread")
 
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy of the state: how many writes it acknowledged, what the audit read there, and
-    how many are certainly gone (never counting an unknown write)."""
+    """One copy of the state: how many writes it acknowledged, what the audit read there (None:
+    it was not reached), how many are certainly gone (never counting an unknown write), how many
+    were told what another one there was told, and whether its boot is gone."""
 
     label: str
     boot: str | None
@@ -32,6 +49,8 @@ class Copy:
     acknowledged: int
     audited: int | None
     lost: int
+    twice: int = 0
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,136 +67,392 @@ class Division:
         """Acknowledged there − audited there, summed over the copies."""
         return sum(copy.lost for copy in self.copies)
 
+    @property
+    def forgotten(self) -> int:
+        """Acknowledged by copies that are gone with their boot."""
+        return sum(copy.acknowledged for copy in self.copies if copy.gone)
+
+    @property
+    def not_audited(self) -> tuple[str, ...]:
+        """The copies that acknowledged and that no audit has reached, though they may live."""
+        return tuple(copy.label for copy in self.copies if copy.audited is None and not copy.gone)
+
+    @property
+    def divided(self) -> bool:
+        """There are several copies at one time."""
+        several = sum(not copy.gone for copy in self.copies) > 1
+        return several and self.of in ("worker", "thread", "group", "client")
+
 
 def divide(
-    what: Literal["counter", "list"], written: pl.DataFrame, audit: pl.DataFrame, unknown: int
+    what: Literal["counter", "list"],
+    answered: pl.DataFrame,
+    audit: pl.DataFrame,
+    unknown: int,
+    gone: Collection[str] = (),
 ) -> Division | None:
     """How the counter or the list is divided; None: cannot be told.
 
-    `written` are the acknowledged writes and `audit` the audit's reads, with their value, boot,
-    worker and thread. Unknown writes may happen as late as during the audit: they widen what
+    `answered` are the ok operations (`write` or not, value, start, end, client, clock, boot,
+    worker, thread), `audit` those of them that are the audit's reads, and `gone` the boots that
+    answered no more. Unknown writes may happen as late as during the audit: they widen what
     counts as agreement and are never called lost.
     """
     if audit.is_empty():
         return None
-    highest = _most(audit)
-
-    if written.height >= 2 and _most(written) == 1 and highest == 0:
-        gone = Copy("each request", None, None, None, written.height, 0, written.height)
-        return Division("request", (gone,), _say("request", (gone,), what), what)
-    if _agree(audit, [], unknown):
-        for of, by in LEVELS.items():
-            if _alike_by_accident(written, audit, by, unknown):
-                copies = _copies(written, audit, by)
-                return Division(of, copies, _say(of, copies, what), what)
-        lost = max(0, written.height - max(0, highest))
-        one = Copy(f"the {what}", None, None, None, written.height, highest, lost)
-        return Division("none", (one,), _say("none", (one,), what), what)
-    for of, by in LEVELS.items():
-        if not _named(audit, by):
-            continue
-        copies = _copies(written, audit, by)
-        possible = all((copy.audited or 0) <= copy.acknowledged + unknown for copy in copies)
-        if possible and _agree(audit, by, unknown):
-            return Division(of, copies, _say(of, copies, what), what)
-    return None
+    seen = Seen(what, answered, audit, unknown, frozenset(gone))
+    return seen.of_requests() or (seen.alike() if seen.agree([]) else seen.apart())
 
 
-def _most(frame: pl.DataFrame) -> int:
-    most = frame["value"].max()
-    assert isinstance(most, int)
-    return most
+@dataclass(frozen=True)
+class Seen:
+    """What there is to go by; the arguments of `divide`."""
 
+    what: Literal["counter", "list"]
+    answered: pl.DataFrame
+    audit: pl.DataFrame
+    unknown: int
+    gone: frozenset[str]
 
-def _named(frame: pl.DataFrame, by: list[str]) -> bool:
-    """Every reply says which worker, and for threads which thread, it came from."""
-    worker = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
-    thread = pl.col("thread").is_not_null() if "thread" in by else pl.lit(True)
-    return bool(frame.select((worker & thread).all()).item())
+    @cached_property
+    def written(self) -> pl.DataFrame:
+        return self.answered.filter("write")
 
+    @property
+    def read(self) -> int:
+        """The most that the audit read."""
+        return max(0, most(self.audit["value"]))
 
-def _agree(audit: pl.DataFrame, by: list[str], unknown: int) -> bool:
-    """The reads of each group are reads of one state, which only unknown writes still change."""
-    keys = [pl.col(name) for name in by] or [pl.lit(0).alias("all")]
-    audit = audit.with_columns(keys).sort("value", "start")
-    names = by or ["all"]
-    spread = audit.group_by(names).agg(spread=pl.col("value").max() - pl.col("value").min())
-    larger_ended = pl.col("end").cum_min(reverse=True).shift(-1).over([*names, "clock"])
-    longest = pl.col("items").last().over(names)
-    prefix = (longest.list.head(pl.col("value")) == pl.col("items")).fill_null(True)
-    return bool(
-        (spread["spread"] <= unknown).all()
-        and audit.select(((larger_ended < pl.col("start")).fill_null(False)).not_().all()).item()
-        and audit.select(prefix.all()).item()
-    )
+    def named(self, frame: pl.DataFrame, of: Of) -> bool:
+        """Every reply says which worker, and for threads which thread, it came from."""
+        if of == "client":
+            return True
+        named = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
+        if of == "thread":
+            named &= pl.col("thread").is_not_null()
+        return bool(frame.select(named.all()).item())
 
-
-def _alike_by_accident(
-    written: pl.DataFrame, audit: pl.DataFrame, by: list[str], unknown: int
-) -> bool:
-    """Copies that read the same, each having been told exactly 1, 2, 3 … up to what it reads.
-
-    Copies that read 1 are left alone: two writes told 1 may be a lost update as well.
-    """
-    read = _most(audit)
-    if read < 2 or not (_named(audit, by) and _named(written, by)):
-        return False
-    told = written.group_by(by).agg(
-        n=pl.len(), distinct=pl.col("value").n_unique(), most=pl.col("value").max()
-    )
-    n = pl.col("n")
-    exact = (n == pl.col("distinct")) & (pl.col("most") <= read) & (n + unknown >= read)
-    return bool(
-        written.height > read
-        # what the copies lack, all together, must be unknown writes, each in one of them
-        and read * told.height - written.height <= unknown
-        and told.height > 1
-        and audit.select(by).n_unique() > 1
-        and told.select(exact.all()).item()
-    )
-
-
-def _copies(written: pl.DataFrame, audit: pl.DataFrame, by: list[str]) -> tuple[Copy, ...]:
-    asked = written.group_by(by).agg(acknowledged=pl.len().cast(pl.Int64))
-    read = audit.group_by(by).agg(audited=pl.col("value").max())
-    both = asked.join(read, on=by, how="full", coalesce=True, nulls_equal=True)
-    both = both.with_columns(pl.col("acknowledged").fill_null(0), pl.col("boot").cast(pl.String))
-    copies = []
-    for row in both.sort("worker", *by, nulls_last=True).iter_rows(named=True):
-        worker, thread, audited = row["worker"], row.get("thread"), row["audited"]
-        label = f"boot {row['boot']}" if worker is None else f"worker {worker}"
-        label += "" if thread is None else f" thread {thread}"
-        lost = 0 if audited is None else max(0, row["acknowledged"] - max(0, audited))
-        copies.append(Copy(label, row["boot"], worker, thread, row["acknowledged"], audited, lost))
-    return tuple(copies)
-
-
-def _say(of: Of, copies: tuple[Copy, ...], what: str) -> str:
-    acknowledged = sum(copy.acknowledged for copy in copies)
-    lost = sum(copy.lost for copy in copies)
-    total = "total" if what == "counter" else "whole"
-    if of == "request":
-        return (
-            f"A {what} per request: {acknowledged:,} acknowledged, each told 1, and each gone "
-            "with its request."
+    def of_requests(self) -> Division | None:
+        """Every write was told 1, by some client more than once, and the audit reads 0."""
+        written = self.written
+        if self.read > 0 or not (written["value"].eq_missing(pl.Series([1])).all()):
+            return None
+        reached = written.join(self.audit, on=LEVELS["worker"], how="semi", nulls_equal=True)
+        if not self.again or reached.is_empty():
+            return None
+        n = written.height
+        sentence = (
+            f"A {self.what} per request: {n:,} acknowledged, each told 1, and each gone with its "
+            "request."
         )
-    if of == "none":
-        read = copies[0].audited or 0
-        more = f" ({read - acknowledged:,} never acknowledged)" if read > acknowledged else ""
+        copy = Copy("each request", None, None, None, n, 0, n)
+        return Division("request", (copy,), sentence, self.what)
+
+    @property
+    def again(self) -> bool:
+        """Some client wrote more than once."""
+        return bool(self.written.select(pl.struct(LEVELS["client"]).is_duplicated().any()).item())
+
+    def alike(self) -> Division:
+        """All audits read the same."""
+        n, read = self.written.height, self.read
+        if n <= read:
+            return self.one()
+        if not read:
+            # whoever asked may have been another client than those who wrote
+            return (
+                self.several("client")
+                if self.exact("client") and self.again
+                else self.unclear(0, "")
+            )
+        for of in LEVELS:
+            if self.exact(of):
+                # one write told 1 may as well be of a state that loses
+                once = self.written.group_by(LEVELS[of]).len()["len"].min() == 1
+                doubtful = once or self.written["value"].has_nulls()
+                return self.unclear(0, "") if doubtful else self.several(of)
+        if self.evenly() or self.whole("worker") or self.whole("thread"):
+            return self.unclear(0, "")
+        if not self.named(self.answered, "worker"):
+            # another copy than the one that was told most may have been read
+            there = most(self.written["value"]) - self.unknown
+            if there >= n:
+                return self.one()
+            return self.unclear(max(0, there - read) if n - there < read else 0, "")
+        for of in LABELS:
+            by = LEVELS[of]
+            if not self.named(self.answered, of):
+                continue
+            reached = self.written.join(self.audit, on=by, how="semi", nulls_equal=True)
+            alone = of == "worker" or self.audit.select(by).n_unique() == 1
+            possible = read <= reached.height + self.unknown
+            if reached.height < n and alone and possible:
+                if of == "worker" and self.gone:
+                    rest = self.written.join(self.audit, on=by, how="anti", nulls_equal=True)
+                    if set(rest["boot"].cast(pl.String)) <= self.gone:
+                        return self.several(of)
+                missed = [c.label for c in self.copies(by) if c.audited is None]
+                lost = max(0, reached.height - read)
+                return self.unclear(lost, f", of which the audit did not reach {both(missed)}")
+        return self.one()
+
+    def evenly(self) -> bool:
+        """Copies that are shared by several workers each would have told just this: every number
+        up to what was read, equally often."""
+        if self.written.select(LEVELS["worker"]).n_unique() == 1 and self.named(
+            self.written, "worker"
+        ):
+            return False
+        times = self.written["value"].drop_nulls().value_counts()
+        copies = most(times["count"])
+        if self.written["value"].has_nulls():
+            copies = -(-self.written.height // self.read)
+        missing = copies * self.read - self.written.height
+        return copies > 1 and 0 <= missing <= self.unknown and most(times["value"]) <= self.read
+
+    def whole(self, of: Of) -> bool:
+        """There are several copies, and each was asked for as many as were read there."""
+        by = LEVELS[of]
+        if not self.named(self.answered, of):
+            return False
+        asked = self.written.group_by(by).agg(n=pl.len().cast(pl.Int64))
+        reads = self.audit.group_by(by).agg(read=pl.col("value").max())
+        both = asked.join(reads, on=by, how="full", coalesce=True, nulls_equal=True)
+        n, read = pl.col("n").fill_null(0), pl.col("read")
+        return bool(
+            both.height > 1
+            and both.select((read.is_null() | (n <= read)).all()).item()
+            and (both.select((read - n).clip(0).sum()).item() or 0) <= self.unknown
+        )
+
+    def apart(self) -> Division | None:
+        """The audits differ."""
+        for of in LABELS:
+            if self.named(self.audit, of) and self.agree(LEVELS[of]) and self.possible(of):
+                return self.several(of)
+        return self.groups()
+
+    def one(self) -> Division:
+        n, read = self.written.height, self.read
+        lost = max(0, n - read)
+        more = f" ({read - n:,} never acknowledged)" if read > n else ""
         rest = f"{lost:,} lost." if lost else "Nothing lost."
-        return f"1 {what}: {acknowledged:,} acknowledged, {read:,} read{more}. {rest}"
-    title = f"{len(copies)} {what}s, one per {of}: "
-    if not lost:
-        parts = _sum([copy.acknowledged for copy in copies])
-        rest = f"Nothing lost, but nobody can read the {total}."
-        return f"{title}{parts} = {acknowledged:,} acknowledged. {rest}"
-    parts = _sum([copy.acknowledged - copy.lost for copy in copies])
-    return (
-        f"{title}{parts} = {acknowledged - lost:,} left of {acknowledged:,} acknowledged. "
-        f"{lost:,} lost, and nobody can read the {total}."
-    )
+        sentence = f"1 {self.what}: {n:,} acknowledged, {read:,} read{more}. {rest}"
+        told = self.written["value"].drop_nulls()
+        twice = told.len() - told.n_unique()
+        copy = Copy(f"the {self.what}", None, None, None, n, read, lost, twice)
+        return Division("none", (copy,), sentence, self.what)
+
+    def unclear(self, lost: int, which: str) -> Division:
+        n, read = self.written.height, self.read
+        sentence = (
+            f"{n:,} acknowledged, {read:,} read: {n - read:,} lost, or several copies{which}."
+        )
+        if lost:
+            sentence += f" {lost:,} {'is' if lost == 1 else 'are'} lost in any case."
+        copy = Copy(f"the {self.what}", None, None, None, n, read, lost)
+        return Division("unclear", (copy,), sentence, self.what)
+
+    def several(self, of: Of) -> Division:
+        copies = self.copies(LEVELS[of])
+        if of == "worker":
+            copies = tuple(self.certain(copy) if copy.lost else copy for copy in copies)
+        return Division(of, copies, self.say(of, copies), self.what)
+
+    def certain(self, copy: Copy) -> Copy:
+        """Nothing is certainly lost of a worker's copy if each of its threads may have its own."""
+        here = pl.lit(True)
+        for name, label in (("boot", copy.boot), ("worker", copy.worker)):
+            here &= pl.col(name).cast(pl.String).eq_missing(pl.lit(label).cast(pl.String))
+        answered, audit = self.answered.filter(here), self.audit.filter(here)
+        unlabelled = self.written.filter(pl.col("boot").is_null() & pl.col("worker").is_null())
+        unknown = self.unknown + unlabelled.height
+        mine = Seen(self.what, answered, audit, unknown, self.gone)
+        return replace(copy, lost=0) if mine.exact("thread") else copy
+
+    def groups(self) -> Division | None:
+        """Workers that read the same share a copy, if each by itself holds more than it was
+        asked."""
+        by = LEVELS["worker"]
+        if not (self.named(self.audit, "worker") and self.agree(by)):
+            return None
+        last = self.audit.sort("value").group_by(by).last()
+        last = last.select(*by, group="value")
+        if last["group"].n_unique() in (1, last.height):
+            return None
+        copies = []
+        for (read,), workers in last.group_by("group", maintain_order=True):
+            mine = self.written.join(workers, on=by, how="semi", nulls_equal=True).height
+            names = both(sorted(self.names(workers)))
+            lost = max(0, mine - max(0, read))
+            copies.append(Copy(f"workers {names}", None, None, None, mine, read, lost))
+        over = sum(max(0, (copy.audited or 0) - copy.acknowledged) for copy in copies)
+        without = self.written.height - sum(copy.acknowledged for copy in copies)
+        if over > self.unknown + without:
+            return None
+        copies.sort(key=lambda copy: copy.label)
+        return Division("group", tuple(copies), self.say("group", tuple(copies)), self.what)
+
+    def names(self, workers: pl.DataFrame) -> list[str]:
+        return [
+            str(worker if worker is not None else f"of boot {boot}")
+            for boot, worker in workers.select("boot", "worker").iter_rows()
+        ]
+
+    def agree(self, by: list[str]) -> bool:
+        """The reads of each group are reads of one state, which only unknown writes still
+        change."""
+        keys = [pl.col(name) for name in by] or [pl.lit(0).alias("all")]
+        audit = self.audit.with_columns(keys).sort("value", "start")
+        names = by or ["all"]
+        spread = audit.group_by(names).agg(spread=pl.col("value").max() - pl.col("value").min())
+        larger = pl.col("end").cum_min(reverse=True).shift(-1)
+        larger_ended = larger.over(list(dict.fromkeys([*names, "clock"])))
+        longest = pl.col("items").last().over(names)
+        prefix = (longest.list.head(pl.col("value")) == pl.col("items")).fill_null(True)
+        late = (larger_ended < pl.col("start")).fill_null(False)
+        return bool(
+            spread["spread"].sum() <= self.unknown
+            and not audit.select(late.any()).item()
+            and audit.select(prefix.all()).item()
+        )
+
+    def excess(self, of: Of) -> int:
+        """How many more were told or read, over all copies, than each had been asked by then."""
+        by = LEVELS[of]
+        labelled = self.answered.filter(pl.col(by[-1]).is_not_null() | pl.col(by[0]).is_not_null())
+        begun = labelled.filter("write").sort("start")
+        begun = begun.select(*by, at="start", asked=pl.int_range(1, pl.len() + 1).over(by))
+        # a null is no key to join by
+        key = pl.concat_str(
+            [pl.col(name).cast(pl.String) for name in by], separator="/", ignore_nulls=True
+        )
+        begun = begun.select("at", pl.col("asked").cast(pl.Int64), key=key)
+        told = labelled.select("value", at="end", key=key).drop_nulls("value").sort("at")
+        if self.answered["clock"].n_unique() > 1:  # when is not known, but how many in all
+            begun = begun.group_by("key").agg(pl.col("asked").max())
+            over = told.join(begun, on="key", how="left")
+        else:
+            over = told.join_asof(begun, on="at", by="key", check_sortedness=False)
+        over = over.group_by("key").agg(
+            over=(pl.col("value") - pl.col("asked").fill_null(0)).max().clip(0)
+        )
+        return int(over["over"].sum())
+
+    def possible(self, of: Of) -> bool:
+        """No copy holds more than it was asked, unless unknown writes or such without a label
+        went there."""
+        by = LEVELS[of]
+        label = pl.any_horizontal(pl.col(name).is_not_null() for name in by[:2])
+        without = self.written.filter(~label).height
+        return self.excess(of) <= self.unknown + without
+
+    def exact(self, of: Of) -> bool:
+        """There are several, each of which was told exactly 1, 2, 3 … up to what was read there."""
+        by, written = LEVELS[of], self.written
+        if not self.named(self.answered, of):
+            return False
+        value = pl.col("value")
+        told = written.group_by(by).agg(
+            n=pl.len().cast(pl.Int64),
+            twice=value.drop_nulls().is_duplicated().any(),
+            most=value.max().fill_null(0),
+            least=value.min().fill_null(1),
+        )
+        return self.whole(of) and bool(
+            told.select((~pl.col("twice") & (pl.col("least") > 0)).all()).item()
+            and told.select((pl.col("most") - pl.col("n")).clip(0).sum()).item() <= self.unknown
+        )
+
+    def copies(self, by: list[str]) -> tuple[Copy, ...]:
+        label = pl.any_horizontal(pl.col(name).is_not_null() for name in by[:2])
+        told = pl.col("value").drop_nulls()
+        twice = (told.len() - told.n_unique()).cast(pl.Int64)
+        written = self.written.filter(label).group_by(by)
+        asked = written.agg(acknowledged=pl.len().cast(pl.Int64), twice=twice)
+        read = self.audit.group_by(by).agg(audited=pl.col("value").max())
+        joined = asked.join(read, on=by, how="full", coalesce=True, nulls_equal=True)
+        joined = joined.with_columns(pl.col("acknowledged", "twice").fill_null(0))
+        if by == LEVELS["client"]:
+            joined = joined.filter(pl.col("acknowledged") > 0).sort("clock", "client")
+        else:
+            joined = joined.with_columns(pl.col("boot").cast(pl.String))
+            joined = joined.sort("worker", *by, nulls_last=True)
+        rows = list(joined.iter_rows(named=True))
+        lives: dict[int | None, int] = {}
+        for row in rows:
+            lives[row.get("worker")] = lives.get(row.get("worker"), 0) + ("thread" not in row)
+        copies = []
+        for row in rows:
+            boot, worker, thread = row.get("boot"), row.get("worker"), row.get("thread")
+            name = f"boot {boot}" if worker is None else f"worker {worker}"
+            if worker is not None and lives[worker] > 1 and boot is not None:
+                name += f" (boot {boot})"
+            if "client" in row:
+                name = f"client {row['client']}"
+            name += "" if thread is None else f" thread {thread}"
+            acknowledged, audited = row["acknowledged"], row["audited"]
+            lost = 0 if audited is None else max(0, acknowledged - max(0, audited))
+            gone = audited is None and boot in self.gone
+            twice = row["twice"]
+            copies.append(
+                Copy(name, boot, worker, thread, acknowledged, audited, lost, twice, gone)
+            )
+        return tuple(copies)
+
+    def say(self, of: Of, copies: tuple[Copy, ...]) -> str:
+        total = "total" if self.what == "counter" else "whole"
+        acknowledged = sum(copy.acknowledged for copy in copies)
+        lost = sum(copy.lost for copy in copies)
+        gone = [copy for copy in copies if copy.gone]
+        missed = [copy for copy in copies if copy.audited is None and not copy.gone]
+        title = f"{len(copies)} {self.what}s, one per {of}: "
+        if of == "group":
+            title = f"{len(copies)} {self.what}s: {', '.join(copy.label for copy in copies)}: "
+        if len(copies) - len(gone) == 1:
+            title = f"{len(copies)} {self.what}s, one after the other: "
+        without = self.written.height - acknowledged
+        rest = f", and {without:,} without a label" if without else ""
+        if of == "client":
+            parts = _sum([copy.acknowledged for copy in copies])
+            return f"{title}{parts} = {acknowledged:,} acknowledged. Nobody can read the {total}."
+        clauses = [f"{lost:,} lost"] if lost else []
+        doubtful = sum(
+            c.acknowledged - c.lost - (c.audited or 0)
+            for c in copies
+            if c.audited is not None and c.acknowledged > c.audited
+        )
+        clauses += [f"{doubtful:,} lost, or in a copy of another thread"] if doubtful > 0 else []
+        if gone:
+            forgotten = sum(copy.acknowledged for copy in gone)
+            clauses.append(f"{forgotten:,} forgotten by {_named(gone)}, which answered no more")
+        if missed:
+            count = sum(copy.acknowledged for copy in missed)
+            clauses.append(f"{count:,} not audited, of {_named(missed)}")
+        nobody = f"nobody can read the {total}"
+        if not clauses:
+            parts = _sum([copy.acknowledged for copy in copies])
+            said = f"{title}{parts} = {acknowledged:,} acknowledged{rest}."
+            return f"{said} Nothing lost, but {nobody}."
+        left = [c.acknowledged - c.lost for c in copies if c.audited is not None]
+        shown = f"{_sum(left)} = " if len(left) > 1 else ""
+        said = f"{title}{shown}{sum(left):,} left of {acknowledged:,} acknowledged{rest}."
+        if len(copies) - len(gone) > 1:
+            clauses.append(nobody)
+        return f"{said} {both(clauses) if len(clauses) != 2 else ', and '.join(clauses)}."
+
+
+def most(values: pl.Series) -> int:
+    """The largest of these whole numbers, or 0."""
+    largest = values.max()
+    return largest if isinstance(largest, int) else 0
+
+
+def _named(copies: list[Copy]) -> str:
+    names = [copy.label for copy in copies]
+    return both(names if len(names) <= 4 else [*names[:3], number(len(names) - 3, "other")])
 
 
 def _sum(numbers: list[int]) -> str:
-    shown = [f"{number:,}" for number in numbers]
+    shown = [f"{each:,}" for each in numbers]
     return " + ".join(shown if len(shown) <= 8 else [*shown[:4], "…", shown[-1]])

@@ -88,22 +88,30 @@ class Run:
     create is compared with the operations of its own.
     """
 
-    def __init__(self, history: pl.DataFrame) -> None:
+    def __init__(self, history: pl.DataFrame, workers: int | None = None) -> None:
         self.history = history
+        self.workers = workers  # how many there are, if that is known
         self.within: Literal["clock"] | None = "clock" if history["clock"].n_unique() > 1 else None
         rows = history.lazy().with_row_index("row")
         creates = rows.filter((pl.col("op") == "create") & (pl.col("outcome") != "fail"))
         ended = pl.when(outcome="ok").then("end").otherwise(NEVER)
-        last = creates.select("clock", "start", ended=ended).sort("ended", "start")
-        after, overlap = pl.lit(True), pl.lit(False)
-        for clock, start, end in last.unique("clock", keep="last").collect().iter_rows():
-            here = pl.col("clock").eq_missing(pl.lit(clock, pl.Categorical()))
-            after &= ~here | (pl.col("start") > end) | (pl.col("outcome") == "unknown")
-            overlap |= here & (pl.col("start") <= end) & (pl.col("end") >= start)
+        begun = creates.select("clock", begins=pl.col("start"), ends=ended).sort("ends", "begins")
+        last = begun.unique("clock", keep="last").collect()
+        self.undecided: bool = self.within is not None and last.height > 0
+        """With several clocks: whether what one of them timed came before a create on another
+        cannot be known."""
         rows = rows.filter(pl.col("op") != "create")
+        overlap = pl.lit(False)
+        if last.height:
+            rows = rows.join(last.lazy(), on="clock", how="left", nulls_equal=True)
+            apart = (pl.col("start") > pl.col("ends")) | (pl.col("end") < pl.col("begins"))
+            overlap = ~apart.fill_null(True)
         overlaps = rows.filter((pl.col("outcome") == "ok") & overlap).select(pl.len() > 0)
         self.overlaps_create: bool = overlaps.collect().item()
-        self.rows: pl.LazyFrame = rows.filter(after)
+        if last.height:
+            after = pl.col("ends").is_null() | (pl.col("start") > pl.col("ends"))
+            rows = rows.filter(after | (pl.col("outcome") == "unknown")).drop("begins", "ends")
+        self.rows: pl.LazyFrame = rows
         """The run's operations, a query; `row` is the row of the history."""
 
         twice = self.appends.filter(pl.col("item").is_duplicated()).sort("item", "row").head(2)
@@ -215,8 +223,80 @@ class Run:
         return self._divide(self.items)
 
     def _divide(self, thing: Thing) -> Division | None:
-        written = self.rows.filter(op=thing.write, outcome="ok").select(*LEVELS["thread"], "value")
-        return divide(thing.name, written.collect(), thing.audit, thing.unknown.height)
+        ops = ["increment", "read"] if thing.name == "counter" else ["append", "items"]
+        answered = self.rows.filter(pl.col("op").is_in(ops), outcome="ok").select(
+            *("start", "end", "value", "client", "clock", *LEVELS["thread"]),
+            write=pl.col("op") == thing.write,
+        )
+        audit = thing.audit.drop("client", "clock")
+        whose = self.history[audit["row"]].select("client", "clock")
+        audit = pl.concat([audit, whose], how="horizontal")
+        return divide(
+            thing.name, answered.collect(), audit, thing.unknown.height, set(self.resets["before"])
+        )
+
+    @cached_property
+    def boots(self) -> pl.DataFrame:
+        """Who answered: clock, boot, first and last (the ends of its first and last answer),
+        audited (whether an audit heard of it)."""
+        answered = self.rows.filter((pl.col("outcome") == "ok") & pl.col("boot").is_not_null())
+        return (
+            answered.group_by("clock", "boot")
+            .agg(
+                first=pl.col("end").min(),
+                last=pl.col("end").max(),
+                audited=(pl.col("phase") == "audit").any(),
+            )
+            .with_columns(pl.col("boot").cast(pl.String))
+            .sort("first", "boot")
+            .collect()
+        )
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """The boots that answered no more: the audit heard of as many others as there are workers.
+        None where that is not known, since those others may only have been slower to answer."""
+        heard = self.boots.filter("audited")
+        if self.workers is None or heard["boot"].n_unique() < self.workers:
+            return frozenset()
+        return frozenset(self.boots["boot"]) - frozenset(heard["boot"])
+
+    @cached_property
+    def resets(self) -> pl.DataFrame:
+        """Boots that were told more than one that came after them begins with: before, after,
+        row and other (of what proves it), by the time of the other.
+
+        The first answer of the one ended after the last of the other. Its count is below only if
+        it was asked for after the other had answered more.
+        """
+        came = self.boots.select("clock", "first", after="boot").sort("first")
+        went = self.boots.filter(pl.col("boot").is_in(self.gone))
+        pairs = came.join_asof(
+            went.select("clock", "last", before="boot").sort("last"),
+            left_on="first",
+            right_on="last",
+            by="clock" if self.within else None,
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        # it came after the latest of those that went, and each of these is followed once
+        pairs = pairs.drop_nulls("before").sort("first").unique("before", keep="first")
+        counter = self.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
+        told = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
+        answers = counter.filter(told).with_columns(pl.col("boot").cast(pl.String)).collect()
+        most = answers.sort(["value", "end"], descending=[True, False])
+        most = most.unique(["clock", "boot"], keep="first", maintain_order=True)
+        most = most.select("clock", "row", "value", "end", before="boot")
+        base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
+        after = answers.select("clock", "start", base=base, other="row", after="boot")
+        below = (
+            pairs.select("clock", "before", "after")
+            .join(most, on=["clock", "before"], nulls_equal=True)
+            .join(after, on=["clock", "after"], nulls_equal=True)
+            .filter((pl.col("start") > pl.col("end")) & (pl.col("base") < pl.col("value")))
+        )
+        shown = below.sort("start", "other").unique("before", keep="first", maintain_order=True)
+        return shown.select("before", "after", "row", "other")
 
     def operations(self, *rows: int) -> tuple[h.Operation, ...]:
         """These rows of the history."""

@@ -20,7 +20,6 @@ from loadtest.checker import anomalies, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.availability import Answered as Answered
 from loadtest.checker.availability import answered
-from loadtest.checker.division import LEVELS
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.faults import Fault as Fault
@@ -129,14 +128,16 @@ class Verdict:
         """What it says is wrong with a way of keeping state."""
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
         divided = self.division.of if self.division else None
-        # what a boot forgot is not lost as well, unless two overlapped in one boot
+        # what a store forgot is not lost as well, unless two overlapped in one boot
         forgets = "reset" in names and divided != "request"
         overlapped = names["lost update"].witness if "lost update" in names else ()
-        loses = not forgets or len({each.boot for each in overlapped}) == 1
+        loses = not forgets or divided != "none" or len({each.boot for each in overlapped}) == 1
         faults = {
             Fault.LOSES: loses and (self.lost > 0 or "lost item" in names),
-            Fault.DIVIDED: divided in LEVELS,
-            Fault.FORGETS: forgets,
+            Fault.DIVIDED: self.division is not None and self.division.divided,
+            Fault.FORGETS: forgets or self.forgotten > 0,
+            Fault.ANSWERS_LATE: self.division is not None
+            and any(copy.twice and copy.audited and not copy.lost for copy in self.division.copies),
         }
         found = {fault for fault, there in faults.items() if there}
         if self.violated and not found:
@@ -205,7 +206,7 @@ def judge(
     pool gives work to a thread that is idle, so that not all of several threads need to have
     answered: two in each worker are enough.
     """
-    run = Run(history)
+    run = Run(history, workers)
     found: tuple[Anomaly, ...] = ()
     division: Division | None = None
     guarantees: dict[str, bool] = {}
@@ -226,6 +227,8 @@ def judge(
         verdict, why = "linearizable", f"0 in {writes:,}: under {percent(3 / writes)} at 95 %."
     return Verdict(
         blind=run.counter.blind.height,
+        forgotten=counters.forgotten if counters else 0,
+        not_audited=counters.not_audited if counters else (),
         verdict=verdict,
         why=why,
         anomalies=found,

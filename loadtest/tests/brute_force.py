@@ -4,7 +4,7 @@ Nothing here knows that the answers force an order: `explained` plays a counter 
 every order there is.
 """
 
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 
 from loadtest.history import SCHEMA, Operation
 from loadtest.history import operations as to_operations
@@ -155,51 +155,8 @@ def read_your_writes(writes, unknown, reads):
     return sum(any(before_at_one_client(a, b) and above(a, b) for a in writes) for b in reads)
 
 
-def reset(history):
-    answered = told(history, "increment", "read")
-    base = {id(o): o.value - (o.op == "increment") for o in answered}
-    boots = {}
-    for o in answered:
-        if o.boot is not None:
-            boots.setdefault((o.clock, o.boot), []).append(o)
-    again = 0
-    for (clock, boot), mine in boots.items():
-        gone = [
-            theirs
-            for (other_clock, other), theirs in boots.items()
-            if other_clock == clock
-            and other != boot
-            and all(before(a, b) for a, b in product(theirs, mine))
-        ]
-        if gone:
-            last = max(gone, key=lambda g: (max(o.end for o in g), max(o.value for o in g)))
-            again += min(base[id(o)] for o in mine) < max(o.value for o in last)
-    return again
-
-
-def audit(history, read, write):
-    """The audit's reads, if they began when the last acknowledged write had ended."""
-    return [
-        o
-        for o in ok(history, read)
-        if o.phase == "audit"
-        and all(before(a, o) for a in ok(history, write) if a.clock == o.clock)
-    ]
-
-
 def reads_of_list(history):
     return [o.items for o in ok(history, "items")]
-
-
-def lost_item(history):
-    of, _ = division(history, "append", "items")
-    audits = audit(history, "items", "append")
-    return sum(
-        bool(audits)
-        and all(o.item not in read.items for read in audits)
-        and (of not in LABELS or any(LABELS[of](o) == LABELS[of](read) for read in audits))
-        for o in ok(history, "append")
-    )
 
 
 def duplicated_item(history):
@@ -255,86 +212,6 @@ def misplaced_item(history):
 
 def not_linearizable(history):
     return sum(not explained(part(history)) for part in (of_counter, of_list))
-
-
-def lost_increment(history):
-    _, copies = division(history, "increment", "read")
-    return sum(max(0, acknowledged - max(0, audited)) for acknowledged, audited in copies)
-
-
-def lost_update(history):
-    of, _ = division(history, "increment", "read")
-    if of in (None, "request"):
-        return 0
-    label = LABELS.get(of, lambda o: None)
-    told = sorted(ok(history, "increment"), key=lambda o: (o.value, o.start))
-    audits = audit(history, "read", "increment")
-    count = 0
-    for key in {label(o) for o in told}:
-        mine = [o for o in told if label(o) == key]
-        read = [max(0, a.value) for a in audits if label(a) == key]
-        if read and max(read) < len(mine):
-            count += sum(a.value == b.value and not before(a, b) for a, b in pairwise(mine))
-    return count
-
-
-LABELS = {
-    "worker": lambda o: (o.boot, o.worker),
-    "thread": lambda o: (o.boot, o.worker, o.thread),
-}
-
-
-def division(history, write, read):
-    """What each copy belongs to, and (acknowledged, audited) of those that were audited."""
-    audits, told = audit(history, read, write), ok(history, write)
-    maybe = len(unknown(history, write))
-    if not audits:
-        return None, []
-    highest = max(o.value for o in audits)
-    if len(told) > 1 and max(o.value for o in told) == 1 and highest == 0:
-        return "request", [(len(told), 0)]
-
-    def agree(audits):
-        return all(
-            abs(a.value - b.value) <= maybe
-            and not (before(a, b) and a.value > b.value)
-            and (a.items is None or prefix(a.items, b.items) or prefix(b.items, a.items))
-            for a, b in product(audits, repeat=2)
-        )
-
-    def copies(label):
-        return [
-            ([o.value for o in told if label(o) == key], max(map(value, mine)), agree(mine))
-            for key in {label(o) for o in audits}
-            for mine in [[o for o in audits if label(o) == key]]
-        ]
-
-    def value(o):
-        return o.value
-
-    def named(of, operations):
-        return all(
-            (o.boot or o.worker) and (of == "worker" or o.thread is not None) for o in operations
-        )
-
-    for of, label in LABELS.items():
-        groups = [[value(o) for o in told if label(o) == key] for key in {label(o) for o in told}]
-        exactly = all(
-            len(set(group)) == len(group) >= highest - maybe and max(group) <= highest
-            for group in groups
-        )
-        several = len(groups) > 1 and len({label(o) for o in audits}) > 1
-        alike = several and exactly and len(told) > highest >= 2 and named(of, audits + told)
-        if agree(audits) and alike:
-            return of, [(len(theirs), read) for theirs, read, _ in copies(label)]
-    if agree(audits):
-        return "none", [(len(told), highest)]
-    for of, label in LABELS.items():
-        if named(of, audits) and all(
-            alone and read <= len(theirs) + maybe for theirs, read, alone in copies(label)
-        ):
-            return of, [(len(theirs), read) for theirs, read, _ in copies(label)]
-    return None, []
 
 
 def check_order(order, history):

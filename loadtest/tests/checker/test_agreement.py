@@ -17,6 +17,9 @@ from loadtest.checker.run import Run
 from loadtest.tests import brute_force
 from loadtest.tests.histories import KINDS, lived
 
+# of these a simulated state knows more, in test_truth
+ABOUT_COPIES = {"reset", "lost update", "lost increment", "lost item"}
+
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 many = settings(
     max_examples=max(1, HISTORIES // len(KINDS)),
@@ -37,7 +40,7 @@ def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definit
         expected = brute_force.explained(part(history), brute_force.before_at_one_client)
         assert (contradiction(run, thing, "client") is None) == expected
         event(f"{thing.name}, sequentially consistent: {expected}")
-    for kind in anomalies.TABLE:
+    for kind in (kind for kind in anomalies.TABLE if kind.name not in ABOUT_COPIES):
         found = kind.find(run)
         count = 0 if found is None else found.count
         assert count == getattr(brute_force, kind.find.__name__)(history), kind.name

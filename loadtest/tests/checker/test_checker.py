@@ -125,7 +125,8 @@ def test_a_state_per_thread():
 
 
 def test_a_state_per_request():
-    verdict = judge(counted({(1, 1): [1, 1, 1]}, [((1, 1), 0), ((1, 1), 0)]))
+    history = counted({(1, 1): [1, 1, 1]}, [((1, 1), 0), ((1, 1), 0)])
+    verdict = judge([replace(o, client=o.client % 2) for o in history])
     assert (verdict.division.of, verdict.lost, verdict.audited) == ("request", 3, 0)
     assert verdict.why.startswith("A counter per request: 3 acknowledged, each told 1")
     assert "3 of 3 acknowledged increments are lost." in verdict.anomalies[0].why

@@ -1,0 +1,40 @@
+"""Of states that are simulated, nothing is said that is not so.
+
+HISTORIES says of how many; the nightly target asks for 100,000.
+"""
+
+import os
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.tests.simulated import simulate
+
+HISTORIES = int(os.environ.get("HISTORIES", "400"))
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_is_said_of_copies_is_true_of_the_state(part):
+    for seed in range(part, HISTORIES, PARTS):
+        history, truth, workers = simulate(seed)
+        for known in (None, workers):
+            verdict = checker.judge(h.frame(history), workers=known)
+            said = f"{seed}: {truth.of}, {truth.lost} lost, {truth.forgotten} forgotten: {verdict}"
+            copies = verdict.division and verdict.division.of
+            # that such copies end alike is not believed, nor that one state loses so much that each
+            # worker was told what it had asked for
+            alike = copies in ("none", "unclear") and (truth.loses or truth.of == "group")
+            by_chance = alike or (truth.loses and truth.of in ("none", "group"))
+            assert verdict.lost <= truth.lost or by_chance, said
+            assert verdict.forgotten <= truth.forgotten or by_chance, said
+            if any(anomaly.name == "reset" for anomaly in verdict.anomalies):
+                assert truth.boots_died, said
+            if verdict.division and verdict.division.divided and not by_chance:
+                assert len(truth.used) > 1, said
+            if copies == "none" and not verdict.unknown and truth.of not in ("client", "request"):
+                assert len(truth.used) == 1 or by_chance, said
+            if truth.of == "none" and not truth.loses and not truth.late:
+                assert verdict.anomalies == (), said
+            str(verdict)
