@@ -428,8 +428,8 @@ def reset(run: Run) -> Found | None:
     beginnings.
 
     A, boot 1      |-- increment → 1 --|
-        B, boot 2                              |-- increment → 1 --|
-        audit, boot 2                                                 |-- read → 1 --|
+    B, boot 2                              |-- increment → 1 --|
+    audit, boot 2                                                 |-- read → 1 --|
     """
     division = run.counter_division
     if division and division.of in ("request", "client"):
@@ -452,7 +452,10 @@ def _from_one_again(run: Run) -> Found | None:
     """An increment that was told 1, asked after its boot had answered others.
 
     Of copies per thread each has its own 1."""
-    if run.counter_division is None or run.counter_division.of not in ("none", "worker"):
+    division = run.counter_division
+    if division is None or division.of not in ("none", "worker") or division.not_audited:
+        return None
+    if any(copy.acknowledged - copy.lost > (copy.audited or 0) for copy in division.copies):
         return None
     boot = pl.col("boot").cast(pl.String)
     writes = run.counter.writes.with_columns(run.history[run.counter.writes["row"]].select(boot))

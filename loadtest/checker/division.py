@@ -439,7 +439,8 @@ class Seen:
         said = f"{title}{shown}{sum(left):,} left of {acknowledged:,} acknowledged{rest}."
         if len(copies) - len(gone) > 1:
             clauses.append(nobody)
-        return f"{said} {both(clauses) if len(clauses) != 2 else ', and '.join(clauses)}."
+        *first_, last = clauses
+        return f"{said} {', '.join(first_)}, and {last}." if first_ else f"{said} {last}."
 
 
 def most(values: pl.Series) -> int:
