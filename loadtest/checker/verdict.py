@@ -335,7 +335,11 @@ def _overlap(run: Run, thing: Thing) -> bool:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    return bool(thing.answered.select(overlap.any()).item())
+    answered = thing.answered.select("start", "end", "write", "clock")
+    if thing.blind.height:
+        blind = thing.blind.select("start", "end", "clock", write=True)
+        answered = pl.concat([answered, blind.select(answered.columns)]).sort("start")
+    return bool(answered.select(overlap.any()).item())
 
 
 def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]:

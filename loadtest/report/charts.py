@@ -154,7 +154,7 @@ def lost_over_time(
     lost = unaccounted(seen.told, of, before)
     changes = (pl.col("lost").diff() != 0).fill_null(True) | (pl.row_index() == pl.len() - 1)
     lost = evenly(lost.filter(changes), 400)
-    copies = "" if of == "none" else f", {of} by {of}"
+    copies = "" if of in ("none", "unclear") else f", {of} by {of}"
     said = [f"Increments acknowledged so far, less the highest value told so far{copies}."]
     if of == "request":
         said = ["Increments acknowledged so far: what they counted ended with their request."]

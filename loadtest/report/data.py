@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from loadtest.checker.division import LEVELS, Of
+from loadtest.checker.division import LABELS, LEVELS, Of
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
@@ -169,7 +169,7 @@ def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) 
     if of == "request":
         return told.select("at", lost=acknowledged)
     behind = (acknowledged - pl.col("value").cum_max()).clip(0)
-    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS.get(of) or pl.lit(0))
+    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS[of] if of in LABELS else pl.lit(0))
     return told.select("at", lost=more.cum_sum())
 
 

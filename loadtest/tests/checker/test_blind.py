@@ -1,0 +1,91 @@
+"""Increments that were acknowledged without being told the count."""
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.tests.timelines import drawn
+
+
+def judge(drawing):
+    return checker.judge(h.frame(drawn(drawing)))
+
+
+def test_an_increment_may_be_acknowledged_without_a_count():
+    verdict = judge(
+        """
+        A      |-- increment → ok --|
+        B        |-- increment → 2 --|
+        audit                           |-- read → 2 --|
+        """
+    )
+    assert verdict.linearizable
+    assert (verdict.acknowledged, verdict.blind, verdict.audited) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "why"),
+    [
+        (
+            """
+            A  |-- increment → ok --|
+            B                          |-- read → 0 --|
+            """,
+            "Client 0's increment ended before client 1's read began, which was told 0, so that "
+            "no number is left for it.",
+        ),
+        (
+            """
+            A  |-- read → 1 --|
+            B                     |-- increment → ok --|
+            C  |-- increment → 1 --|
+            D                                             |-- increment → 2 --|
+            """,
+            "Client 1's increment began after client 0's read was told 1 and ended before client "
+            "3's increment began, which was told 2, so that no number is left for it.",
+        ),
+        (
+            """
+            A  |-- increment → ok --|
+            B  |-- increment → ok --|
+            C                          |-- read → 1 --|
+            """,
+            "Client 1's increment ended before client 2's read began, which was told 1: it was "
+            "number 1, and so was 1 other increment not told the count.",
+        ),
+    ],
+)
+def test_why_no_number_is_left_for_it(drawing, why):
+    assert judge(drawing).anomalies[-1].why == why
+
+
+def test_a_certificate_has_them_where_they_fit():
+    history = drawn(
+        """
+        A  |-- increment → ok ------------------|
+        B     |-- read → 0 --|
+        C                       |-- read → 1 --|
+        D                                          |-- increment → ok --|
+        """
+    )
+    order = checker.order(h.frame(history))
+    assert order.select("op", "client").rows() == [
+        ("read", 1),
+        ("increment", 0),
+        ("read", 2),
+        ("increment", 3),
+    ]
+
+
+def test_what_cannot_be_told_without_answers_is_not_claimed():
+    names = {
+        anomaly.name
+        for anomaly in judge(
+            """
+            A  |-- increment → ok --|
+            B    |-- increment → 3 --|
+            C    |-- increment → ok --|
+            """
+        ).anomalies
+    }
+    assert names == set()

@@ -1,0 +1,155 @@
+"""What is said of copies: which there are, what was not reached, what is forgotten."""
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.checker import Fault
+from loadtest.history import Operation
+from loadtest.tests.timelines import drawn
+
+
+def told(boots, audits, *, unlabelled=0):
+    """Increments as {boot: values told}, one after the other by boot, and then the audit as
+    {boot: value read}. A boot b7.1 is of worker 7."""
+    history, at = [], 0
+    for boot, values in boots.items():
+        for value in values:
+            history.append((at % 4, "increment", at, at + 5, value, boot, "load"))
+            at += 10
+    for boot, value in audits.items():
+        history += [(9, "read", at + n, at + n + 5, value, boot, "audit") for n in (10, 20)]
+        at += 30
+    made = []
+    for n, (client, op, start, end, value, boot, phase) in enumerate(history):
+        label = {"boot": boot, "worker": int(boot[1:].split(".")[0])} if n >= unlabelled else {}
+        made.append(
+            Operation(client=client, op=op, start=start, end=end, value=value, phase=phase, **label)
+        )
+    return h.frame(made)
+
+
+def upto(n):
+    return list(range(1, n + 1))
+
+
+def test_a_copy_that_the_audit_did_not_reach_is_neither_lost_nor_whole():
+    history = told({f"b{w}": upto(n) for w, n in enumerate((28, 25, 25, 22))}, {"b0": 28})
+    verdict = checker.judge(history)
+    assert verdict.why == (
+        "4 counters, one per worker: 28 left of 100 acknowledged. 72 not audited, of worker 1, "
+        "worker 2 and worker 3, and nobody can read the total."
+    )
+    assert verdict.lost == verdict.forgotten == 0
+    assert verdict.not_audited == ("worker 1", "worker 2", "worker 3")
+
+
+def test_what_a_worker_that_was_killed_had_acknowledged_is_forgotten():
+    boots = {"b1": upto(158), "b2": upto(90), "b3": upto(70), "b4": upto(60), "b5": upto(22)}
+    verdict = checker.judge(told(boots, {"b2": 90, "b3": 70, "b4": 60, "b5": 22}), workers=4)
+    assert verdict.why == (
+        "5 counters, one per worker: 90 + 70 + 60 + 22 = 242 left of 400 acknowledged. "
+        "158 forgotten by worker 1, which answered no more, and nobody can read the total."
+    )
+    assert (verdict.lost, verdict.forgotten) == (0, 158)
+    assert verdict.faults == {Fault.DIVIDED, Fault.FORGETS}
+    reset = verdict.anomalies[0]
+    assert (reset.name, reset.count) == ("reset", 1)
+    assert reset.why.endswith("158 acknowledged increments are forgotten.")
+
+
+def test_one_worker_after_the_other_is_no_division():
+    boots = {f"b{n}": upto(40) for n in range(1, 5)} | {"b5": upto(5)}
+    verdict = checker.judge(told(boots, {"b5": 5}), workers=1)
+    assert (verdict.lost, verdict.forgotten) == (0, 160)
+    assert verdict.faults == {Fault.FORGETS}
+    assert verdict.why.startswith("5 counters, one after the other: 5 left of 165 acknowledged.")
+
+
+def test_a_request_that_waited_while_its_worker_was_replaced_hides_no_reset():
+    history = drawn(
+        """
+        A@1, boot a  |-- increment → 1 --|  |-- increment → 2 --|
+        B@2, boot b                            |-- increment → 1 ---|
+        C@2, boot b                                                   |-- increment → 2 --|
+        audit@2, boot b                                                                     |-- read → 2 --|
+        """  # noqa: E501
+    )
+    verdict = checker.judge(h.frame(history), workers=1)
+    assert [verdict.anomalies[0].name, verdict.forgotten] == ["reset", 2]
+
+
+def test_a_worker_that_merely_answers_late_is_no_reset():
+    history = told({"b1": upto(9), "b2": upto(3)}, {"b1": 9, "b2": 3})
+    for workers in (None, 2):
+        verdict = checker.judge(history, workers=workers)
+        assert "reset" not in {anomaly.name for anomaly in verdict.anomalies}
+    history = told({"b1": upto(9), "b2": upto(3)}, {"b2": 3})
+    verdict = checker.judge(history)  # how many workers there are is not known
+    assert verdict.not_audited == ("worker 1",)
+    assert verdict.forgotten == 0
+
+
+def test_a_store_that_outlives_its_workers_forgets_nothing():
+    verdict = checker.judge(told({"b1": upto(9), "b2": [10, 11]}, {"b2": 11}), workers=1)
+    assert (verdict.lost, verdict.forgotten, verdict.division.of) == (0, 0, "none")
+    assert verdict.anomalies == ()
+
+
+def test_acknowledged_without_a_label_is_no_copy_of_its_own():
+    history = told({"b1": upto(5), "b2": upto(3)}, {"b1": 5, "b2": 3}, unlabelled=1)
+    division = checker.judge(history).division
+    assert [copy.label for copy in division.copies] == ["worker 1", "worker 2"]
+    assert "1 without a label" in division.sentence
+
+
+def test_workers_that_share_in_pairs_are_named_in_pairs():
+    boots = {"b101": [1, 3], "b104": [2, 4, 5], "b102": [1], "b103": [2, 3]}
+    verdict = checker.judge(told(boots, {"b101": 5, "b104": 5, "b102": 3, "b103": 3}))
+    assert verdict.division.of == "group"
+    assert verdict.why.startswith("2 counters: workers 101 and 104, workers 102 and 103: 5 + 3 = 8")
+    assert verdict.lost == 0
+
+
+def test_a_cookie_is_a_copy_per_client():
+    history = [
+        Operation(client=c, op="increment", start=10 * n + c, end=10 * n + c + 8, value=n, worker=w)
+        for n in (1, 2, 3)
+        for c, w in ((0, 1), (1, 2))
+    ]
+    history += [
+        Operation(client=9, op="read", start=99 + w, end=100 + w, value=0, worker=w, phase="audit")
+        for w in (1, 2)
+    ]
+    verdict = checker.judge(h.frame(history))
+    assert verdict.why == (
+        "2 counters, one per client: 3 + 3 = 6 acknowledged. Nobody can read the total."
+    )
+
+
+def test_without_labels_it_is_lost_or_in_several_copies():
+    verdict = checker.judge(
+        h.frame(
+            drawn(
+                """
+                A      |-- increment → 1 --|  |-- increment → 2 --|
+                B        |-- increment → 1 --|
+                audit                                                |-- read → 2 --|
+                """
+            )
+        )
+    )
+    assert verdict.why == "3 acknowledged, 2 read: 1 lost, or several copies."
+    assert verdict.lost == 0
+
+
+@pytest.mark.parametrize("unknown", [0, 1, 2])
+def test_unknown_writes_are_granted_once_in_all(unknown):
+    """Each of two copies holds one more than it was asked, which takes two unknown ones."""
+    boots, audits = {"b1": upto(3), "b2": [1, 2]}, {"b1": 4, "b2": 3}
+    rows = h.operations(told(boots, audits))
+    rows += [
+        Operation(client=20 + n, op="increment", start=0, outcome="unknown") for n in range(unknown)
+    ]
+    division = checker.judge(h.frame(rows)).division
+    assert (division is not None and division.of == "worker") == (unknown == 2)
