@@ -14,7 +14,13 @@ from typing import Any, Literal
 import polars as pl
 
 from loadtest.checker.division import LEVELS, Division
-from loadtest.checker.linearizability import contradiction, end_above, same_value
+from loadtest.checker.linearizability import (
+    Contradiction,
+    contradiction,
+    end_above,
+    jointly,
+    same_value,
+)
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import number, quoted, sentence, told, where, who, whose, yet
 from loadtest.history import SCHEMA, Operation
@@ -676,6 +682,9 @@ def not_linearizable(run: Run) -> Found | None:
     """
     found = [contradiction(run, thing) for thing in run.things]
     reasons = [reason for reason in found if reason is not None]
+    if not reasons and run.within:
+        both = jointly(run, run.within)
+        reasons = [both] if isinstance(both, Contradiction) else []
     if not reasons:
         return None
     return Found(len(reasons), run.operations(*reasons[0].rows), reasons[0].why)

@@ -14,8 +14,13 @@ reads of 2 … (the ranks of `run`). What is left to decide:
 - In that order, nothing may end before something of a smaller rank begins: one running minimum.
 - A read of the list names the first positions. All reads have to be beginnings of the longest.
 
+With one clock, counter and list are linearizable together if each is (Herlihy & Wing's locality).
 The same check in the order of each client alone, without time between clients, is sequential
-consistency (Lamport 1979) of the counter by itself, or of the list by itself.
+consistency (Lamport 1979), of each by itself: both together need one look more, as do several
+clocks.
+
+That unique answers make this easy was known: Gibbons & Korach 1997 check a history in which each
+read says which write it read, in O(n log n). Here even the order of writes is told.
 """
 
 from __future__ import annotations
@@ -57,6 +62,63 @@ def contradiction(run: Run, thing: Thing, within: Within | None = None) -> Contr
         or _told_twice(run, thing)
         or _too_early(run, thing, within)
         or _untold(run, thing, within)
+    )
+
+
+def jointly(run: Run, within: Within) -> Contradiction | bool:
+    """Of counter and list, each of which an order explains by itself: whether one order explains
+    both together, within the order of each client or clock. Else why not; False if that cannot be
+    told, since it is open which unknown or blind writes happened when.
+
+    Both orders are forced, so a contradiction is a circle through them: some of the one thing,
+    then something of the other, then of the one again, and less than before. A longer circle has
+    a shorter one in it, as of two places in a forced order one comes first.
+    """
+    if len(run.things) < 2:
+        return True
+    items = _named(run)
+    assert isinstance(items, Thing)
+    counter = run.counter
+    if any(thing.blind.height or thing.most > thing.writes.height for thing in (counter, items)):
+        return False
+    columns = ["row", "rank", "start", "end", within]
+    ones, others = (thing.answered.select(columns) for thing in (counter, items))
+    others = _after(others, ones, "rank", within)
+    smaller = others.group_by("rank").agg(top=pl.col("seen").max()).sort("rank")
+    smaller = smaller.select("rank", top=pl.col("top").cum_max().shift(1, fill_value=0))
+    others = others.join(smaller, on="rank").with_columns(top=pl.max_horizontal("top", "seen"))
+    again = _after(ones, others, "top", within).filter(pl.col("seen") > pl.col("rank"))
+    if again.is_empty():
+        return True
+    last = again.sort("end", "row").row(0, named=True)
+    ended = (pl.col("end") < last["start"]) & (pl.col(within) == last[within])
+    third = others.filter(ended & (pl.col("top") == last["seen"])).row(0, named=True)
+    up_to = (pl.col("rank") < third["rank"]) | (pl.col("row") == third["row"])
+    second = others.filter(up_to & (pl.col("seen") == last["seen"])).row(0, named=True)
+    ended = (pl.col("end") < second["start"]) & (pl.col(within) == second[within])
+    first = ones.filter(ended & (pl.col("rank") == last["seen"])).row(0, named=True)
+    rows = tuple(dict.fromkeys(each["row"] for each in (first, second, third, last)))
+    one, *between, other = run.operations(*rows)
+    then = ", then ".join(f"{whose(each)} {told(each)}" for each in between)
+    why = f"{whose(one)} {told(one)}, then {then}, and only then {whose(other)} {told(other)}"
+    return Contradiction(rows, sentence(why))
+
+
+def _after(ops: pl.DataFrame, earlier: pl.DataFrame, what: str, within: Within) -> pl.DataFrame:
+    """The operations with `seen`: the most of `what` among those that ended before each began."""
+    ended = earlier.filter(pl.col("end") < NEVER).sort("end")
+    ended = ended.select(within, at="end", seen=pl.col(what).cum_max().over(within))
+    return (
+        ops.sort("start")
+        .join_asof(
+            ended,
+            left_on="start",
+            right_on="at",
+            by=within,
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .with_columns(pl.col("seen").fill_null(0))
     )
 
 

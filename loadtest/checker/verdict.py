@@ -27,6 +27,7 @@ from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import quoted, timeline
 from loadtest.history import Operation
 
+EACH = "sequential consistency (of counter and list, each by itself)"
 Word = Literal["linearizable", "violated", "inconclusive"]
 
 SIGN: dict[Word, str] = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
@@ -268,13 +269,21 @@ def _division(run: Run) -> Division | None:
 
 
 def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
-    """What holds of the counter and of the list, each by itself."""
+    """What holds of the counter and of the list, by name; EACH where it can only be told of each
+    by itself, since it is open which unknown or blind writes happened when."""
     guarantees = {
         "monotonic reads": "non-monotonic read" not in found,
         "read your writes": "read-your-writes" not in found,
-        "sequential consistency": "not linearizable" not in found
-        or all(linearizability.contradiction(run, thing, "client") is None for thing in run.things),
     }
+    whole, holds = "sequential consistency", "not linearizable" not in found and run.within is None
+    if not holds:
+        each = (linearizability.contradiction(run, thing, "client") for thing in run.things)
+        holds = all(reason is None for reason in each)
+        both = holds and linearizability.jointly(run, "client")
+        if both is False and holds:
+            whole = EACH
+        holds = holds and not isinstance(both, linearizability.Contradiction)
+    guarantees[whole] = holds
     totals = [
         division is not None
         and division.of == "none"
@@ -298,7 +307,7 @@ def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict
     for anomaly in found:
         if anomaly.name in explain:
             return anomaly.why
-    if guarantees["sequential consistency"]:
+    if guarantees.get("sequential consistency"):
         return f"Not linearizable, but sequentially consistent per client. {found[0].why}"
     return found[0].why
 

@@ -1,0 +1,90 @@
+"""Counter and list together: what holds of each need not hold of both."""
+
+from dataclasses import replace
+from random import Random
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.checker.linearizability import Contradiction, contradiction, jointly
+from loadtest.checker.run import Run
+from loadtest.checker.verdict import EACH
+from loadtest.history import Operation
+from loadtest.tests import brute_force
+from loadtest.tests.timelines import drawn
+
+NEITHER_SEES_THE_OTHER = """
+    A  |-- append x → 1 --|    |-- read → 0 --|
+    B  |-- increment → 1 --|   |-- items → [] --|
+    """
+
+
+def test_of_each_alone_a_client_may_be_late_but_not_of_both():
+    guarantees = checker.judge(h.frame(drawn(NEITHER_SEES_THE_OTHER))).guarantees
+    assert guarantees["sequential consistency"] is False
+
+
+def test_where_an_unknown_write_may_have_come_at_any_time_it_is_said_of_each():
+    history = drawn(NEITHER_SEES_THE_OTHER + "C  |-- increment ---->\nD |-- read → 2 --|")
+    guarantees = checker.judge(h.frame(history)).guarantees
+    assert guarantees[EACH] is True
+    assert "sequential consistency" not in guarantees
+
+
+def test_several_clocks_are_linearizable_only_if_both_are_together():
+    history = [replace(o, clock="mn"[o.client]) for o in drawn(NEITHER_SEES_THE_OTHER)]
+    (found,) = (
+        a for a in checker.judge(h.frame(history)).anomalies if a.name == "not linearizable"
+    )
+    assert len(found.witness) == 4
+    assert found.why == (
+        "Client 1's increment was told 1, then client 1's read of the list read 0 items, then "
+        "client 0's append of \"x\" was told 1, and only then client 0's read was told 0."
+    )
+
+
+def seen_late(seed):
+    """Two or three clients on one or two clocks; each sees what was, some time ago."""
+    dice = Random(seed)
+    clocks, reach = dice.choice([(None,), ("m", "n")]), dice.choice([1, 4])
+    count, items, history, states = 0, (), [], [(0, ())]
+    clients = dice.choice([2, 3])
+    at_least = [[0, 0] for _ in range(clients)]
+    for n in range(dice.randint(4, 8)):
+        client, op = dice.randrange(clients), dice.choice(["increment", "read", "append", "items"])
+        count, item = count + (op == "increment"), f"i{n}" if op == "append" else None
+        items = (*items, item) if item else items
+        states.append((count, items))
+        thing = op in ("append", "items")
+        seen = dice.randint(at_least[client][thing], len(states) - 1)
+        seen = len(states) - 1 if op in ("increment", "append") else seen
+        at_least[client][thing] = seen
+        told_count, told_items = states[seen]
+        history.append(
+            Operation(
+                client=client,
+                op=op,
+                start=9 * n - dice.randint(0, reach),
+                end=9 * n + dice.randint(0, reach),
+                value=len(told_items) if thing else told_count,
+                item=item,
+                items=told_items if op == "items" else None,
+                clock=clocks[client % len(clocks)],
+            )
+        )
+    return history
+
+
+def test_it_agrees_with_brute_force_over_all_orders():
+    verdicts = set()
+    for seed in range(150):
+        history = seen_late(seed)
+        run = Run(h.frame(history))
+        for within, before in (
+            ("client", brute_force.before_at_one_client),
+            ("clock", brute_force.before),
+        ):
+            if all(contradiction(run, thing, within) is None for thing in run.things):
+                expected = brute_force.explained(history, before)
+                assert isinstance(jointly(run, within), Contradiction) != expected, history
+                verdicts.add((within, len({o.clock for o in history}), expected))
+    assert {("client", 1, False), ("client", 1, True), ("clock", 2, False)} <= verdicts
