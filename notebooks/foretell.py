@@ -9,15 +9,17 @@ from pathlib import Path
 from course import Stop, folder, running
 
 from loadtest import cell
-from loadtest.cell import Cell
+from loadtest.cell import Cell, LoadError
 from loadtest.checker import Fault
 from loadtest.server.faults import FAULTS
+from loadtest.server.gunicorn import ServerError
 from loadtest.server.redis import redis_server
 from loadtest.trial import Trial
 from variants.facts import bound, facts, module_name
 
 WORDS = ("holds", *Fault)
-TRIES = 2
+# on a machine that is busy a load may not begin, or meet too little
+TRIES = 3
 # long, and says nothing of how it counts
 HIDDEN = ("SCHEMA",)
 
@@ -109,13 +111,17 @@ def come_out(trial: Trial) -> Found:
             done = cell.run(trial, folder(), redis_url=redis_url())
         except ValueError as error:
             raise Stop(f"{trial.name} cannot be run: {error}") from None
+        except (ServerError, LoadError) as error:
+            why = str(error)
+            continue
+        why = done.verdict.why
         if not done.verdict.inconclusive:
             return Found(
                 frozenset(map(str, done.verdict.faults)) or frozenset(["holds"]),
                 frozenset(map(str, done.promise.may)),
                 done,
             )
-    raise Stop(f"{trial.name} showed nothing: {done.verdict.why} Run the cell again.")
+    raise Stop(f"{trial.name} showed nothing: {why} Run the cell again.")
 
 
 @cache
