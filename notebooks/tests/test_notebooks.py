@@ -13,6 +13,8 @@ from notebooks.run import HERE, RENDERED, notebooks, run
 from notebooks.solutions.answers import BREAKS, GUESSES, LADDER, ORDERS, REPAIRS
 
 CHAPTERS = [path for path in notebooks() if path.name[0].isdigit()]
+# chapter 6 draws other cells each time: in a copy there would be nothing but answers
+COPIED = [path for path in notebooks() if path.name[0] != "6"]
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -69,7 +71,7 @@ def test_there_are_six_chapters_and_the_readme_lists_all_notebooks():
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     for path in notebooks():
         assert f"]({path.name})" in readme
-        assert f"](rendered/{path.stem}.md)" in readme
+        assert f"](rendered/{path.stem}.md)" in readme or path not in COPIED
 
 
 @each
@@ -138,7 +140,7 @@ def test_no_answer_is_in_sight(path):
             assert asked or told.source.startswith("<details>"), f"{told.id} tells {cell.id}"
 
 
-@each
+@pytest.mark.parametrize("path", COPIED, ids=lambda path: path.stem)
 def test_it_has_a_rendered_copy_of_no_machine(path):
     copy = (RENDERED / f"{path.stem}.md").read_text(encoding="utf-8")
     for cell in read(path).cells:
