@@ -46,7 +46,7 @@ DIVIDED = LOCKED + "# with transaction() as db"
 VERDICT = (ROOT / "loadtest" / "checker" / "verdict.py").read_text(encoding="utf-8")
 BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, "    if found:\n", "    if False:\n")}
 
-RUNGS = ["preload", "value", "gevent", "cookie", "recycle"]
+RUNGS = ["preload", "value", "gevent", "cookie", "orm_attribute", "orm_expression"]
 LADDER = (HERE / "ladder.py").read_text(encoding="utf-8")
 SAFE = 'RUNGS = dict.fromkeys(RUNGS, Trial("locked_global", Server(1, 1), Load(increments=20)))\n'
 NO_LADDER = {"notebooks/ladder.py": spoilt(LADDER, "\n\ndef foretell(", f"{SAFE}\n\ndef foretell(")}
@@ -162,8 +162,8 @@ SABOTAGES = [
     sabotage(
         "6",
         "preload-rung value-rung gevent-rung cookie-rung recycle-rung redis-rung orm-rung",
-        " | ".join(f'came_out["{rung}"]' for rung in RUNGS[:5])
-        + ' | in came_out["redis"] | came_out["orm_attribute"] | came_out["orm_expression"]',
+        " | ".join(f'came_out["{rung}"]' for rung in RUNGS)
+        + ' | in came_out["redis"] | in came_out["recycle"]',
         files=NO_LADDER,
     ),
     sabotage(
