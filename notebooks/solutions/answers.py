@@ -65,7 +65,7 @@ LADDER = {
 REPAIRS = {
     "preload": {"variant": "sqlite_row"},
     "value": {"preload": True},
-    "gevent": {"worker_class": "gthread", "threads": 8},
+    "gevent": {"variant": "sqlite_row", "worker_class": "gthread", "threads": 8},
     "cookie": {"variant": "locked_global"},
     "recycle": {"variant": "sqlite_row"},
     "redis": {"fault": "kill-store"},
