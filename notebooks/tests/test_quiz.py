@@ -101,6 +101,26 @@ def test_a_cell_that_breaks_its_promise_is_not_the_readers_mistake(quiz, comes_o
     assert quiz.mark(quiz.draw(1), dict.fromkeys(range(1, 11), "refuses")) == 10
 
 
+@pytest.mark.parametrize(
+    ("said", "words", "may", "right"),
+    [
+        ("holds", "holds", "", True),
+        ("holds", "refuses", "refuses", True),
+        ("holds", "refuses", "", False),
+        ("forgets", "forgets, refuses", "refuses", True),
+        ("loses", "loses, divided", "", False),
+        ("loses, divided", "divided, loses", "", True),
+        ("loses", "holds", "", False),
+        ("?", "holds", "", False),
+    ],
+)
+def test_what_may_come_is_no_mistake(quiz, said, words, may, right):
+    from foretell import Found
+
+    found = Found(quiz.words(words), quiz.words(may), Cell(None))
+    assert found.foretold_by(quiz.words(said)) is right
+
+
 def test_no_card_tells_what_the_docstring_promises(quiz):
     from foretell import card
 
