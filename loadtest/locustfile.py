@@ -300,7 +300,7 @@ class Runs:
     def abandon(self, why: str, status: int = 2) -> None:
         """Ends a run that did not begin."""
         if self.going_on:
-            Client.current.recorder.close(whole=False)
+            Client.current.recorder.close()
         self.going_on = False
         self.live.fail(why)
         self.over.set()

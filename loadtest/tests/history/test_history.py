@@ -116,7 +116,7 @@ def test_a_file_is_read_in_pieces_of_whole_lines(tmp_path, monkeypatch):
         (changed(phase="end"), '"phase" is "end", not one of load, audit'),
         (changed(end=None), 'it is ok, so it needs an "end"'),
         (changed(end=0), "it ends before it starts"),
-        (changed(value=None), 'it is ok, so it needs a "value"'),
+        (changed(op="read", value=None), 'it is ok, so it needs a "value"'),
         (changed(op="append"), 'an append needs an "item"'),
         (changed(op="append", outcome="unknown"), 'an append needs an "item"'),
         (changed(op="items"), 'it is ok, so it needs "items"'),

@@ -138,8 +138,8 @@ def test_headers_are_one_or_a_json_object_of_several():
 
 
 def test_a_get_that_increments_must_not_be_left_to_a_client_that_sends_it_twice():
-    assert routes("POST /hits").sent_once
-    assert not routes("GET /hits").sent_once
+    assert routes("POST /hits").quick
+    assert not routes("GET /hits").quick
 
 
 def test_the_functions_of_a_mapping_file_are_taken_as_they_are(tmp_path):

