@@ -80,7 +80,7 @@ test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that so
 	@$(PY) -m pytest variants/tests/test_gallery.py loadtest/tests/test_gallery.py loadtest/tests/server/test_postgres_server.py
 
 nightly: .venv/dev ## the checker against brute force, 100,000 times
-	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/test_agreement.py
+	@HISTORIES=100000 $(PY) -m pytest --numprocesses 3 --timeout 0 loadtest/tests/checker/test_agreement.py
 
 soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak
