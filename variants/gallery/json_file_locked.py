@@ -19,7 +19,7 @@ from variants.pause import pause
 FOLDER = Path(os.environ.get("STATE_PATH", "state"))
 FOLDER.mkdir(parents=True, exist_ok=True)
 CACHE, ENTRIES = FOLDER / "cache.json", FOLDER / "entries.json"
-lock = FileLock(FOLDER / "lock")
+LOCK = FOLDER / "lock"
 
 
 def load(path: Path, default: Any) -> Any:
@@ -31,14 +31,14 @@ def save(path: Path, data: Any) -> None:
 
 
 def create() -> int:
-    with lock:
+    with FileLock(LOCK):
         save(CACHE, {"count": 0})
         save(ENTRIES, [])
         return 0
 
 
 def increment() -> int:
-    with lock:
+    with FileLock(LOCK):
         cache = load(CACHE, {"count": 0})
         pause()
         cache["count"] += 1
@@ -47,12 +47,12 @@ def increment() -> int:
 
 
 def read() -> int:
-    with lock:
+    with FileLock(LOCK):
         return load(CACHE, {"count": 0})["count"]
 
 
 def append(item: str) -> int:
-    with lock:
+    with FileLock(LOCK):
         entries = load(ENTRIES, [])
         pause()
         entries.append(item)
@@ -61,5 +61,5 @@ def append(item: str) -> int:
 
 
 def items() -> list[str]:
-    with lock:
+    with FileLock(LOCK):
         return load(ENTRIES, [])
