@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,10 @@ def already(trial: Trial, log: Path) -> Running:
 
 def options(trial: Trial) -> list[str]:
     """What a variant asks of gunicorn: `Served: with --such-options`."""
-    said = None if trial.own else facts(trial.variant)
+    said = None
+    # the server says in its own words what cannot be read
+    with suppress(ValueError):
+        said = None if trial.own else facts(trial.variant)
     served = said.lines.get("Served", "") if said else ""
     return shlex.split(served.removeprefix("with ")) if served.startswith("with ") else []
 

@@ -16,9 +16,9 @@ from loadtest.tests.timelines import drawn
 from loadtest.trial import SERVERS, Trial
 
 LOSES = """
-    A@1.2  |-- increment → 1 --|
-    B@1.3      |-- increment → 1 --|
-    audit                             |-- read → 1 --|
+    A@1.2      |-- increment → 1 --|
+    B@1.2          |-- increment → 1 --|
+    audit@1.2                             |-- read → 1 --|
 """
 HOLDS = """
     A  |-- increment → 1 --|
@@ -35,7 +35,11 @@ REFUSES = """
 def cell(drawing, variant="plain_global", server=SERVERS[1]):
     trial = Trial(variant, server)
     return Cell(
-        trial, promise(trial), judge(history.frame(drawn(drawing)), workers=1), Path("h.jsonl"), 1.0
+        trial,
+        promise(trial),
+        judge(history.frame(drawn(drawing)), workers=1 if "@" in drawing else None),
+        Path("h.jsonl"),
+        1.0,
     )
 
 
@@ -51,8 +55,8 @@ def test_a_witness_says_who_answered_as_far_as_it_is_known():
     lines = printed(terminal.witness(drawn(LOSES))).splitlines()
     assert [line.rstrip() for line in lines] == [
         "0.0–20.0 ms   client 0   worker 1 thread 2  increment → 1",
-        "4.0–24.0 ms   client 1   worker 1 thread 3  increment → 1",
-        "27.0–42.0 ms  the audit                     read → 1",
+        "4.0–24.0 ms   client 1   worker 1 thread 2  increment → 1",
+        "27.0–42.0 ms  the audit  worker 1 thread 2  read → 1",
     ]
     without = printed(terminal.witness(drawn(HOLDS)[:1]))
     assert without.split() == ["0.0–20.0", "ms", "client", "0", "increment", "→", "1"]
@@ -80,7 +84,7 @@ def test_what_refuses_says_so_in_the_table_and_below_it():
     below = " ".join(printed(terminal.explanations([refusing])).split())
     assert "Of 4 requests 2 were answered; 1 were refused" in below
     assert "promised linearizable, found refuses 50 % (2/4)." in terminal.comparison(refusing)
-    both = cell(LOSES + REFUSES.splitlines()[1].replace("A", "C").replace("1 --|", "2 --|"))
+    both = cell(LOSES + REFUSES.splitlines()[1].replace("A  ", "C@1.2  ").replace("1 --|", "2 --|"))
     assert "refuses" in printed(terminal.matrix([both]))
 
 

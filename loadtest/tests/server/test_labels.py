@@ -1,6 +1,7 @@
 """Every reply says who gave it, whatever app it is from."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -42,7 +43,9 @@ def test_an_asgi_app_is_labelled_too():
     async def send(message):
         sent.append(message)
 
-    asyncio.run(around_asgi(app, Labels())({}, None, send))
+    # in a thread of its own: this one may have a loop that runs, a browser's
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, around_asgi(app, Labels())({}, None, send)).result()
     start, body = sent
     assert [name for name, _ in start["headers"]] == [b"a", b"x-worker", b"x-thread", b"x-boot"]
     assert body == {"type": "http.response.body", "body": b"1"}
