@@ -43,6 +43,12 @@ def shell(tmp_path, environment):
 def start(tmp_path, environment):
     """Starts a command that goes on until it is stopped, and checks that nothing is left of it."""
     started = []
+    # what is ignored here, as under nohup, would be by what is started
+    heard = [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+    before = {how: signal.getsignal(how) for how in heard}
+    for how in heard:
+        if before[how] is signal.SIG_IGN:
+            signal.signal(how, signal.SIG_DFL)
 
     def run(*arguments):
         process = subprocess.Popen(
@@ -57,6 +63,8 @@ def start(tmp_path, environment):
         return process
 
     yield run
+    for how in heard:
+        signal.signal(how, before[how])
     for process in started:
         process.kill()
         process.communicate()
