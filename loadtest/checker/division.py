@@ -171,6 +171,9 @@ class Seen:
                 once = self.written.group_by(LEVELS[of]).len()["len"].min() == 1
                 doubtful = once or self.written["value"].has_nulls()
                 return self.unclear(0, "") if doubtful else self.several(of)
+        for of in LABELS:
+            if self.named(self.answered, of) and self.strays([]) and not self.strays(LEVELS[of]):
+                return self.several(of)
         if self.evenly() or self.whole("worker") or self.whole("thread"):
             return self.unclear(0, "")
         if not self.named(self.answered, "worker"):
@@ -195,6 +198,46 @@ class Seen:
                 lost = max(0, reached.height - read)
                 return self.unclear(lost, f", of which the audit did not reach {both(missed)}")
         return self.one()
+
+    def strays(self, by: list[str]) -> bool:
+        """Some copy was read to have a value that no write of it had been told by then, or only
+        such that another write had come after.
+
+        A write that was told v read v − 1. One state, however much its writes undo one another,
+        shows none of these unless it is set back, but for one for each write whose value nobody
+        knows. Of several clocks nothing is said.
+        """
+        if self.answered["clock"].n_unique() > 1:
+            return False
+        keys = [pl.col(name).cast(pl.String) for name in by] or [pl.lit("all")]
+        key = pl.concat_str(keys, separator="/", ignore_nulls=True)
+        told = self.answered.drop_nulls("value").with_columns(key=key)
+        written = told.filter("write").sort("start")
+        began = written.select(
+            "key", "value", at="start", last=pl.col("end").cum_max().over("key", "value")
+        )
+        ended = written.sort("end").select(
+            "key", at="end", since=pl.col("start").cum_max().over("key")
+        )
+        read = told.select("key", "start", "end", value=pl.col("value") - pl.col("write"))
+        read = read.sort("end").join_asof(
+            began, left_on="end", right_on="at", by=["key", "value"], check_sortedness=False
+        )
+        read = read.sort("start").join_asof(
+            ended,
+            left_on="start",
+            right_on="at",
+            by="key",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        # an empty state was written by nobody
+        fresh = pl.when(pl.col("value") > 0).then(
+            pl.col("last").is_not_null() & (pl.col("last") >= pl.col("since")).fill_null(True)
+        )
+        read = read.filter(~fresh.otherwise(pl.col("since").is_null()))
+        nobody_knows = self.unknown + self.written["value"].null_count()
+        return read.select("key", "value").n_unique() > nobody_knows
 
     def evenly(self) -> bool:
         """Copies that are shared by several workers each would have told just this: every number
@@ -415,7 +458,7 @@ class Seen:
         rest = f", and {without:,} without a label" if without else ""
         if of == "client":
             parts = _sum([copy.acknowledged for copy in copies])
-            return f"{title}{parts} = {acknowledged:,} acknowledged. Nobody can read the {total}."
+            return f"{title}{parts} = {acknowledged:,} acknowledged. No answer is the {total}."
         clauses = [f"{lost:,} lost"] if lost else []
         doubtful = sum(
             c.acknowledged - c.lost - (c.audited or 0)
@@ -429,16 +472,16 @@ class Seen:
         if missed:
             count = sum(copy.acknowledged for copy in missed)
             clauses.append(f"{count:,} not audited, of {_named(missed)}")
-        nobody = f"nobody can read the {total}"
+        nowhere = f"no answer is the {total}"
         if not clauses:
             parts = _sum([copy.acknowledged for copy in copies])
             said = f"{title}{parts} = {acknowledged:,} acknowledged{rest}."
-            return f"{said} Nothing lost, but {nobody}."
+            return f"{said} Nothing lost, but {nowhere}."
         left = [c.acknowledged - c.lost for c in copies if c.audited is not None]
         shown = f"{_sum(left)} = " if len(left) > 1 else ""
         said = f"{title}{shown}{sum(left):,} left of {acknowledged:,} acknowledged{rest}."
         if len(copies) - len(gone) > 1:
-            clauses.append(nobody)
+            clauses.append(nowhere)
         *first_, last = clauses
         return f"{said} {', '.join(first_)}, and {last}." if first_ else f"{said} {last}."
 

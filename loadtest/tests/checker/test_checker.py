@@ -85,7 +85,7 @@ def test_a_state_per_worker_loses_nothing_and_has_no_total():
     assert (verdict.division.of, verdict.lost, verdict.audited) == ("worker", 0, None)
     assert verdict.why == (
         "3 counters, one per worker: 3 + 2 + 1 = 6 acknowledged. "
-        "Nothing lost, but nobody can read the total."
+        "Nothing lost, but no answer is the total."
     )
     assert "lost increment" not in {anomaly.name for anomaly in verdict.anomalies}
     assert verdict.guarantees["eventual total"] is False
@@ -105,7 +105,7 @@ def test_both_faults_are_told_apart():
     assert (verdict.division.of, verdict.lost) == ("worker", 1)
     assert verdict.why == (
         "2 counters, one per worker: 3 + 2 = 5 left of 6 acknowledged. "
-        "1 lost, and nobody can read the total."
+        "1 lost, and no answer is the total."
     )
     lost = verdict.anomalies[0]
     assert (lost.name, lost.count, {o.worker for o in lost.witness}) == ("lost update", 1, {1})

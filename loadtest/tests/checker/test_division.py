@@ -38,7 +38,7 @@ def test_a_copy_that_the_audit_did_not_reach_is_neither_lost_nor_whole():
     verdict = checker.judge(history)
     assert verdict.why == (
         "4 counters, one per worker: 28 left of 100 acknowledged. 72 not audited, of worker 1, "
-        "worker 2 and worker 3, and nobody can read the total."
+        "worker 2 and worker 3, and no answer is the total."
     )
     assert verdict.lost == verdict.forgotten == 0
     assert verdict.not_audited == ("worker 1", "worker 2", "worker 3")
@@ -49,7 +49,7 @@ def test_what_a_worker_that_was_killed_had_acknowledged_is_forgotten():
     verdict = checker.judge(told(boots, {"b2": 90, "b3": 70, "b4": 60, "b5": 22}), workers=4)
     assert verdict.why == (
         "5 counters, one per worker: 90 + 70 + 60 + 22 = 242 left of 400 acknowledged. "
-        "158 forgotten by worker 1, which answered no more, and nobody can read the total."
+        "158 forgotten by worker 1, which answered no more, and no answer is the total."
     )
     assert (verdict.lost, verdict.forgotten) == (0, 158)
     assert verdict.faults == {Fault.DIVIDED, Fault.FORGETS}
@@ -123,7 +123,7 @@ def test_a_cookie_is_a_copy_per_client():
     ]
     verdict = checker.judge(h.frame(history))
     assert verdict.why == (
-        "2 counters, one per client: 3 + 3 = 6 acknowledged. Nobody can read the total."
+        "2 counters, one per client: 3 + 3 = 6 acknowledged. No answer is the total."
     )
 
 
@@ -141,6 +141,47 @@ def test_without_labels_it_is_lost_or_in_several_copies():
     )
     assert verdict.why == "3 acknowledged, 2 read: 1 lost, or several copies."
     assert verdict.lost == 0
+
+
+ALIKE = """
+A@1, boot a  |-- increment → 1 --|                      |-- increment → 2 --|
+B@1, boot a    |-- increment → 1 --|
+C@2, boot b                          |-- increment → 1 --|
+D@2, boot b                            |-- increment → 1 --|  |-- increment → 2 --|
+audit@1, boot a                                                                       |-- read → 2 --|
+audit@2, boot b                                                                       |-- read → 2 --|
+"""  # noqa: E501
+
+
+def test_copies_that_lose_and_end_alike_are_copies():
+    """Worker 2 told 1 after worker 1 had: one state would have to be set back for it."""
+    verdict = checker.judge(h.frame(drawn(ALIKE)))
+    assert verdict.why == (
+        "2 counters, one per worker: 2 + 2 = 4 left of 6 acknowledged. 2 lost, and no answer is "
+        "the total."
+    )
+    assert verdict.lost == 2
+
+
+ONE = """
+A@1, boot a  |-- increment → 1 --|  |-- increment → 2 --|
+B@1, boot a    |-- increment → 1 --|
+C@2, boot b      |-- increment → 1 --|  |-- increment → 2 --|
+audit@1, boot a                                               |-- read → 2 --|
+audit@2, boot b                                                 |-- read → 2 --|
+"""
+SET_BACK = """
+A@1, boot a  |-- increment → 1 --|               |-- increment → 3 --|
+C@2, boot b               |-- increment → 2 --|                   |-- increment → 2 --|
+audit@1, boot a                                                                        |-- read → 2 --|
+audit@2, boot b                                                                        |-- read → 2 --|
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(("drawing", "lost"), [(ONE, 3), (SET_BACK, 2)])
+def test_one_state_that_loses_or_is_set_back_is_one(drawing, lost):
+    verdict = checker.judge(h.frame(drawn(drawing)))
+    assert (verdict.division.of, verdict.lost) == ("none", lost)
 
 
 @pytest.mark.parametrize("unknown", [0, 1, 2])

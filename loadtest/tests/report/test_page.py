@@ -113,7 +113,7 @@ def test_a_part_says_what_was_found_promised_and_how_to_repeat_it(small):
         assert str(page.Markup.escape(each.verdict.why)) in words
         assert f"python -m loadtest check {each.trial.variant} --workers 4 --threads 8" in words
     assert "Promise: it is divided, because each worker counts for itself" in words
-    assert "Nothing lost, but nobody can read the total." in words
+    assert "Nothing lost, but no answer is the total." in words
     assert "Not as promised: locked_global at 4×8" in words
     assert "Missing: " in words
     assert "gunicorn 27.0.1" in words
