@@ -171,10 +171,11 @@ audit@1, boot a                                               |-- read → 2 --|
 audit@2, boot b                                                 |-- read → 2 --|
 """
 SET_BACK = """
-A@1, boot a  |-- increment → 1 --|               |-- increment → 3 --|
-C@2, boot b               |-- increment → 2 --|                   |-- increment → 2 --|
-audit@1, boot a                                                                        |-- read → 2 --|
-audit@2, boot b                                                                        |-- read → 2 --|
+A@1, boot a  |-- increment → 1 --|                  |-- increment → 3 --|
+C@2, boot b               |-- increment → 2 --|
+C@2, boot b                                   |-- increment → 2 --|   |-- increment → 3 --|
+audit@1, boot a                                                                             |-- read → 3 --|
+audit@2, boot b                                                                             |-- read → 3 --|
 """  # noqa: E501
 
 
