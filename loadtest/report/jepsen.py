@@ -68,6 +68,10 @@ class ManyClocks(ValueError):
     """Operations timed by several machines have no one order in which to write them."""
 
 
+class NotTold(ValueError):
+    """Increments that were not told the count are no compare-and-set of known values."""
+
+
 def edn(history: pl.DataFrame, model: Model = "cas-register") -> Iterator[str]:
     """The lines of an EDN file."""
     for event in events(history, model):
@@ -98,6 +102,8 @@ def events(history: pl.DataFrame, model: Model) -> Iterator[dict[str, object]]:
     run = Run(history)
     if run.within:
         raise ManyClocks("the operations were timed by several clocks, and have no one order")
+    if model == "cas-register" and run.counter.blind.height:
+        raise NotTold("increments were not told the count: only the model counter can say so")
     on = ["append", "items"] if model == "list-append" else ["increment", "read"]
     rows = run.rows.filter(pl.col("op").is_in(on)).sort("start", "row").collect()
     taken = numbers(run.counter) if model == "cas-register" else {}

@@ -111,7 +111,7 @@ def _judged_or_2() -> Iterator[None]:
         yield
     except BrokenPipeError:
         status = BROKEN_PIPE
-    except (OSError, h.Malformed, jepsen.ManyClocks) as error:
+    except (OSError, h.Malformed, jepsen.ManyClocks, jepsen.NotTold) as error:
         status = _said(_one_line(error))
     except (Exception, pl.exceptions.PanicException) as error:
         status = _said(f"this could not be judged: {type(error).__name__}: {error}")
