@@ -40,7 +40,8 @@ LABELS: tuple[Of, ...] = ("worker", "thread")
 class Copy:
     """One copy of the state: how many writes it acknowledged, what the audit read there (None:
     it was not reached), how many are certainly gone (never counting an unknown write), how many
-    were told what another one there was told, and whether its boot is gone."""
+    were told what another one there was told though none can be gone, and whether its boot is
+    gone."""
 
     label: str
     boot: str | None
@@ -49,7 +50,7 @@ class Copy:
     acknowledged: int
     audited: int | None
     lost: int
-    twice: int = 0
+    late: int = 0
     gone: bool = False
 
 
@@ -282,9 +283,16 @@ class Seen:
         rest = f"{lost:,} lost." if lost else "Nothing lost."
         sentence = f"1 {self.what}: {n:,} acknowledged, {read:,} read{more}. {rest}"
         told = self.written["value"].drop_nulls()
-        twice = told.len() - told.n_unique()
-        copy = Copy(f"the {self.what}", None, None, None, n, read, lost, twice)
+        late = self.late(told.len() - told.n_unique(), n, read, self.unknown)
+        copy = Copy(f"the {self.what}", None, None, None, n, read, lost, late)
         return Division("none", (copy,), sentence, self.what)
+
+    @staticmethod
+    def late(twice: int, acknowledged: int, read: int, unknown: int) -> int:
+        """How many were told what another was told, and not since the two undid one another:
+        so many as are gone can have been, and an unknown one may stand for one that is gone."""
+        undone = max(0, acknowledged + unknown - read)
+        return 0 if read < acknowledged else max(0, twice - undone)
 
     def unclear(self, lost: int, which: str) -> Division:
         n, read = self.written.height, self.read
@@ -311,7 +319,7 @@ class Seen:
         unlabelled = self.written.filter(pl.col("boot").is_null() & pl.col("worker").is_null())
         unknown = self.unknown + unlabelled.height
         mine = Seen(self.what, answered, audit, unknown, self.gone)
-        return replace(copy, lost=0) if mine.exact("thread") else copy
+        return replace(copy, lost=0, late=0) if mine.exact("thread") else copy
 
     def groups(self) -> Division | None:
         """Workers that read the same share a copy, if each by itself holds more than it was
@@ -414,6 +422,7 @@ class Seen:
         written = self.written.filter(label).group_by(by)
         asked = written.agg(acknowledged=pl.len().cast(pl.Int64), twice=twice)
         read = self.audit.group_by(by).agg(audited=pl.col("value").max())
+        without = self.written.filter(~label).height
         joined = asked.join(read, on=by, how="full", coalesce=True, nulls_equal=True)
         joined = joined.with_columns(pl.col("acknowledged", "twice").fill_null(0))
         if by == LEVELS["client"]:
@@ -437,10 +446,10 @@ class Seen:
             acknowledged, audited = row["acknowledged"], row["audited"]
             lost = 0 if audited is None else max(0, acknowledged - max(0, audited))
             gone = audited is None and boot in self.gone
-            twice = row["twice"]
-            copies.append(
-                Copy(name, boot, worker, thread, acknowledged, audited, lost, twice, gone)
-            )
+            late = 0
+            if audited is not None:
+                late = self.late(row["twice"], acknowledged, audited, self.unknown + without)
+            copies.append(Copy(name, boot, worker, thread, acknowledged, audited, lost, late, gone))
         return tuple(copies)
 
     def say(self, of: Of, copies: tuple[Copy, ...]) -> str:
@@ -477,7 +486,7 @@ class Seen:
             parts = _sum([copy.acknowledged for copy in copies])
             said = f"{title}{parts} = {acknowledged:,} acknowledged{rest}."
             return f"{said} Nothing lost, but {nowhere}."
-        left = [c.acknowledged - c.lost for c in copies if c.audited is not None]
+        left = [min(c.acknowledged, c.audited) for c in copies if c.audited is not None]
         shown = f"{_sum(left)} = " if len(left) > 1 else ""
         said = f"{title}{shown}{sum(left):,} left of {acknowledged:,} acknowledged{rest}."
         if len(copies) - len(gone) > 1:

@@ -22,8 +22,10 @@ from loadtest.checker.availability import Answered as Answered
 from loadtest.checker.availability import answered
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
+from loadtest.checker.division import most
 from loadtest.checker.faults import Fault as Fault
 from loadtest.checker.run import Run, Thing
+from loadtest.checker.words import number as counted
 from loadtest.checker.words import quoted, timeline
 from loadtest.history import Operation
 
@@ -54,6 +56,7 @@ class Verdict:
     missing       what an inconclusive history would have needed
     bound         of a clean run: 3/N, N its acknowledged writes
     answered      of each kind of operation, how many were answered and in what time
+    late          nothing can be missing from the state, and yet answers say something else
     """
 
     verdict: Word
@@ -74,6 +77,7 @@ class Verdict:
     forgotten: int = 0
     not_audited: tuple[str, ...] = ()
     answered: tuple[Answered, ...] = ()
+    late: bool = False
 
     @property
     def linearizable(self) -> bool:
@@ -126,7 +130,8 @@ class Verdict:
 
     @property
     def faults(self) -> frozenset[Fault]:
-        """What it says is wrong with a way of keeping state."""
+        """What is certainly wrong with a way of keeping state; none where the answers could be of
+        one that loses and of several copies alike."""
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
         divided = self.division.of if self.division else None
         # what a store forgot is not lost as well, unless two overlapped in one boot
@@ -138,10 +143,10 @@ class Verdict:
             Fault.DIVIDED: self.division is not None and self.division.divided,
             Fault.FORGETS: forgets or self.forgotten > 0,
             Fault.ANSWERS_LATE: self.division is not None
-            and any(copy.twice and copy.audited and not copy.lost for copy in self.division.copies),
+            and any(copy.late for copy in self.division.copies),
         }
         found = {fault for fault, there in faults.items() if there}
-        if self.violated and not found:
+        if self.late and not found:
             found.add(Fault.ANSWERS_LATE)
         return frozenset(found | ({Fault.REFUSES} if self.refuses else set()))
 
@@ -153,7 +158,7 @@ class Verdict:
         for anomaly in self.anomalies:
             lines += ["", f"  {anomaly.name:<24}{anomaly.count:>8,}"]
             if anomaly.witness in shown:
-                lines += [f"      the same {len(anomaly.witness)} operations as above"]
+                lines += [f"      the same {counted(len(anomaly.witness), 'operation')} as above"]
                 continue
             shown.add(anomaly.witness)
             lines += ["      " + bar for bar in timeline(anomaly.witness, 74)]
@@ -163,14 +168,15 @@ class Verdict:
                 names = [name for name, holds in self.guarantees.items() if holds == what]
                 lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
         lines += ["", *_wrapped("missing: " + "; ".join(self.missing), 2)] if self.missing else []
-        counted = [
-            f"{self.operations:,} operations: {self.acknowledged:,} increments acknowledged",
+        counts = [
+            f"{counted(self.operations, 'operation')}: "
+            f"{counted(self.acknowledged, 'increment')} acknowledged",
             f"{self.unknown:,} unknown",
             f"{self.failed:,} refused",
-            f"{self.appended:,} appends acknowledged",
+            f"{counted(self.appended, 'append')} acknowledged",
         ]
-        counted += [f"{percent(self.availability)} of the load answered ok"] * self.refuses
-        return "\n".join([*lines, "", *_wrapped(", ".join(counted), 2)])
+        counts += [f"{percent(self.availability)} of the load answered ok"] * self.refuses
+        return "\n".join([*lines, "", *_wrapped(", ".join(counts), 2)])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
@@ -245,6 +251,7 @@ def judge(
         missing=missing if verdict == "inconclusive" else (),
         bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
         answered=answered(run),
+        late=_late(run, {anomaly.name for anomaly in found}),
     )
 
 
@@ -298,6 +305,19 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
         wrong_items = {"lost item", "duplicated item", "unexpected item"}
         guarantees["eventual total"] = all(totals) and not found & wrong_items
     return guarantees
+
+
+def _late(run: Run, found: set[str]) -> bool:
+    """Whether all that was acknowledged was read, and there is nothing but what late answers do:
+    those of reads, or, where nothing unknown can stand for what is missing, those of writes."""
+    reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
+    writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
+    for thing in run.things:
+        read = most(thing.audit["value"]) if thing.audit.height else -1
+        if not thing.acknowledged <= read <= thing.acknowledged + thing.unknown.height:
+            return False
+    unknown = any(thing.unknown.height for thing in run.things)
+    return bool(found) and found <= (reads if unknown else reads | writes)
 
 
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:

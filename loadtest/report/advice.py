@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from loadtest.cell import Cell
 from loadtest.checker import Fault
+from loadtest.history.operation import printable
 from loadtest.server.environment import ROOT
 
 CURED_BY = {
@@ -84,6 +85,9 @@ def summary(cells: Sequence[Cell]) -> str:
             "Nothing went wrong: one count, whoever was asked. What no request did while this ran "
             "is not shown, nor what a restart would do."
         )
+    unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.faults]
+    if unclear:
+        return " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
     if any(cell.verdict.inconclusive for cell in cells):
         return "Not everything could be shown; longer runs (DURATION=5) or more clients may."
     return ""

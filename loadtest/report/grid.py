@@ -74,7 +74,8 @@ def filters(cells: Sequence[Cell]) -> dict[str, dict[str, list[str]]]:
     """What a page of many variants is filtered by: words, and the variants that each is true of."""
     faults: dict[str, set[str]] = {}
     for cell in cells:
-        faults.setdefault(cell.trial.variant, set()).update(cell.verdict.faults)
+        named = cell.verdict.faults or ({"unclear"} if cell.verdict.violated else set())
+        faults.setdefault(cell.trial.variant, set()).update(named)
     if len(faults) < FEW:
         return {}
     said = {

@@ -21,6 +21,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     division = verdict.division
     copies = f"{len(division.copies)} {division.what}s" if division else ""
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
+    items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
+    if items and not verdict.lost:
+        lost = f"lost {items:,}/{verdict.appended:,}"
     match verdict.verdict, sorted(verdict.faults - {Fault.REFUSES}):
         case "linearizable", _ if verdict.refuses and not excused:
             return refusal(verdict), f"{verdict.asked - verdict.ok:,}/{verdict.asked:,}"
@@ -39,6 +42,10 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         case _, ["answers late"]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
+        case _, [] if division and division.of == "unclear":
+            (copy,) = division.copies
+            missing = copy.acknowledged - (copy.audited or 0)
+            return "unclear", f"lost? {missing:,}/{copy.acknowledged:,}"
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 
@@ -97,7 +104,8 @@ def outcome(cell: Cell) -> Text:
     """What is wrong, if anything; how often the fault was done, and how many were answered."""
     verdict = cell.verdict
     pardoned = {Fault.REFUSES} if excused(cell) else set()
-    wrong: list[str] = sorted(verdict.faults - pardoned) or ["holds"]
+    named = figures(verdict, excused=True)[0] if verdict.violated else "holds"
+    wrong: list[str] = sorted(verdict.faults - pardoned) or [named]
     said = ["inconclusive"] if verdict.inconclusive else wrong
     text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOUR[shown_as(cell)])
     text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")

@@ -25,7 +25,8 @@ def twins(tmp_path, monkeypatch):
 
 def cell(variant, server=SERVERS[0], faults=()):
     trial = Trial(variant, server)
-    return Cell(trial, promise(trial), SimpleNamespace(faults=set(faults)), Path("h.jsonl"), 1.0)
+    verdict = SimpleNamespace(faults=set(faults), violated=bool(faults))
+    return Cell(trial, promise(trial), verdict, Path("h.jsonl"), 1.0)
 
 
 def test_what_to_use_instead_comes_right_after_its_twins(twins):

@@ -11,9 +11,9 @@ from loadtest import history
 from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.promises import promise
-from loadtest.report import plain, terminal
+from loadtest.report import advice, plain, terminal
 from loadtest.tests.timelines import drawn
-from loadtest.trial import SERVERS, Trial
+from loadtest.trial import SERVERS, App, Trial
 
 LOSES = """
     A@1.2      |-- increment → 1 --|
@@ -141,3 +141,15 @@ def test_long_names_leave_room_for_the_verdicts():
     assert max(map(len, said.splitlines())) <= 80
     assert said.count("✗ loses") == len(SERVERS)
     assert "…" not in said
+
+
+def test_what_is_unclear_is_not_said_to_hold():
+    unclear = cell(LOSES.replace("@1.2", ""))
+    assert terminal.outcome(unclear).plain.startswith("✗ unclear")
+    own = replace(unclear, trial=Trial("shop", SERVERS[1], own=App("shop:app", "POST /", "GET /")))
+    assert advice.summary([own]).endswith(": 2 acknowledged, 1 read: 1 lost, or several copies.")
+
+
+def test_what_is_lost_or_elsewhere_is_neither():
+    verdict = judge(history.frame(drawn(LOSES.replace("@1.2", ""))))
+    assert terminal.figures(verdict) == ("unclear", "lost? 1/2")
