@@ -33,9 +33,11 @@ class Part:
     @property
     def here(self) -> bool:
         # two machines may have one name
-        return self.machine == MACHINE and Path(self.path).exists()
+        return self.machine == MACHINE and Path(self.path).is_file()
 
 
+SILENT = Part("a locust worker that was not heard of again", machine="some machine")
+"""Of one that was told to begin and has not yet told of its file."""
 Told = dict[str, dict[str, Part]]
 """Run → locust process → what it told of its file."""
 
@@ -62,6 +64,10 @@ class Files:
                 self.own = self.path.with_stem(f"{self.path.stem}.master")
                 # locust sends the master's options to its workers, those that it does not know too
                 options.run = str(self.path)
+        if isinstance(self.runner, MasterRunner):
+            clients = self.runner.clients
+            for worker in (*clients.ready, *clients.spawning, *clients.running):
+                self.told[str(self.path)].setdefault(worker.id, SILENT)
         self.tell(complete=False)
 
     def complete(self) -> None:

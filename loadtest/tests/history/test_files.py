@@ -9,7 +9,7 @@ import pytest
 from loadtest import history
 from loadtest.checker import judge
 from loadtest.server.guardian import guarded
-from loadtest.tests.locusts import LOCUST, ROOT, free_port, of
+from loadtest.tests.locusts import LOCUST, ROOT, free_port, of, recorded
 from loadtest.tests.odd import odd
 
 
@@ -31,18 +31,23 @@ ELSEWHERE = """
 import socket
 socket.gethostname = lambda: "another-machine"
 """
+DIES = """
+import os
+from loadtest.history.files import Files
+Files.tell = lambda *_, **__: os._exit(1)
+"""
 
 
 @pytest.fixture
 def worker(tmp_path):
-    """A locust worker, which may say that it is on another machine."""
+    """A locust worker, which `does` something before it begins."""
 
     @contextmanager
-    def run(port, elsewhere=False):
-        path = tmp_path / ("elsewhere.py" if elsewhere else "here.py")
+    def run(port, does=""):
+        path = tmp_path / f"worker{len(list(tmp_path.glob('worker*.py')))}.py"
         path.write_text(
             f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-            f"{ELSEWHERE if elsewhere else ''}\nfrom loadtest.locustfile import Client\n"
+            f"{does}\nfrom loadtest.locustfile import Client\n"
         )
         command = [LOCUST, "-f", path, "--worker", "--master-port", port]
         with guarded(list(map(str, command)), log=path.with_suffix(".log")) as process:
@@ -61,7 +66,7 @@ def test_histories_on_several_machines_are_named_and_not_judged_apart(worker, lo
         "2",
         "--exit-by-verdict",
     )
-    with odd() as server, worker(port), worker(port, elsewhere=True):
+    with odd() as server, worker(port), worker(port, does=ELSEWHERE):
         done = locust(server.url, *master)
     assert done.returncode == 2
     parts = sorted(map(str, tmp_path.glob("h.*.jsonl")))
@@ -80,13 +85,13 @@ def test_histories_on_several_machines_are_named_and_not_judged_apart(worker, lo
     assert judge(frame).verdict == "linearizable"
 
 
-def test_what_a_killed_locust_worker_did_is_missing_and_not_judged(worker, locust):
+def test_what_a_killed_locust_worker_did_is_missing_and_not_judged(worker, locust, tmp_path):
     port = free_port()
     master = ("--master", "--master-bind-port", str(port), "--expect-workers", "2")
     with odd() as server, worker(port), worker(port) as victim:
 
         def killed():
-            if server.asked["increment"] <= 20:
+            if not all(recorded(tmp_path, f"h.{index}.jsonl") for index in (0, 1)):
                 return False
             (process,) = psutil.Process(victim.pid).children()
             process.kill()
@@ -97,3 +102,12 @@ def test_what_a_killed_locust_worker_did_is_missing_and_not_judged(worker, locus
     assert done.returncode == 2
     assert "(it breaks off)" in done.stdout
     assert "violated" not in done.stdout
+
+
+def test_a_locust_worker_that_dies_before_it_has_said_anything_is_missing(worker, locust):
+    port = free_port()
+    master = ("--master", "--master-bind-port", str(port), "--expect-workers", "2")
+    with odd() as server, worker(port), worker(port, does=DIES):
+        done = locust(server.url, *master, "--stop-timeout", "1", "--exit-by-verdict")
+    assert done.returncode == 2
+    assert "on some machine: a locust worker that was not heard of again" in done.stdout
