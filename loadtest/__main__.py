@@ -3,6 +3,7 @@
 # ruff: noqa: E402
 # signals are heard before the other imports, which take a tenth of a second
 
+import gc
 import os
 import signal
 import sys
@@ -70,7 +71,10 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        gc.disable()  # a tenth of the time, and nothing that is imported is garbage
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        gc.freeze()
+        gc.enable()
         return command
 
     def invoke(self, ctx: click.Context) -> int:

@@ -11,7 +11,7 @@ import requests
 from rich.table import Table
 
 from loadtest import cell, history
-from loadtest.bench.judging import judge_at_sizes
+from loadtest.bench import judging
 from loadtest.cell import locust
 from loadtest.report.terminal import console
 from loadtest.server.guardian import guarded
@@ -122,7 +122,7 @@ def rate(variant: str, path: Path, redis_url: str) -> float:
 def main() -> None:
     out = console()
     for title, table in (
-        ("What a judgement costs", judge_at_sizes),
+        *judging.TABLES,
         ("What recording costs", recording),
         (f"What each variant costs, at {SHAPE} without a pause", variants_against_a_bare_route),
     ):
