@@ -359,13 +359,11 @@ class Seen:
         spread = audit.group_by(names).agg(spread=pl.col("value").max() - pl.col("value").min())
         larger = pl.col("end").cum_min(reverse=True).shift(-1)
         larger_ended = larger.over(list(dict.fromkeys([*names, "clock"])))
-        longest = pl.col("items").last().over(names)
-        prefix = (longest.list.head(pl.col("value")) == pl.col("items")).fill_null(True)
         late = (larger_ended < pl.col("start")).fill_null(False)
         return bool(
             spread["spread"].sum() <= self.unknown
             and not audit.select(late.any()).item()
-            and audit.select(prefix.all()).item()
+            and _begin_alike(audit, names)
         )
 
     def excess(self, of: Of) -> int:
@@ -509,3 +507,17 @@ def _named(copies: list[Copy]) -> str:
 def _sum(numbers: list[int]) -> str:
     shown = [f"{each:,}" for each in numbers]
     return " + ".join(shown if len(shown) <= 8 else [*shown[:4], "…", shown[-1]])
+
+
+def _begin_alike(reads: pl.DataFrame, names: list[str]) -> bool:
+    """Each group's reads of a list, in the order of their lengths, are beginnings of the last."""
+    reads = reads.select(*names, "items").filter(pl.col("items").list.len() > 0)
+    longest = reads.group_by(names, maintain_order=True).agg(longest=pl.col("items").last())
+    length = pl.col("longest").list.len().cast(pl.Int64)
+    begins = longest.select(*names, begin=length.cum_sum() - length)
+    # the longest is not put beside each read: that would be as many items as reads times items
+    position = pl.int_ranges(0, pl.col("items").list.len().cast(pl.Int64))
+    items = reads.join(begins, on=names, nulls_equal=True).select("items", "begin", at=position)
+    items = items.explode("items", "at")
+    other = longest["longest"].explode().gather(items["begin"] + items["at"])
+    return bool((items["items"] == other).all())
