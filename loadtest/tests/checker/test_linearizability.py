@@ -1,0 +1,164 @@
+"""What contradicts an order of all operations, and the certificate where nothing does."""
+
+import pytest
+
+from loadtest import checker
+from loadtest import history as h
+from loadtest.history import Operation
+from loadtest.tests.timelines import drawn, judged
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "anomaly"),
+    [
+        (
+            {"op": "increment", "value": 2},
+            {"op": "increment", "value": 1},
+            "real-time inversion",
+        ),
+        ({"op": "increment", "value": 1}, {"op": "read", "value": 0}, "stale read"),
+        ({"op": "read", "value": 1}, {"op": "increment", "value": 1}, "future read"),
+        ({"op": "increment", "value": 2}, {"op": "increment", "outcome": "unknown"}, None),
+        (
+            {"op": "append", "item": "x", "value": 2},
+            {"op": "append", "item": "y", "value": 1},
+            "reordered item",
+        ),
+    ],
+)
+@pytest.mark.parametrize("client", [0, 1])
+def test_what_ends_at_the_nanosecond_another_begins_overlaps_it(first, second, anomaly, client):
+    def history(gap):
+        one = Operation(client=0, start=0, end=10, **first)
+        other = Operation(client=client, start=10 + gap, end=20, **second)
+        items = Operation(client=7, op="items", start=30, end=40, items=("y", "x"), value=2)
+        return [one, other, *([items] if first["op"] == "append" else [])]
+
+    assert judged(history(gap=0)).anomalies == ()
+    names = [found.name for found in judged(history(gap=1)).anomalies]
+    assert (anomaly or "not linearizable") in names
+    assert names[-1] == "not linearizable"
+    holds = judged(history(gap=1)).guarantees["sequential consistency"]
+    assert holds == (client == 1)
+
+
+def test_not_linearizable_but_sequentially_consistent():
+    verdict = judged(
+        """
+        A      |-- increment → 1 --|
+        B        |-- increment → 2 --|
+        C                                |-- read → 1 --|
+        audit                                               |-- read → 2 --|
+        """
+    )
+    assert verdict.why == (
+        "Not linearizable, but sequentially consistent per client. Client 1's increment ended at "
+        "22.0 ms before client 2's read began at 26.0 ms, yet the first was told 2 and the second "
+        "was told 1."
+    )
+    assert all(verdict.guarantees.values())
+
+
+def test_the_contradiction_says_when_and_what():
+    verdict = judged(
+        [
+            Operation(client=0, op="increment", start=12_000_000, end=12_100_000, value=2),
+            Operation(client=1, op="increment", start=12_400_000, end=12_500_000, value=1),
+            Operation(client=2, op="increment", start=0, end=1_000, value=3),
+        ]
+    )
+    assert verdict.anomalies[-1].why == (
+        "Client 2's increment ended at 0.0 ms before client 0's increment began at 12.0 ms, "
+        "yet the first was told 3 and the second was told 2."
+    )
+
+
+def test_one_client_and_equal_answers_are_said_shorter():
+    anomalies = judged("A  |-- increment → 1 --|  |-- increment → 1 --|").anomalies
+    assert anomalies[1].why == (
+        "Client 0's increment ended at 20.0 ms before its later increment began at 23.0 ms, "
+        "yet both were told 1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("drawing", "why"),
+    [
+        (
+            "A |-- increment → 0 --|",
+            "Client 0's increment was told 0, and the least it can be told is 1.",
+        ),
+        ("A |-- increment → 2 --|", "Client 0's increment was told 2, yet nobody was told 1."),
+        ("A |-- read → -1 --|", "Client 0's read was told -1, and the least it can be told is 0."),
+        (
+            """
+            A |-- increment → 3 --|
+            B    |-- increment --------->
+            """,
+            "Client 0's increment was told 3, yet nobody was told 1 "
+            "(numbers missing: 2, with 1 unknown increment to take them).",
+        ),
+        (
+            """
+            A |-- increment → 2 --|
+            B                           |-- increment --------->
+            """,
+            "Client 0's increment was told 2, yet nobody was told 1: it ended at 20.0 ms, "
+            "and client 1's increment, unknown, began later, at 26.0 ms.",
+        ),
+        (
+            """
+            A |-- append x → 1 --|
+            B    |-- append y ----------->
+            C                           |-- items → [y] --|
+            """,
+            'Client 0\'s append of "x" was told 1, and client 2\'s read of the list has "y" there.',
+        ),
+        (
+            """
+            A |-- append x ----------->
+            B   |-- items → [x, x] --|
+            """,
+            'Client 1\'s read of the list has "x" twice, and it was sent once.',
+        ),
+        (
+            """
+            A |-- append x ----------->
+            B    |-- append y → 3 --|
+            C       |-- items → [x] --|
+            """,
+            'Client 1\'s append of "y" was told 3, yet nobody was told 2.',
+        ),
+        (
+            """
+            A                                   |-- append y ----------->
+            B   |-- items → [y] --|
+            """,
+            "Client 1's read of the list ended at 18.0 ms before client 0's append of \"y\" began "
+            "at 32.0 ms, yet the first read 1 item and the second must have been number 1.",
+        ),
+    ],
+)
+def test_every_kind_of_contradiction_has_its_words(drawing, why):
+    assert judged(drawing).anomalies[-1].why == why
+
+
+def test_the_certificate_is_an_order_with_an_instant_for_each():
+    history = drawn(
+        """
+        A  |-- increment → 2 --|
+        B     |-- increment -------->
+        C           |-- read → 1 --|
+        D       |-- append x → 1 --|
+        E  |-- increment → fail --|
+        """
+    )
+    order = checker.order(h.frame(history))
+    assert order.select("op", "value").rows() == [
+        ("increment", None),
+        ("append", 1),
+        ("read", 1),
+        ("increment", 2),
+    ]
+    assert order["at"].is_sorted()
+    assert checker.order(h.frame(drawn("A |-- increment → 2 --|"))) is None
