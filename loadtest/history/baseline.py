@@ -16,7 +16,7 @@ import gevent
 from gevent.pool import Pool
 from requests import RequestException
 
-from loadtest.history.mapping import Routes, Steps
+from loadtest.history.mapping import Routes, Steps, at_rest
 from loadtest.history.operation import Op
 
 BURST = 16
@@ -117,7 +117,7 @@ def ask(mapping: Routes | Steps, client: Any, op: Op) -> Said | None:
         reply = mapping.send(client, op)
     except RequestException:
         return None
-    value = mapping.answer(op, reply).value
+    value = at_rest(mapping, reply) if op == "read" else mapping.answer(op, reply).value
     return None if value is None else (reply.headers.get("X-Boot"), value)
 
 

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 import requests
 
 from loadtest.history.client import Http
-from loadtest.history.mapping import BLIND, Reply, Routes, StepFailed, Steps, Unclear, mapping
+from loadtest.history.mapping import (
+    BLIND,
+    Reply,
+    Routes,
+    StepFailed,
+    Steps,
+    Unclear,
+    at_rest,
+    mapping,
+)
 from loadtest.history.operation import Op
 from loadtest.trial import App
 
@@ -44,8 +53,12 @@ def understand(app: App, host: str) -> tuple[App, str]:
 
 
 def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str]:
-    before = number(asked, http, "read")
-    again = number(asked, http, "read")
+    shown = asked.send(http, "read")
+    before = at_rest(asked, shown)
+    if before is None:
+        raise Unclear(came(asked, shown, "read"))
+    nothing = asked.answer("read", shown).value is None
+    again = at_rest(asked, asked.send(http, "read"))
     if again != before:
         raise Unclear(
             f"{asked.name('read')} said {before}, then {again}, and nobody incremented: if it "
@@ -56,11 +69,15 @@ def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str
     told = None
     if not moves:
         told = found(asked, reply, "increment", must=bool(app.increment_count))
-    after = number(asked, http, "read")
     deadline = time.monotonic() + SETTLE_S
-    while after == before and told is None and time.monotonic() < deadline:
+    while True:
+        shown = asked.send(http, "read")
+        after = asked.answer("read", shown).value
+        if after not in (None, before) or told is not None or time.monotonic() > deadline:
+            break
         time.sleep(0.2)
-        after = number(asked, http, "read")
+    if after is None:
+        raise Unclear(came(asked, shown, "read"))
     if moves and after != before + 1:
         raise Unclear(came(asked, reply, "increment"))
     did, shows = asked.name("increment"), asked.name("read")
@@ -79,7 +96,7 @@ def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str
             f"{shows} said {before}, {did} said {told}, and {shows} then said {after}: {told} is "
             "not the count; say where it is with INCREMENT_COUNT=…, or none if nowhere"
         )
-    said = f"{shows} said {before:,}, {did} said "
+    said = f"{shows} said {'nothing yet' if nothing else f'{before:,}'}, {did} said "
     if told is not None:
         gone = "" if after == told else f", and {shows} said {after:,} again"
         return app, f"{said}{told:,}{gone}: understood"

@@ -10,6 +10,9 @@ A person says it in a line each, as they would to a colleague:
                 none           there is no number: the increment is blind
     HEADERS     'Authorization: Bearer …', or several as a JSON object
 
+Before the load, a read in which nothing stands in the place of the count says 0: a metric with
+labels is not there until it is incremented. By hand it is seen to appear, or COUNT is wrong.
+
 The routes of `variants.app` are the default, and nothing is special to them but that they have a
 create and a list.
 """
@@ -22,6 +25,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -158,14 +162,16 @@ def read_json(text: str, otherwise: Any = None) -> Any:
 
 
 def as_count(found: Any) -> int | None:
-    """42 from 42, 42.0, "42" and "1,234"; None from True, 0.5, "4 2" and what is no count."""
+    """42 from 42, 42.0, "42", "4.2e+01", 1234 from "1,234"; None from True, 0.5, "4 2" and what is
+    no count."""
     if isinstance(found, str):
         text = found.strip()
         if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text):
             text = text.replace(",", "")
-        if not re.fullmatch(r"[+-]?\d{1,19}(\.0+)?", text, re.ASCII):
+        if not re.fullmatch(r"[+-]?\d{1,19}(\.\d{1,19})?(e\+?\d\d?)?", text, re.ASCII):
             return None
-        found = int(text.partition(".")[0])
+        exactly = Decimal(text)
+        found = int(exactly) if exactly == exactly.to_integral_value() else None
     if isinstance(found, float) and found.is_integer():
         found = int(found)
     return found if type(found) is int and abs(found) < LARGEST else None
@@ -249,6 +255,14 @@ class Routes:
         if value is None and not (op == "increment" and self.blind):
             return Answer("unknown")
         return Answer("ok", value)
+
+
+def at_rest(mapping: Routes | Steps, reply: Reply) -> int | None:
+    """What a read says while nobody increments; 0 if nothing stands in the place of the count."""
+    said = mapping.answer("read", reply).value
+    if said is None and by_status(reply) == "ok" and isinstance(mapping, Routes):
+        return 0 if mapping.count("read").find(reply) is None else None
+    return said
 
 
 def by_status(reply: Reply | None) -> Outcome:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from loadtest import cell, history
+from loadtest import cell
 from loadtest.cell import first_look
 from loadtest.checker import Fault
 from loadtest.history.byhand import copies, understand
 from loadtest.history.mapping import Unclear
-from loadtest.history.operation import Operation
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import serve
 from loadtest.server.interpreter import theirs
@@ -132,6 +131,11 @@ def broken():
     raise KeyError("stock")
 
 
+@app.get("/metrics")
+def metrics():
+    return f'hits_total{{method="POST"}} {hits - 41}.0' if hits > 41 else "# nothing yet"
+
+
 @app.get("/slash/")
 def slash():
     return str(hits)
@@ -203,19 +207,9 @@ def judge(shop, tmp_path, monkeypatch):
     return run
 
 
-def judges_blind():
-    operation = Operation(client=1, op="increment", start=0, end=1)
-    try:
-        return history.parse(history.line(operation).encode(), "") is not None
-    except history.Malformed:
-        return False
-
-
-blind = pytest.mark.skipif(not judges_blind(), reason="blind increments are not judged yet")
 VIEWED = r"/viewed ([\d,]+) times/"
 
 
-@blind
 def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(judge):
     said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
     lost, understood = judge(Server(1, 8), locked=False, **said)
@@ -228,7 +222,6 @@ def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(jud
     assert whole.verdict.blind == whole.verdict.acknowledged >= 500
 
 
-@blind
 def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
     form = {"increment": "POST /form", "read": "GET /page", "count": VIEWED}
     judged, understood = judge(Server(4, 1), **form)
@@ -237,7 +230,6 @@ def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
     assert not judged.verdict.lost
 
 
-@blind
 def test_a_mapping_file_logs_in_and_posts_a_form_with_its_token(judge, tmp_path):
     (tmp_path / "counter.py").write_text(COUNTER)
     judged, understood = judge(Server(1, 8), mapping=str(tmp_path / "counter.py"))
@@ -284,6 +276,15 @@ def test_a_server_that_runs_already_is_sounded_then_loaded(shop, tmp_path):
     assert not judged.verdict.lost, "nobody can tell"
 
 
+def test_a_metric_that_is_not_there_yet_is_0_in_every_worker(judge):
+    metric = {"read": "GET /metrics", "count": r'/^hits_total\{method="POST"\} (\S+)/'}
+    judged, understood = judge(Server(3, 1), increment="POST /blind", **metric)
+    assert "GET /metrics said nothing yet, POST /blind said 204 and no number" in understood
+    assert judged.before == (0, 0, 0)
+    assert len(judged.verdict.division.copies) == 3, str(judged.verdict)
+    assert not judged.verdict.lost
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """That app, served by one worker with one thread."""
@@ -312,6 +313,10 @@ def served(tmp_path_factory):
         ({"read": "GET /counted", "count": ""}, "give it as INCREMENT and leave READ out"),
         ({"read": "", "increment": "POST /id", "count": ""}, "it has to say one more each time"),
         ({"count": "data.visits"}, "COUNT='data.visits' finds no whole number there; write"),
+        (
+            {"read": "GET /metrics", "count": r"/^hits (\d+)/", "increment": "POST /blind"},
+            r"COUNT='/^hits (\\d+)/' finds no whole number there; write",
+        ),
         ({"count": "name"}, "COUNT='name' finds no whole number there"),
         ({"read": "GET /page"}, "GET /page answered 200 '<h1>Shop</h1><p>viewed "),
     ],

@@ -1,23 +1,29 @@
 """Published packages, used as they are, each in an environment of its own: make test-apps."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from loadtest import cell
-from loadtest.cell import first_look
-from loadtest.checker import Fault
+from loadtest.cell import Cell, first_look
+from loadtest.report.terminal import figures
 from loadtest.trial import App, Server, Trial
 
 pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not os.environ.get("REAL_APPS"), reason="slow; make test-apps runs it"),
 ]
-KEPT = Path(__file__).parents[2] / ".venv-apps"
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "loadtest" / "README.md").read_text(encoding="utf-8")
+KEPT = ROOT / ".venv-apps"
+SERVERS = (Server(1, 8), Server(4, 1))
 CACHED = """
 import os
 
@@ -41,56 +47,96 @@ def hit():
 def show():
     return str(cache.get("hits") or 0)
 """
+METERED = re.search(r"<!-- metered.py -->\n```python\n(.*?)```", GUIDE, re.DOTALL)[1]
+PROMETHEUS = "prometheus-flask-exporter==0.23.2"
+HITS = {"increment": "POST /hits", "read": "GET /hits"}
+ASKED = re.search(r"<!-- asked of metered.py -->\n```\n(.*?)\n\n", GUIDE, re.DOTALL)[1]
+WORDS = dict(word.split("=", 1) for word in shlex.split(ASKED.replace("\\\n", " "))[2:])
+REQUESTS = {name: WORDS[name.upper()] for name in ("increment", "read", "count")}
 
 
-@pytest.fixture
-def environment():
+@dataclass(frozen=True)
+class Real:
+    """A published package in use: what is installed, the app, and what is said of it."""
+
+    packages: tuple[str, ...]
+    target: str
+    said: dict[str, str]
+    files: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+APPS = {
+    "`PrometheusMetrics`": Real((PROMETHEUS,), "metered:app", REQUESTS, {"metered.py": METERED}),
+    "`GunicornInternalPrometheusMetrics`": Real(
+        (PROMETHEUS,),
+        "metered:app",
+        REQUESTS,
+        {
+            "metered.py": METERED.replace(
+                "prometheus_flask_exporter", "prometheus_flask_exporter.multiprocess"
+            ).replace("PrometheusMetrics", "GunicornInternalPrometheusMetrics")
+        },
+        {"PROMETHEUS_MULTIPROC_DIR": "."},
+    ),
+    "`FileSystemCache`": Real(
+        ("Flask-Caching==2.5.1", "redis==8.1.0"),
+        "cached:app",
+        HITS,
+        {"cached.py": CACHED},
+        {"KIND": "FileSystemCache"},
+    ),
+    "`RedisCache`": Real(
+        ("Flask-Caching==2.5.1", "redis==8.1.0"),
+        "cached:app",
+        HITS,
+        {"cached.py": CACHED},
+        {"KIND": "RedisCache"},
+    ),
+    "`FlaskBump:app`": Real(
+        ("FlaskBump==1.0.0",),
+        "FlaskBump:app",
+        {"increment": "GET /"},
+        {"state.json": '{"count": 0}'},
+    ),
+}
+
+
+def environment(name: str, packages: tuple[str, ...]) -> str:
     """The interpreter of an environment with these packages, made once and kept."""
-
-    def made(name, *packages):
-        folder = KEPT / name
-        python, done = folder / "bin" / "python", folder / "installed"
-        if not done.exists() or done.read_text() != " ".join(packages):
-            venv.create(folder, clear=True)
-            quietly = ("--quiet", "--disable-pip-version-check")
-            command = [sys.executable, "-m", "pip", "--python", python, "install", *quietly]
-            installed = subprocess.run([*command, *packages], capture_output=True, text=True)
-            if installed.returncode:
-                pytest.skip(f"{packages[0]} could not be had: {installed.stderr.strip()[-200:]}")
-            done.write_text(" ".join(packages))
-        return str(python)
-
-    return made
+    folder = KEPT / name.lower()
+    python, done = folder / "bin" / "python", folder / "installed"
+    if not done.exists() or done.read_text() != " ".join(packages):
+        venv.create(folder, clear=True)
+        quietly = ("--quiet", "--disable-pip-version-check")
+        command = [sys.executable, "-m", "pip", "--python", python, "install", *quietly]
+        installed = subprocess.run([*command, *packages], capture_output=True, text=True)
+        if installed.returncode:
+            pytest.skip(f"{packages[0]} could not be had: {installed.stderr.strip()[-200:]}")
+        done.write_text(" ".join(packages))
+    return str(python)
 
 
-@pytest.fixture
-def judge(tmp_path):
-    def run(target, server, **said):
-        folder = tmp_path / f"results-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        app, _ = first_look(App(target, **said, chdir=str(tmp_path)), server, folder)
-        return cell.run(Trial(target, server, own=app), folder).verdict
-
-    return run
+def judged(real: Real, server: Server, folder: Path) -> Cell:
+    app, _ = first_look(App(real.target, **real.said, chdir=str(folder)), server, folder)
+    return cell.run(Trial(real.target, server, own=app), folder / "results")
 
 
-def test_a_file_that_flask_caching_increments_loses_and_redis_holds(
-    environment, judge, tmp_path, monkeypatch, redis_url
-):
-    python = environment("cached", "Flask-Caching==2.5.1", "redis==8.1.0")
-    (tmp_path / "cached.py").write_text(CACHED)
-    said = {"increment": "POST /hits", "read": "GET /hits"}
-    monkeypatch.setenv("KIND", "FileSystemCache")
-    assert Fault.LOSES in judge("cached:app", Server(1, 8, python=python), **said).faults
-    monkeypatch.setenv("KIND", "RedisCache")
-    monkeypatch.setenv("REDIS", redis_url)
-    held = judge("cached:app", Server(4, 4, python=python), **said)
-    assert held.linearizable, str(held)
+def shown(name: str) -> list[str]:
+    """What the guide's table says came out under each of SERVERS."""
+    (row,) = [line for line in GUIDE.splitlines() if line.startswith("|") and f" {name} " in line]
+    return [each.strip() for each in row.strip("|").split("|")][-len(SERVERS) :]
 
 
-def test_a_lock_on_a_file_that_threads_share_keeps_no_thread_out(environment, judge, tmp_path):
-    python = environment("bump", "FlaskBump==1.0.0")
-    (tmp_path / "state.json").write_text('{"count": 0}')
-    alone = judge("FlaskBump:app", Server(4, 1, python=python), increment="GET /")
-    assert alone.linearizable, str(alone)
-    assert judge("FlaskBump:app", Server(1, 8, python=python), increment="GET /").violated
+@pytest.mark.parametrize("server", SERVERS, ids=str)
+@pytest.mark.parametrize("name", APPS)
+def test_it_comes_out_as_the_guide_shows(name, server, tmp_path, monkeypatch, redis_url):
+    real = APPS[name]
+    python = environment(real.packages[0].partition("==")[0], real.packages)
+    for file, text in real.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    for setting, value in {"REDIS": redis_url, **real.settings}.items():
+        monkeypatch.setenv(setting, str(tmp_path) if value == "." else value)
+    verdict = judged(real, Server(server.workers, server.threads, python=python), tmp_path).verdict
+    said, _ = figures(verdict)
+    assert said in shown(name)[SERVERS.index(server)], f"{said}: {verdict}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from loadtest.history.mapping import OURS, Count, Request, Unclear, routes, steps
+from loadtest.history.mapping import OURS, Count, Request, Unclear, at_rest, routes, steps
 
 
 @dataclass
@@ -64,6 +64,8 @@ def test_what_is_no_request_is_said_in_one_line_with_its_name(text):
         ("hits", Said('{"visits": 7}'), None),
         (r"/viewed (\d+) times/", Said("I was\nviewed 9 times."), 9),
         (r'/^hits\{path="/a"\} (.*)$/', Said('# x\nhits{path="/a"} 12.0\n'), 12),
+        (r"/^hits (\S+)/", Said("hits 1.234567e+06"), 1234567),
+        (r"/^hits (\S+)/", Said("hits 1.2345675e+06"), None),
         (r"/seen (\d+)/", Said("nobody"), None),
         ("@X-Hits", Said("<p>", headers={"X-Hits": "3"}), 3),
         ("@X-Hits", Said("3"), None),
@@ -72,6 +74,22 @@ def test_what_is_no_request_is_said_in_one_line_with_its_name(text):
 )
 def test_the_number_is_found_where_it_is_said_to_be(count, reply, number):
     assert Count(count).number(reply) == number
+
+
+@pytest.mark.parametrize(
+    ("count", "reply", "number"),
+    [
+        (r"/^hits (\d+)/", Said("# no hits yet"), 0),
+        (r"/^hits (\d+)/", Said("hits 7"), 7),
+        (r"/^hits (\S+)/", Said("hits many"), None),
+        (r"/^hits (\d+)/", Said("# busy", 503), None),
+        (r"/^hits (\d+)/", Said("", 302), None),
+        ("hits", Said('{"visits": 7}'), 0),
+        ("", Said("hello"), None),
+    ],
+)
+def test_before_the_load_a_count_that_is_not_there_is_0(count, reply, number):
+    assert at_rest(routes("POST /hits", "GET /hits", count), reply) == number
 
 
 @pytest.mark.parametrize(
