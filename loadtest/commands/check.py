@@ -89,7 +89,7 @@ def check(
     if own and folder:
         own, servers, understood = own_app.first_look(own, servers, folder)
         for sentence in understood:
-            click.echo(sentence, err=True)
+            terminal.console(error=True).print(sentence, markup=False)
     elif server_python:
         environment(server_python)
     chosen = (own.target,) if own else tuple(dict.fromkeys(variants)) or VARIANTS

@@ -14,6 +14,7 @@ from loadtest.cell import secrets, state_of_its_own
 from loadtest.commands import own as own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.promises import promise, refusal
+from loadtest.report import terminal
 from loadtest.server.environment import for_load
 from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
@@ -99,7 +100,7 @@ def locust(
     shape = server(workers, threads, worker_class, preload, server_python)
     if own:
         own, (shape, *_), understood = own_app.first_look(own, [shape], folder)
-        click.echo("\n".join(understood))
+        terminal.console().print("\n".join(understood), markup=False)
     with served(trial(own, variant, shape, pause_ms), folder, 0) as (running, target):
         options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--target", str(target)]
         options += ["--buttons", *buttons(running.trial)]

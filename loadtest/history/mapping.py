@@ -123,10 +123,10 @@ class Count:
         try:
             path = jmespath.compile(said)
         except JMESPathError as error:
-            why = " ".join(str(error).split())
+            why = str(error).partition(": Parse error")[0].replace("\n", " ")
             raise Unclear(
-                f"COUNT={said!r} is no JMESPath ({why}); write a path into JSON such as data.hits, "
-                "or /(\\d+) views/ or @Header"
+                f"COUNT={said!r} is no JMESPath ({why[:80]}); write a path into JSON such as "
+                "data.hits or 'sold.\"42\"', or /(\\d+) views/ or @Header"
             ) from None
 
         def search(reply: Reply) -> Any:

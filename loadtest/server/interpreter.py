@@ -79,12 +79,20 @@ def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False)
         raise PythonError(f"{path} is no Python of today: {' '.join(last)}") from None
     if "error" in told:
         raise PythonError(
-            f"APP={target} cannot be imported: {told['error']} (in {where.absolute()}, with "
-            f"Python {told['python']}); CHDIR=… is its folder, SERVER_PYTHON=… its interpreter"
+            f"APP={target} cannot be imported: {told['error']} (in {where.resolve()}, "
+            f"with Python {told['python']}); {advice(target)}"
         )
     flags = frozenset(told["flags"])
     lending = (lend(folder, "variants"),) if ours else (lent,) if told["lent"] else ()
     return Interpreter(path, told["python"], lending, flags, told["asgi"])
+
+
+def advice(target: str) -> str:
+    """What to try where an app cannot be imported."""
+    if "/" in target.partition("(")[0] or target.endswith(".py"):
+        return "APP is no file: write MODULE:NAME, such as shop:app, and its folder is CHDIR=…"
+    name = "" if ":" in target else ", its name follows a colon, shop:app or shop:create_app()"
+    return f"CHDIR=… is its folder, SERVER_PYTHON=… its interpreter{name}"
 
 
 def theirs(*lent: Path | None) -> dict[str, str]:
@@ -107,6 +115,8 @@ def pythonpath(*lent: Path | None) -> str:
 def find(python: str) -> str:
     """The path of an interpreter named by path or by command. Raises PythonError."""
     found = shutil.which(python)
+    if found is None and shutil.which(f"{python}/bin/python"):
+        raise PythonError(f"SERVER_PYTHON={python} is a folder; write {python}/bin/python")
     if found is None:
         raise PythonError(f"SERVER_PYTHON={python} is no interpreter; name one such as python3.12")
     # not resolved: a virtual environment is known by the name of its link

@@ -30,6 +30,11 @@ def main(target: str, folder: str) -> "dict[str, object]":
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
         app = import_app(target)
         told["asgi"] = any(map(inspect.iscoroutinefunction, (app, type(app).__call__)))
+        if inspect.isfunction(app) and not told["asgi"]:
+            try:
+                inspect.signature(app).bind({}, None)
+            except TypeError:
+                told["error"] = f"it is a function that makes an app; write {target}()"
     except BaseException as error:
         told["error"] = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
     return told

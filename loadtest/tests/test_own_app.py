@@ -341,6 +341,13 @@ def test_an_app_that_fails_is_said_with_what_its_log_says(shop, tmp_path):
         (("--app", "shop:app"), "INCREMENT is missing"),
         (("--app", "nowhere:app", "--increment", "POST /hits"), "No module named 'nowhere'"),
         (("--app", "shop:nothing", "--increment", "POST /hits"), "nothing"),
+        (("--app", "shop", "--increment", "POST /"), "its name follows a colon, shop:app or"),
+        (("--app", "shop.py", "--increment", "POST /"), "write MODULE:NAME, such as shop:app"),
+        (("--app", "shop:hit", "--increment", "POST /"), "makes an app; write shop:hit()"),
+        (
+            ("--app", "shop:app", "--server-python", sys.prefix, "--increment", "POST /"),
+            f"is a folder; write {sys.prefix}/bin/python",
+        ),
         (("--app", "shop:app", "--increment", "/hits"), "write its method and path: 'POST /hits'"),
         (("--url", "http://example.org", "--increment", "POST /"), "CONFIRM_HOST=example.org"),
         (("--url", "http://127.0.0.1:1", "--increment", "POST /"), "nothing answers at URL="),
