@@ -151,7 +151,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"
         why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."
-        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bound=None)
     return verdict, done
 
 

@@ -13,16 +13,27 @@ from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker.division import LEVELS, Division
+from loadtest.checker.division import LABELS, LEVELS, Division
 from loadtest.checker.linearizability import (
     Contradiction,
     contradiction,
     end_above,
     jointly,
     same_value,
+    sending,
 )
-from loadtest.checker.run import NEVER, Run, Thing
-from loadtest.checker.words import number, quoted, sentence, told, where, who, whose, yet
+from loadtest.checker.run import Run, Thing
+from loadtest.checker.words import (
+    number,
+    quoted,
+    sentence,
+    told,
+    where,
+    where_each,
+    who,
+    whose,
+    yet,
+)
 from loadtest.history import SCHEMA, Operation
 
 
@@ -99,11 +110,11 @@ def lost_update(run: Run) -> Found | None:
     told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
     if by:
         told = told.join(losing, on=by, how="semi", nulls_equal=True)
-    before = pl.col("row", "end", "clock", "boot", "worker").shift(1).over("value", *by)
+    before = pl.col("row", "end", "boot", "worker").shift(1).over("value", *by)
     pairs = told.sort("value", "start").with_columns(before.name.prefix("first_"))
     pairs = pairs.drop_nulls("first_row")
-    apart = (pl.col("first_end") < pl.col("start")) & (pl.col("first_clock") == pl.col("clock"))
-    pairs = pairs.filter(~apart.fill_null(False)).sort("end", "row")
+    # where something is lost, one clock timed all increments
+    pairs = pairs.filter(pl.col("first_end") >= pl.col("start")).sort("end", "row")
     if pairs.is_empty():
         return None
     # in one process it is easier to follow
@@ -117,6 +128,10 @@ def lost_update(run: Run) -> Found | None:
         f"{where(one, other)}"
     )
     return Found(pairs.height, (one, other), f"{sentence(why)} {_losses(run, division)}")
+
+
+def _only(count: int, noun: str) -> str:
+    return f"only {number(count, noun)}" if count else f"no {noun}"
 
 
 def _losses(run: Run, division: Division) -> str:
@@ -141,9 +156,20 @@ def lost_increment(run: Run) -> Found | None:
     division = run.counter_division
     if division is None or division.lost == 0:
         return None
-    last = run.counter.ends.sort("at")["row"][-1]
-    one, read = run.operations(last, run.counter.audit.sort("value", "end")["row"][-1])
-    why = sentence(f"{whose(read)} {told(read)}")
+    copy = max(division.copies, key=lambda copy: copy.lost)
+    audit, ends, there = run.counter.audit, run.counter.ends, ""
+    audit = audit.filter(pl.col("value").clip(0) == copy.audited)
+    if by := LEVELS[division.of] if division.of in LABELS else []:
+        here = pl.all_horizontal(
+            pl.col(name).cast(pl.String).eq_missing(pl.lit(label).cast(pl.String))
+            for name, label in zip(by, (copy.boot, copy.worker, copy.thread), strict=False)
+        )
+        audit, there = audit.filter(here), f" there, at {copy.label}"
+        ends = ends.with_columns(run.history[ends["row"]].select(by)).filter(here)
+    one, read = run.operations(ends.sort("at")["row"][-1], audit.sort("end")["row"][-1])
+    known = division.of in ("none", "request", *LABELS)
+    before = f", and {number(ends.height, 'increment')} had been acknowledged{there}"
+    why = sentence(f"{whose(read)} {told(read)}{before if known else ''}")
     return Found(division.lost, (one, read), f"{why} {_losses(run, division)}")
 
 
@@ -159,7 +185,7 @@ def over_count(run: Run) -> Found | None:
     if above.is_empty():
         return None
     (one,) = run.operations(above["row"][0])
-    why = f"{whose(one)} {told(one)}{where(one)}, and only {number(begun, 'increment')} ever began"
+    why = f"{whose(one)} {told(one)}{where(one)}, and {_only(begun, 'increment')} ever began"
     return Found(above.height, (one,), sentence(why))
 
 
@@ -321,8 +347,8 @@ def future_read(run: Run) -> Found | None:
     (one,) = run.operations(read["row"])
     (ended,) = run.moments((one, one.end))
     why = (
-        f"{whose(one)} {told(one)}{where(one)}, and only {number(read['before'], thing.write)} had "
-        f"begun when it ended at {ended}"
+        f"{whose(one)} {told(one)}{where(one)}, and {_only(read['before'], thing.write)} "
+        f"{'can have' if run.within else 'had'} begun when it ended at {ended}"
     )
     return Found(count, (one,), sentence(why))
 
@@ -418,7 +444,9 @@ def _less_than_before(
         & (pl.col("end") < read["start"])
     )
     one, other = run.operations(higher.sort("end")["row"][-1], read["row"])
-    why = f"{who(one)} {told(one)}{where(one)}, and then {told(other)}{where(other)}"
+    at, then_at = where_each(one, other)
+    first, then = (who(one), "") if who(one) == who(other) else (whose(one), f"{whose(other)} ")
+    why = f"{first} {told(one)}{at}, and then {then}{told(other)}{then_at}"
     return Found(count, (one, other), sentence(why))
 
 
@@ -444,9 +472,10 @@ def reset(run: Run) -> Found | None:
         return _from_one_again(run)
     old, new, *rows = run.resets.row(0)
     one, other = run.operations(*rows)
+    at, then_at = where(one), where(other)
     why = sentence(
-        f"{whose(one)} {told(one)}{where(one)} (boot {old}), which later answered no more; "
-        f"then {whose(other)} {told(other)}{where(other)} (boot {new})"
+        f"{whose(one)} {told(one)}{at} (boot {old}), which later answered no more; "
+        f"then {whose(other)} {told(other)}{then_at} (boot {new})"
     )
     if division is not None and division.forgotten:
         acknowledged = number(division.forgotten, "acknowledged increment")
@@ -455,8 +484,7 @@ def reset(run: Run) -> Found | None:
 
 
 def _from_one_again(run: Run) -> Found | None:
-    """An increment that was told 1, asked after its boot had answered others, while nobody was
-    under way who may write back what they read before all of them.
+    """An increment that was told 1, asked after its boot had answered others.
 
     Of copies per thread each has its own 1."""
     division = run.counter_division
@@ -477,14 +505,6 @@ def _from_one_again(run: Run) -> Found | None:
         allow_exact_matches=False,
         check_sortedness=False,
     ).drop_nulls("before")
-    firsts = ended.group_by("boot", "clock").agg(first=pl.col("end").min())
-    clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
-    until = pl.when(outcome="unknown").then(NEVER).otherwise("end")
-    under_way = run.rows.select(clock, "start", until=until).collect()
-    early = firsts.join(under_way, on="clock").filter(pl.col("start") <= pl.col("first"))
-    early = early.group_by("boot", "clock").agg(pl.col("until").max())
-    again = again.join(early, on=["boot", "clock"])
-    again = again.filter(pl.col("start") > pl.col("until"))
     if again.is_empty():
         return None
     one, other = run.operations(*again.select("before", "row").row(0))
@@ -505,26 +525,28 @@ def lost_item(run: Run) -> Found | None:
     B@1          |-- append y → 2 --|
     audit@1                             |-- items → [y] --|
     """
-    audit = run.items.audit
-    if audit.is_empty():
+    audit, division = run.items.audit, run.items_division
+    if division is None or division.of in ("unclear", "client"):
         return None
-    present = audit.select(item="items").explode("item")
+    audits = run.rows.filter(op="items", outcome="ok", phase="audit")
+    present = audits.select(item="items").collect().explode("item")
     absent = run.appends.filter("ok").join(present, on="item", how="anti")
-    division = run.items_division
     absent = absent.with_columns(run.history[absent["row"]].select(LEVELS["thread"]))
-    by = []
-    if division is None or division.of not in ("none", "request"):
-        # it may be in a copy that was not reached
-        by = LEVELS["thread" if division and division.of == "thread" else "worker"]
+    by = ["clock"] if run.within else []
+    audit = audit.with_columns(run.history[audit["row"]].select("clock"))
+    if division.of not in ("none", "request") or not division.lost:
+        # it may be in a copy that was not reached; and where none is missing, in that of a thread
         label = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
-        absent = absent.filter(label).join(audit, on=by, how="semi", nulls_equal=True)
-        if division is not None and division.of == "client":
-            return None
+        absent = absent.filter(label) if division.of != "none" else absent
+        by += LEVELS["worker" if division.lost and division.of != "thread" else "thread"]
+    by = by or ["all"]
+    absent, audit = (part.with_columns(all=pl.lit(0)) for part in (absent, audit))
+    last = audit.sort("start").group_by(by, maintain_order=True).last()
+    last = last.select(*by, read="row", began="start")
+    absent = absent.join(last, on=by, nulls_equal=True).filter(pl.col("began") > pl.col("end"))
     if absent.is_empty():
         return None
-    first = absent.sort("end", "row").head(1)
-    of_it = audit.join(first, on=by, how="semi", nulls_equal=True) if by else audit
-    one, read = run.operations(first["row"][0], of_it["row"][0])
+    one, read = run.operations(*absent.sort("end", "row").select("row", "read").row(0))
     why = f"{whose(one)} {told(one)}{where(one)}, and no audit has it"
     return Found(absent.height, (one, read), sentence(why))
 
@@ -546,7 +568,7 @@ def duplicated_item(run: Run) -> Found | None:
         return None
     again = pl.struct("row", "item").is_duplicated()
     twice = _in_reads(run, lambda reads: reads.filter(again))
-    return _in_a_read(run, twice, "twice")
+    return _in_a_read(run, twice, " twice,")
 
 
 @kind(
@@ -564,7 +586,7 @@ def unexpected_item(run: Run) -> Found | None:
         return None
     sent = run.appends.select("item")
     unsent = _in_reads(run, lambda reads: reads.join(sent, on="item", how="anti"))
-    return _in_a_read(run, unsent, "and nobody sent it")
+    return _in_a_read(run, unsent, ",")
 
 
 def _in_reads(run: Run, wrong: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
@@ -578,13 +600,10 @@ def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
         return None
     ends = run.items.reads.select("row", "end")
     item, row = wrong.join(ends, on="row").sort("end", "row", "at").select("item", "row").row(0)
-    sent = run.history.lazy().with_row_index("row").filter(op="append", item=item).select("row")
-    *append, read = run.operations(*sent.head(1).collect()["row"], row)
-    refused = bool(append) and append[0].outcome == "fail"
-    why = f"{whose(read)} has {quoted(item)} " + (
-        "although its append was refused" if refused else how
-    )
-    return Found(wrong["item"].n_unique(), (*append, read), sentence(why))
+    rows, sent = sending(run, item)
+    *appends, read = run.operations(*rows, row)
+    why = f"{whose(read)} has {quoted(item)}{how} {sent}"
+    return Found(wrong["item"].n_unique(), (*appends, read), sentence(why))
 
 
 @kind(
@@ -609,8 +628,10 @@ def fork(run: Run) -> Found | None:
     its, others = ((read.items or ())[at - 1] for read in (one, other))
     why = (
         f"at position {at:,} {whose(one)} has {quoted(its)}, "
-        f"and {whose(other)} has {quoted(others)}{where(one, other)}"
+        f"and {whose(other)} has {quoted(others)}"
     )
+    if at_ := where(one, other):
+        why += f"; they were answered{at_}"
     return Found(run.forks.height, (one, other), sentence(why))
 
 
@@ -643,7 +664,8 @@ def reordered_item(run: Run) -> Found | None:
     b = early.sort("ended", "start", "row").row(0, named=True)
     (read,) = run.operations(b["row"])
     behind = pl.Series(list((read.items or ())[b["at"] :]), dtype=pl.String)
-    a = appends.filter((pl.col("end") == b["ended"]) & pl.col("item").is_in(behind.implode()))
+    its = (pl.col("end") == b["ended"]) & pl.col("clock").eq_missing(b["clock"])
+    a = appends.filter(its & pl.col("item").is_in(behind.implode()))
     one, other = run.operations(a["append"][0], b["append"])
     ended_, began = run.moments((one, one.end), (other, other.start))
     why = (

@@ -99,8 +99,11 @@ def jointly(run: Run, within: Within) -> Contradiction | bool:
     first = ones.filter(ended & (pl.col("rank") == last["seen"])).row(0, named=True)
     rows = tuple(dict.fromkeys(each["row"] for each in (first, second, third, last)))
     one, *between, other = run.operations(*rows)
-    then = ", then ".join(f"{whose(each)} {told(each)}" for each in between)
-    why = f"{whose(one)} {told(one)}, then {then}, and only then {whose(other)} {told(other)}"
+    why = f"{whose(one)} {told(one)} and ended before {whose(between[0])} began, "
+    if len(between) > 1:
+        why += f"which {told(between[0])}, so that it comes before {whose(between[1])}, "
+    why += f"which {told(between[-1])} and ended before {whose(other)} began"
+    why += f", yet that {told(other)}"
     return Contradiction(rows, sentence(why))
 
 
@@ -131,17 +134,17 @@ def _named(run: Run) -> Thing | Contradiction:
         its, others = ((o.items or ())[at - 1] for o in (one, other))
         why = f"at {at:,} {whose(one)} has {quoted(its)}, and {whose(other)} has {quoted(others)}"
         return Contradiction((row, longest["row"][0]), sentence(why))
-    twice = longest.filter(pl.col("item").is_duplicated())
-    if twice.height:
-        (read,) = run.operations(twice["row"][0])
-        why = f"{whose(read)} has {quoted(twice['item'][0])} twice, and it was sent once"
-        return Contradiction((twice["row"][0],), sentence(why))
+    twice = longest.filter(pl.col("item").is_duplicated())["item"].head(1)
     stands = longest.join(run.appends, on="item", how="left", suffix="_append").sort("at")
-    unsent = stands.filter(pl.col("ok").is_null()).head(1)
-    if unsent.height:
-        (read,) = run.operations(unsent["row"][0])
-        why = f"{whose(read)} has {quoted(unsent['item'][0])}, and nobody sent it"
-        return Contradiction((unsent["row"][0],), sentence(why))
+    for item in twice:
+        (read,) = run.operations(longest["row"][0])
+        why = f"{whose(read)} has {quoted(item)} twice, {sending(run, item)[1]}"
+        return Contradiction((longest["row"][0],), sentence(why))
+    for item in stands.filter(pl.col("ok").is_null())["item"].head(1):
+        rows, sent = sending(run, item)
+        (*_, read) = run.operations(*rows, longest["row"][0])
+        why = f"{whose(read)} has {quoted(item)}, {sent}"
+        return Contradiction((*rows, longest["row"][0]), sentence(why))
     moved = stands.filter(pl.col("ok") & (pl.col("value") != pl.col("at"))).head(1)
     if moved.height:
         rows = (moved["row_append"][0], moved["row"][0])
@@ -166,6 +169,24 @@ def _named(run: Run) -> Thing | Contradiction:
         answered=answered.sort("rank", "start"),
         unknown=run.items.unknown.join(seen, on="row", how="anti"),
     )
+
+
+def sending(run: Run, item: str) -> tuple[tuple[int, ...], str]:
+    """How an item was sent that stands in a read as it should not: a row of the history, if it was
+    at all, and half a sentence."""
+    sent = run.history.lazy().with_row_index("row").filter(op="append", item=item)
+    rows = sent.select("row", "outcome").collect()
+    here = rows.join(run.appends, on="row", how="semi")
+    before = rows.filter(pl.col("outcome") != "fail").join(here, on="row", how="anti")
+    if here.height:
+        since = " after the create" if before.height else ""
+        return (here["row"][0],), f"and it was sent once{since}"
+    if before.height:
+        return (before["row"][0],), "and it was sent before the create"
+    if rows.height:
+        refused = "append was" if rows.height == 1 else "appends were"
+        return (rows["row"][0],), f"although its {refused} refused"
+    return (), "and nobody sent it"
 
 
 def _impossible(run: Run, thing: Thing) -> Contradiction | None:

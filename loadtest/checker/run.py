@@ -30,8 +30,9 @@ class Thing:
     blind      its acknowledged writes that were told none: row, start, clock, client, end
     unknown    its unknown writes: row, start, clock, client
     audit      its reads of the phase audit, but none that began before the last acknowledged
-               write had ended (on its clock): row, start, clock, client, end, value, items, boot,
-               worker, thread
+               write had ended: row, start, clock, client, end, value, items, boot, worker, thread.
+               Of several clocks, those on the clock of every acknowledged write, or all of them if
+               each read as many as there are
     """
 
     name: Literal["counter", "list"]
@@ -159,10 +160,11 @@ class Run:
         queries = (answered.sort("rank", "start"), blind, unknown, audit)
         ranked, untold, unanswered, audited = pl.collect_all(queries)
         ends = pl.concat([part.select("clock", "end") for part in (ranked.filter("write"), untold)])
-        over = ends.group_by("clock").agg(over=pl.col("end").max())
-        late = pl.col("over").is_null() | (pl.col("start") > pl.col("over"))
-        audited = audited.join(over, on="clock", how="left", maintain_order="left")
-        return Thing(name, write, ranked, untold, unanswered, audited.filter(late).drop("over"))
+        whole = audited.select((pl.col("value") >= ends.height).all()).item()
+        if ends.height and not (self.within and whole):
+            late = (pl.col("start") > ends["end"].max()) & (pl.col("clock") == ends["clock"][0])
+            audited = audited.filter(late if ends["clock"].n_unique() == 1 else pl.lit(False))
+        return Thing(name, write, ranked, untold, unanswered, audited)
 
     @cached_property
     def appends(self) -> pl.DataFrame:
@@ -255,9 +257,10 @@ class Run:
     @cached_property
     def gone(self) -> frozenset[str]:
         """The boots that answered no more: the audit heard of as many others as there are workers.
-        None where that is not known, since those others may only have been slower to answer."""
+        None where that is not known, since those others may only have been slower to answer, or
+        where another clock may have timed answers after that audit."""
         heard = self.boots.filter("audited")
-        if self.workers is None or heard["boot"].n_unique() < self.workers:
+        if self.within or self.workers is None or heard["boot"].n_unique() < self.workers:
             return frozenset()
         return frozenset(self.boots["boot"]) - frozenset(heard["boot"])
 

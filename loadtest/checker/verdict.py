@@ -25,10 +25,11 @@ from loadtest.checker.division import Division as Division
 from loadtest.checker.division import most
 from loadtest.checker.faults import Fault as Fault
 from loadtest.checker.run import Run, Thing
-from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
+from loadtest.checker.words import quoted, timeline
 from loadtest.history import Operation
 
+UNDECIDED = "of several clocks one timed a create; what others timed may have come before it"
 EACH = "sequential consistency (of counter and list, each by itself)"
 Word = Literal["linearizable", "violated", "inconclusive"]
 
@@ -54,9 +55,7 @@ class Verdict:
     appended      acknowledged appends
     guarantees    what still holds, by name; a guarantee that cannot be told is left out
     missing       what an inconclusive history would have needed
-    bounds        of a clean run: 3/N for its N increments, and for its appends; the chance that one
-                  goes wrong is less, with 95 % confidence, if it is the same for each and they are
-                  independent (rule of three: Hanley & Lippman-Hand 1983)
+    bound         of a clean run: 3/N, N its acknowledged writes
     answered      of each kind of operation, how many were answered and in what time
     late          nothing can be missing from the state, and yet answers say something else
     """
@@ -74,7 +73,7 @@ class Verdict:
     appended: int
     guarantees: dict[str, bool] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    bounds: dict[str, float] = field(default_factory=dict)
+    bound: float | None = None
     blind: int = 0
     forgotten: int = 0
     not_audited: tuple[str, ...] = ()
@@ -216,6 +215,7 @@ def judge(
     answered: two in each worker are enough.
     """
     run = Run(history, workers)
+    missing = _missing(run, workers, threads)
     found: tuple[Anomaly, ...] = ()
     division: Division | None = None
     guarantees: dict[str, bool] = {}
@@ -223,10 +223,12 @@ def judge(
         found = anomalies.find(run)
         division = _division(run)
         guarantees = _guarantees(run, {anomaly.name for anomaly in found})
-    missing = _missing(run, workers, threads)
-    acknowledged = {"increment": run.counter.acknowledged, "append": run.items.acknowledged}
-    writes = {kind: n for kind, n in acknowledged.items() if n}
-    counters = None if run.overlaps_create else run.counter_division
+    if run.undecided and found:
+        found, division, guarantees = (), None, {}
+        missing = (UNDECIDED, *missing)
+    writes = run.counter.acknowledged + run.items.acknowledged
+    unknown = run.overlaps_create or (run.undecided and missing[:1] == (UNDECIDED,))
+    counters = None if unknown else run.counter_division
     outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
     verdict: Word
     if found:
@@ -234,8 +236,7 @@ def judge(
     elif missing:
         verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
     else:
-        worth = [f"0 in {counted(n, kind)} (under {percent(3 / n)})" for kind, n in writes.items()]
-        verdict, why = "linearizable", f"{both(worth)}, at 95 %."
+        verdict, why = "linearizable", f"0 in {writes:,}: under {percent(3 / writes)} at 95 %."
     return Verdict(
         blind=run.counter.blind.height,
         forgotten=counters.forgotten if counters else 0,
@@ -253,7 +254,7 @@ def judge(
         appended=run.items.acknowledged,
         guarantees=guarantees,
         missing=missing if verdict == "inconclusive" else (),
-        bounds={k: min(1, 3 / n) for k, n in writes.items()} if verdict == "linearizable" else {},
+        bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
         answered=answered(run),
         late=_late(run, {anomaly.name for anomaly in found}),
     )

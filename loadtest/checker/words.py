@@ -40,15 +40,30 @@ def yet(one: Operation, other: Operation, ended: str, began: str, value: int | N
 
 
 def where(*operations: Operation) -> str:
-    """Who answered, as far as it is known: " at worker 4242, threads 5 and 6"."""
-    workers = list(dict.fromkeys(o.worker for o in operations if o.worker is not None))
-    if not workers:
+    """Who answered, if that is known of each: " at worker 4242, threads 5 and 6". A process id can
+    be used again: it is one worker only if its boot is one."""
+    workers = [o.worker for o in operations]
+    if None in workers:
         return ""
-    if len(workers) > 1:
+    if len(set(workers)) > 1:
         return f" at workers {both(workers)}"
-    threads = list(dict.fromkeys(o.thread for o in operations if o.thread is not None))
+    boots = list(dict.fromkeys(o.boot for o in operations))
+    if len(boots) > 1:
+        named = "" if None in boots else f" (boots {both(boots)})"
+        return f" at worker {workers[0]}{named}"
+    threads = list(dict.fromkeys(o.thread for o in operations))
     named = "thread" if len(threads) == 1 else "threads"
-    return f" at worker {workers[0]}" + (f", {named} {both(threads)}" if threads else "")
+    return f" at worker {workers[0]}" + ("" if None in threads else f", {named} {both(threads)}")
+
+
+def where_each(one: Operation, other: Operation) -> tuple[str, str]:
+    """Who answered each of two, or nothing of either."""
+    if None in (one.worker, other.worker):
+        return "", ""
+    if one.worker == other.worker and one.boot != other.boot and None not in (one.boot, other.boot):
+        first, second = (f" at worker {each.worker} (boot {each.boot})" for each in (one, other))
+        return first, second
+    return where(one), where(other)
 
 
 def number(count: int, noun: str) -> str:

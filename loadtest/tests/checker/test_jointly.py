@@ -37,8 +37,9 @@ def test_several_clocks_are_linearizable_only_if_both_are_together():
     )
     assert len(found.witness) == 4
     assert found.why == (
-        "Client 1's increment was told 1, then client 1's read of the list read 0 items, then "
-        "client 0's append of \"x\" was told 1, and only then client 0's read was told 0."
+        "Client 1's increment was told 1 and ended before client 1's read of the list began, which "
+        'read 0 items, so that it comes before client 0\'s append of "x", which was told 1 and '
+        "ended before client 0's read began, yet that was told 0."
     )
 
 
