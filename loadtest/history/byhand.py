@@ -24,7 +24,7 @@ from loadtest.history.mapping import (
     at_rest,
     mapping,
 )
-from loadtest.history.operation import Op
+from loadtest.history.operation import Op, short
 from loadtest.trial import App
 
 SETTLE_S = 3.0
@@ -153,8 +153,10 @@ def advice(asked: Routes | Steps, reply: Reply, op: Op) -> str:
             return f"{op}(http) in {asked.file} returned that; it has to return a whole number"
         count = asked.count(op).said
         where = f"COUNT={count!r} finds" if count else "the body is"
+        what = asked.count(op).find(reply) if count else None
+        seen = "" if what is None else f" but {short(str(what), 30)!r}"
         return (
-            f"{where} no whole number there; write COUNT=… as a JMESPath (data.hits), "
+            f"{where} no whole number there{seen}; write COUNT=… as a JMESPath (data.hits), "
             r"/(\d+) views/ or @Header"
         )
     if status < 400:
@@ -189,6 +191,10 @@ def copies(values: Iterable[int]) -> int:
     return len(last)
 
 
+def percent(share: float) -> str:
+    return "less than 0.01 %" if share < 0.0001 else f"{100 * share:.2g} %"
+
+
 def sounding(app: App, host: str) -> tuple[int, str]:
     """How many copies answer at least, and a sentence that says how sure that is.
 
@@ -210,5 +216,5 @@ def sounding(app: App, host: str) -> tuple[int, str]:
     copy = "1 copy answers" if least == 1 else f"{least} copies answer"
     return least, (
         f"At least {copy}, as {how} show, each on a new connection; one more with an equal share "
-        f"would have been missed in {100 * missed:.2g} % of tries"
+        f"would have been missed in {percent(missed)} of tries"
     )

@@ -87,7 +87,9 @@ def summary(cells: Sequence[Cell]) -> str:
         )
     unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.faults]
     if unclear:
-        return " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
+        said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
+        theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)
+        return f"{said} Served from here, with APP=…, the two are told apart." if theirs else said
     if any(cell.verdict.inconclusive for cell in cells):
         return "Not everything could be shown; longer runs (DURATION=5) or more clients may."
     return ""

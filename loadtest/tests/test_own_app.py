@@ -317,7 +317,7 @@ def served(tmp_path_factory):
             {"read": "GET /metrics", "count": r"/^hits (\d+)/", "increment": "POST /blind"},
             r"COUNT='/^hits (\\d+)/' finds no whole number there; write",
         ),
-        ({"count": "name"}, "COUNT='name' finds no whole number there"),
+        ({"count": "name"}, "COUNT='name' finds no whole number there but 'shop'; write"),
         ({"read": "GET /page"}, "GET /page answered 200 '<h1>Shop</h1><p>viewed "),
     ],
 )
