@@ -123,13 +123,26 @@ def find(python: str) -> str:
     return os.path.abspath(found)  # noqa: PTH100
 
 
+@functools.cache
+def full_name(path: str) -> str:
+    """cpython-3.9.18, cpython-3.14.0t, pypy-3.9.16. Raises PythonError."""
+    ask = (
+        "import platform as p, sys; print('%s-%s%s' % (sys.implementation.name, "
+        "p.python_version(), 't' if 't' in getattr(sys, 'abiflags', '') else ''))"
+    )
+    said = subprocess.run([path, "-c", ask], capture_output=True, text=True)
+    if said.returncode:
+        raise PythonError(f"{path} is no Python of today: {said.stderr.strip()[-80:]}")
+    return said.stdout.strip()
+
+
 def environment(python: str) -> str:
-    """The interpreter of an environment of its own, `.venv-NAME`, with what the variants need;
-    made when it is first asked for. Raises PythonError."""
+    """The interpreter of an environment of its own, such as `.venv-cpython-3.9.18`, with what the
+    variants need; made when it is first asked for. Raises PythonError."""
     found = find(python)
     if (Path(found).parent.parent / "pyvenv.cfg").exists():
         return found
-    folder = Path(f".venv-{Path(python).name}").absolute()
+    folder = Path(f".venv-{full_name(found)}").absolute()
     own = folder / "bin" / "python"
     done = folder / "installed"
     wanted = REQUIREMENTS.read_text(encoding="utf-8")

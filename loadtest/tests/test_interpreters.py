@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,9 @@ def test_the_variants_run_in_another_interpreter_with_an_environment_of_its_own(
         own = environment(python)
     except PythonError as error:
         pytest.skip(f"its packages could not be had: {error}")
-    assert Path(own).is_relative_to(tmp_path)
+    (version,) = re.findall(r"cpython-(3\.\d+\.\d+)", own)
+    assert Path(own).is_relative_to(tmp_path / f".venv-cpython-{version}")
+    assert version in subprocess.run([own, "-V"], capture_output=True, text=True).stdout
     assert environment(python) == own
     done = cell.run(Trial("locked_global", Server(1, 8, python=python)), tmp_path / "results")
     assert done.verdict.linearizable, str(done.verdict)
