@@ -16,9 +16,12 @@ import polars as pl
 
 from loadtest import history
 from loadtest.checker import Verdict, judge
+from loadtest.history.audit import audit_afresh
+from loadtest.history.baseline import Baseline
 from loadtest.history.byhand import sounding, understand
-from loadtest.history.mapping import Unclear
-from loadtest.promises import Promise, promise
+from loadtest.history.mapping import OURS, Unclear, mapping
+from loadtest.history.recorder import Recorder
+from loadtest.promises import Promise, outlives, promise
 from loadtest.server import faults
 from loadtest.server.environment import ROOT, for_load
 from loadtest.server.faults import Done
@@ -89,11 +92,17 @@ def run(
         apply(trial.load, server, path, *told)
         # while the server is being ended
         judged = judged_beside(path, trial)
+        if outlives(trial):
+            # a trial may have a Redis of its own
+            ask_afresh(trial, path, env | ({"REDIS_URL": url} if (url := target.redis_url) else {}))
     try:
         verdict, done = judged()
     except TimeoutError:
         raise too_long(trial, "judging") from None
-    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, before(path))
+    if outlives(trial):
+        verdict = outlived(verdict, path)
+    said = tuple(before(path).values())
+    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said)
 
 
 def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
@@ -114,10 +123,55 @@ def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
         return learnt, [sentence, sounding(learnt, running.url)[1]]
 
 
-def before(path: Path) -> tuple[int, ...]:
+def before(path: Path) -> dict[str | None, int]:
+    """What each worker said before the load, by its boot; empty where it was made empty."""
     with suppress(FileNotFoundError):
-        return tuple(json.loads(path.with_suffix(".before.json").read_text()).values())
-    return ()
+        counts: dict[str | None, int] = json.loads(path.with_suffix(".before.json").read_text())
+        return counts
+    return {}
+
+
+def afresh(path: Path) -> Path:
+    """The file of what a process said that was started after the load of a history."""
+    return path.with_suffix(".afresh.jsonl")
+
+
+def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
+    """Starts a server of the same trial anew, and asks it what is there. Raises ServerError."""
+    alone = replace(trial, server=replace(trial.server, workers=1, threads=1), fault=None)
+    own = mapping(trial.own) if trial.own else OURS
+    recorder = Recorder(afresh(path), mapping=own)
+    recorder.baseline = Baseline(before(path))
+    with launch(alone, log=path.with_suffix(".afresh.log"), env=env) as server:
+        audit_afresh(recorder, server.url)
+        server.check()
+    recorder.close()
+
+
+def outlived(verdict: Verdict, path: Path) -> Verdict:
+    """The verdict, with what a process that was started after the load finds: less than the audit
+    did is forgotten, and where it is told nothing, nothing is shown."""
+    if not verdict.linearizable:
+        return verdict
+    both = [history.read(each).filter(phase="audit", outcome="ok") for each in (path, afresh(path))]
+    for op, what in (("read", "increments"), ("items", "items of the list")):
+        had, has = (rows.filter(op=op)["value"].to_list() for rows in both)
+        if not had:
+            continue
+        if not has:
+            missing = f"a process that was started after the load was not told the {what}"
+            why = f"Nothing is wrong, but not all is shown: {missing}."
+            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+        # what was there before the load is gone with it
+        left = max(0, min(has))
+        gone = max(had) - left
+        if gone > 0:
+            why = (
+                f"A process that was started after the load reads {left:,} {what}, where the "
+                f"audit had read {max(had):,}."
+            )
+            return replace(verdict, verdict="violated", why=why, forgotten=gone, bounds={})
+    return verdict
 
 
 def judged_beside(path: Path, trial: Trial) -> Callable[[], Judged]:

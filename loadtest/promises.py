@@ -11,6 +11,9 @@ from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
 
+ELSEWHERE = ("machine", "network")
+"""Where state lies outside the server."""
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -39,6 +42,10 @@ def refusal(trial: Trial) -> str | None:
     Raises ValueError if there is no such variant, or no such fault.
     """
     said = None if trial.own else facts(trial.variant)
+    if trial.after_restart and trial.own and trial.own.runs_already:
+        return "a server that runs already is not ours to start again"
+    if trial.after_restart and said and said.lives_in not in ELSEWHERE:
+        return f"{trial.variant} says that its state ends with the server"
     if trial.fault is None:
         return None
     if trial.fault == "power-cut":
@@ -68,7 +75,7 @@ def promise(trial: Trial) -> Promise:
     Raises ValueError if there is no such variant, or if its fault cannot be done to it.
     """
     if why := refusal(trial):
-        raise ValueError(f"{trial.fault} cannot be done: {why}")
+        raise ValueError(f"{trial.fault or 'a restart'} cannot be done: {why}")
     may = [Fault.REFUSES] if trial.fault else []
     if trial.own:
         return promised(may=may, why="whoever is asked, it is one count")
@@ -79,6 +86,17 @@ def promise(trial: Trial) -> Promise:
     kind = FAULTS[trial.fault] if trial.fault else None
     alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
     return disturbed(alone, said, kind) if kind else alone
+
+
+def outlives(trial: Trial) -> bool:
+    """Whether a process that is started after the load has to find what was acknowledged: somebody
+    asks for it, or the variant says that not even its store's end takes it away."""
+    said = None if trial.own else facts(trial.variant)
+    stored = (
+        said is not None and said.lives_in in ELSEWHERE and said.survives in ("store", "machine")
+    )
+    # on two machines a new one would have a disk of its own
+    return trial.after_restart or (stored and trial.fault not in ("two-machines", "kill-defaults"))
 
 
 def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:

@@ -109,6 +109,8 @@ class Trial:
     load: Load = field(default_factory=Load)
     own: App | None = None
     fault: str | None = None
+    after_restart: bool = False
+    """Whether somebody wants to know what a process that is started after the load finds."""
 
     @property
     def name(self) -> str:
@@ -135,6 +137,7 @@ class Trial:
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
         options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]
         options += ["--keep-alive"] * load.keep_alive
+        options += ["--audit-after-restart"] * self.after_restart
         return options + (["--fault", self.fault] if self.fault else [])
 
     @property

@@ -35,6 +35,13 @@ pause_option = click.option(
     show_default=True,
     help="Milliseconds between read and write.",
 )
+restart_option = click.option(
+    "--audit-after-restart",
+    "after_restart",
+    envvar="AUDIT_AFTER_RESTART",
+    is_flag=True,
+    help="Ask a server that is started after the load, too.",
+)
 keep_alive_option = click.option(
     "--keep-alive", is_flag=True, help="Keep connections; hides divided state."
 )

@@ -50,6 +50,7 @@ from variants import VARIANTS
 @commands.pause_option
 @commands.keep_alive_option
 @commands.fault_option
+@commands.restart_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print cells and verdicts as one JSON document."
 )
@@ -71,6 +72,7 @@ def check(
     pause_ms: float,
     keep_alive: bool,
     fault: str | None,
+    after_restart: bool,
     as_json: bool,
     pictures: Path | None,
 ) -> None:
@@ -93,7 +95,11 @@ def check(
     elif server_python:
         environment(server_python)
     chosen = (own.target,) if own else tuple(dict.fromkeys(variants)) or VARIANTS
-    asked = [Trial(name, server, load, own, fault) for name in chosen for server in servers]
+    asked = [
+        Trial(name, server, load, own, fault, after_restart)
+        for name in chosen
+        for server in servers
+    ]
     trials = possible(asked)
     cells = run(trials, folder, {"understood": understood} if understood else {})
     if pictures:
@@ -114,7 +120,9 @@ def possible(asked: Sequence[Trial]) -> list[Trial]:
     """
     refused = {each: why for each in asked if (why := refusal(each))}
     trials = [each for each in asked if each not in refused]
-    reasons = dict.fromkeys(f"{each.fault} is not done: {why}" for each, why in refused.items())
+    reasons = dict.fromkeys(
+        f"{each.fault or 'a restart'} is not done: {why}" for each, why in refused.items()
+    )
     if not trials:
         raise ValueError("; ".join(reasons))
     for reason in reasons:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import gevent
 from gevent.pool import Pool
@@ -108,6 +109,22 @@ def audit_by_increments(recorder: Recorder, host: str) -> None:
     said: list[Said] = [(each.boot, each.value or 0) for each in answered]
     for each, value in zip(answered, found(said), strict=True):
         recorder.record(replace(each, op="read", value=value))
+
+
+def audit_afresh(recorder: Recorder, host: str) -> None:
+    """Asks a server that was started after the load, which has one worker and nobody else asks."""
+    mapping, client = recorder.mapping, next(recorder.clients)
+    reads = [op for op in READS if op in mapping.ops]
+    told: list[Operation] = []
+    with mapping.connect(host) as http:
+        for op in (reads or ["increment"]) * AUDITS:
+            recorder.call(
+                client, op, partial(mapping.send, http, op), phase="audit", write=told.append
+            )
+    for added, each in enumerate(told, 1):
+        # an increment that is told v has found v - 1, and so much less as came before it
+        found = each if reads or each.value is None else replace(each, value=each.value - added)
+        recorder.record(replace(found, op=found.op if reads else "read"))
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:

@@ -37,12 +37,10 @@ class Recorder:
         clock: str | None = None,
         first: int = 0,
         mapping: Routes | Steps = OURS,
-        *,
-        append: bool = False,
     ) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = path.open("a" if append else "w", encoding="utf-8")
+            self.file = path.open("w", encoding="utf-8")
         except OSError as error:
             raise NotRecorded(f"{path} cannot be written: {error.strerror}") from None
         self.broken = ""

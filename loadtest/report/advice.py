@@ -81,9 +81,12 @@ def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
 def summary(cells: Sequence[Cell]) -> str:
     """What it comes to, where nothing is wrong or nothing is shown."""
     if all(cell.verdict.linearizable for cell in cells):
+        whoever = "Nothing went wrong: one count, whoever was asked"
+        if all(cell.trial.after_restart for cell in cells):
+            return f"{whoever}, after a restart too. What no request did is not shown."
         return (
-            "Nothing went wrong: one count, whoever was asked. What no request did while this ran "
-            "is not shown, nor what a restart would do."
+            f"{whoever}. What no request did while this ran is not shown, nor what a restart would "
+            "do (AUDIT_AFTER_RESTART=1)."
         )
     unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.faults]
     if unclear:

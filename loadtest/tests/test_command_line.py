@@ -113,6 +113,33 @@ def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
     assert "NOT AS PROMISED: modest at 1×8: promised loses, found linearizable" in done.stdout
 
 
+def test_what_no_new_process_can_read_is_forgotten_whatever_the_old_ones_say(shell, tmp_path):
+    source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
+    deleted = """        if seen == 200:
+            for end in ("", "-wal", "-shm"):
+                os.unlink(PATH + end)
+        pause()
+"""
+    planted = source.replace("        pause()\n", deleted, 1)
+    (tmp_path / "deleted.py").write_text(planted, encoding="utf-8")
+    done = shell("check", "deleted", "--workers", "1", "--threads", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"✗ forgets +\n +gone ([\d,]+)/\1 *\n", done.stdout)
+    assert "started after the load reads 0 increments, where the audit had" in one_line(done.stdout)
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def test_what_says_that_it_ends_with_the_server_is_not_asked_after_a_restart(shell):
+    done = shell("check", "locked_global", "--audit-after-restart")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: a restart is not done: locked_global says that its state ends with the server\n"
+    )
+
+
 def test_a_run_that_proves_nothing_is_status_2(shell):
     alone = ("--workers", "1", "--threads", "1", "--users", "1", "--duration", "0.1")
     done = shell("check", "locked_global", *alone)

@@ -198,10 +198,11 @@ def test_copies_in_each_worker_are_told_apart_in_an_app_that_says_nothing_of_wor
 def judge(shop, tmp_path, monkeypatch):
     """That app, understood by hand, then loaded and judged."""
 
-    def run(server, locked=True, **said):
+    def run(server, locked=True, after_restart=False, **said):
         monkeypatch.setenv("LOCKED", "yes" if locked else "")
         app, understood = first_look(App("shop:app", **said, chdir=str(shop)), server, tmp_path)
-        judged = cell.run(Trial("shop:app", server, own=app), tmp_path / str(locked))
+        trial = Trial("shop:app", server, own=app, after_restart=after_restart)
+        judged = cell.run(trial, tmp_path / str(locked))
         return judged, " ".join(understood)
 
     return run
@@ -235,6 +236,18 @@ def test_a_mapping_file_logs_in_and_posts_a_form_with_its_token(judge, tmp_path)
     judged, understood = judge(Server(1, 8), mapping=str(tmp_path / "counter.py"))
     assert "read(http) said 41, increment(http) said 200 and no number" in understood
     assert judged.verdict.linearizable, str(judged.verdict)
+
+
+def test_a_count_in_memory_is_forgotten_by_a_restart(judge):
+    said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
+    judged, _ = judge(Server(1, 8), after_restart=True, **said)
+    assert judged.verdict.faults == {Fault.FORGETS}, str(judged.verdict)
+    assert judged.verdict.forgotten == judged.verdict.acknowledged
+
+
+def test_increments_alone_show_what_a_restart_forgets(judge):
+    judged, _ = judge(Server(1, 1), after_restart=True, increment="GET /counted")
+    assert judged.verdict.forgotten == judged.verdict.acknowledged, str(judged.verdict)
 
 
 def test_a_get_that_counts_is_read_by_what_it_answers(judge):
