@@ -89,3 +89,93 @@ def test_what_cannot_be_told_without_answers_is_not_claimed():
         ).anomalies
     }
     assert names == set()
+
+
+@pytest.mark.parametrize(
+    ("drawing", "expected"),
+    [
+        (
+            """
+            A@1      |-- increment → ok --|
+            B@1        |-- increment → ok --|
+            audit@1                             |-- read → 1 --|
+            """,
+            {"lost increment", "stale read", "not linearizable"},
+        ),
+        (
+            """
+            A  |-- increment → ok --|
+            B                           |-- read → 0 --|
+            """,
+            {"stale read", "not linearizable"},
+        ),
+        (
+            """
+            A  |-- read → 1 --|
+            B                     |-- increment → ok --|
+            """,
+            {"future read", "not linearizable"},
+        ),
+        (
+            """
+            A    |-- increment → ok --|
+            B    |-- read → 1 --|  |-- read → 0 --|
+            """,
+            {"stale read", "non-monotonic read", "not linearizable"},
+        ),
+        (
+            """
+            A  |-- increment → ok --|
+            B    |-- read → 2 --|
+            """,
+            {"over-count", "future read", "not linearizable"},
+        ),
+        (
+            """
+            A  |-- increment → ok --|
+            B    |-- increment → 1 --|
+            C    |-- increment → 1 --|
+            """,
+            {"duplicate value", "not linearizable"},
+        ),
+    ],
+)
+def test_what_is_found_without_every_count(drawing, expected):
+    assert {anomaly.name for anomaly in judge(drawing).anomalies} == expected
+
+
+def test_copies_are_told_apart_by_what_is_read_of_them():
+    verdict = judge(
+        """
+        A@1      |-- increment → ok --|  |-- increment → ok --|  |-- increment → ok --|
+        B@2        |-- increment → ok --|  |-- increment → ok --|
+        audit@1                                                                         |-- read → 3 --|
+        audit@2                                                                         |-- read → 2 --|
+        """  # noqa: E501
+    )
+    assert verdict.why == (
+        "2 counters, one per worker: 3 + 2 = 5 acknowledged. Nothing lost, but no answer is the "
+        "total."
+    )
+
+
+def test_a_clean_run_of_them_has_a_bound():
+    verdict = judge(
+        """
+        A      |-- increment → ok --|
+        B        |-- increment → ok --|
+        audit                             |-- read → 2 --|
+        """
+    )
+    assert verdict.linearizable
+    assert verdict.bound == 1.0
+
+
+def test_without_a_read_or_an_answer_nothing_is_shown():
+    verdict = judge(
+        """
+        A  |-- increment → ok --|
+        B    |-- increment → ok --|
+        """
+    )
+    assert verdict.missing == ("no audit read the counter after the last increment had ended",)
