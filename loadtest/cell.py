@@ -161,7 +161,7 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
         if not has:
             missing = f"a process that was started after the load was not told the {what}"
             why = f"Nothing is wrong, but not all is shown: {missing}."
-            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bound=None)
         # what was there before the load is gone with it
         left = max(0, min(has))
         gone = max(had) - left
@@ -170,7 +170,7 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
                 f"A process that was started after the load reads {left:,} {what}, where the "
                 f"audit had read {max(had):,}."
             )
-            return replace(verdict, verdict="violated", why=why, forgotten=gone, bounds={})
+            return replace(verdict, verdict="violated", why=why, forgotten=gone, bound=None)
     return verdict
 
 
