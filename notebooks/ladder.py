@@ -22,6 +22,7 @@ RUNGS = {
     "orm_attribute": Trial("orm_attribute", Server(4, 1), FEW),
     "orm_expression": Trial("orm_expression", Server(4, 1), FEW),
 }
+CHANGES = ("variant", "workers", "threads", "worker_class", "preload", "fault")
 
 
 def foretell(said: str, rung: str) -> None:
@@ -44,11 +45,14 @@ def repair(rung: str, **changes: Any) -> bool:
     """Runs a rung with something else in place of what it had, and says whether it holds now.
 
     changes: variant, workers, threads, worker_class, preload, fault ("kill-store" for a Redis
-    that has its file).
+    that has its file, "restart" for the app).
     """
     prepare()
     if not changes:
         print("not yet: change something, such as", 'variant="…", workers=…, threads=…')
+        return False
+    if unknown := changes.keys() - {*CHANGES}:
+        print(f"not yet: there is no {min(unknown)} to change; there are {', '.join(CHANGES)}")
         return False
     trial = RUNGS[rung]
     server = {name: changes.pop(name) for name in [*changes] if name in vars(trial.server)}
@@ -57,8 +61,11 @@ def repair(rung: str, **changes: Any) -> bool:
         if trial.server.at_once * trial.server.workers == 1:
             print("not yet: with one request at a time anything holds")
             return False
+        if RUNGS[rung].fault and not trial.fault:
+            print("not yet: where nothing happens, nothing has to be survived")
+            return False
         found = come_out(trial)
-    except (TypeError, ValueError, ServerError, LoadError) as error:
+    except (Stop, TypeError, ValueError, ServerError, LoadError) as error:
         print(f"not yet: {error}")
         return False
     # while a store is away, requests are refused, whatever one does
