@@ -56,7 +56,7 @@ LADDER = {
     "preload": "divided",
     "value": "divided",
     "gevent": "refuses",
-    "cookie": "loses",
+    "cookie": "divided",
     "recycle": "forgets",
     "redis": "forgets",
     "orm_attribute": "loses",
