@@ -2,6 +2,7 @@
 
 import re
 import statistics
+import subprocess
 import time
 
 import nbformat
@@ -72,6 +73,15 @@ def test_there_are_six_chapters_and_the_readme_lists_all_notebooks():
     for path in notebooks():
         assert f"]({path.name})" in readme
         assert f"](rendered/{path.stem}.md)" in readme or path not in COPIED
+
+
+def test_a_teacher_is_sent_to_what_there_is():
+    teaching = (HERE / "TEACHING.md").read_text(encoding="utf-8")
+    headings = "\n".join(text(read(path)) for path in CHAPTERS)
+    for section in re.findall(r"\*([^*\n]+\?)\*", teaching):
+        assert f"## {section}\n" in headings
+    for target in re.findall(r"(?:`|^ {4}.*)\bmake ([\w-]+)", teaching, re.MULTILINE):
+        subprocess.run(["make", "--dry-run", target], cwd=HERE.parent, check=True)
 
 
 @each

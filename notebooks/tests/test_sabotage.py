@@ -175,7 +175,7 @@ SABOTAGES = [
     sabotage(
         "B",
         "predict-window windows sweep stalls",
-        'how="asleep" | how="at work" | (counted,',
+        'how="asleep" | how="at work" | short["asleep"] > | (counted,',
         plain_global=CLOSED,
     ),
     sabotage(
