@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import sys
+import textwrap
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def increments(cell: Cell) -> pl.DataFrame:
     rows = cell.history.filter(op="increment", phase="load").sort("end")
     since = ((pl.col("start", "end") - rows["start"].min()) / 1e6).round(1)
     return rows.with_columns(since).select(
-        "client", "op", pl.col("start", "end").name.suffix(" ms"), "value", "worker", "thread"
+        "client", pl.col("start", "end").name.suffix(" ms"), "value", "worker", "thread"
     )
 
 
@@ -104,6 +105,11 @@ def show(path: str, *functions: str) -> Markdown:
     return Markdown(f"`{path}`\n\n```python\n{text.strip()}\n```")
 
 
+def tell(text: str, indent: str = "") -> None:
+    """Prints it as lines of 80 columns."""
+    print(textwrap.fill(text, 80, subsequent_indent=indent), flush=True)
+
+
 @dataclass(frozen=True)
 class Guess:
     question: str
@@ -115,15 +121,15 @@ class Guess:
         self.came_out(letter, f"{letter}: {self.choices[letter]}.")
 
     def came_out(self, answer: str, found: str) -> None:
-        print(f"It was {found}", end="\n" if reading() else " ")
         if reading():
+            tell(f"It was {found}")
             return
         kept = guesses()
         said = kept.setdefault(self.question, {"said": self.letter, "was": answer})["said"]
         GUESSES.parent.mkdir(parents=True, exist_ok=True)
         GUESSES.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
         surprise = f"You said {said}: a surprise is worth more than a hit."
-        print("You said so." if said == answer else surprise)
+        tell(f"It was {found} {'You said so.' if said == answer else surprise}")
 
 
 asked: dict[str, Guess] = {}
@@ -237,6 +243,10 @@ def command(*words: str) -> int:
 
 if shell := get_ipython():
     shell.register_magic_function(variant, "cell")
+    # polars puts texts in quotes
+    shell.display_formatter.formatters["text/html"].for_type(
+        pl.DataFrame, lambda frame: frame._repr_html_().replace("&quot;", "")
+    )
     # one line for the reader, where there would be a traceback
     shell.set_custom_exc(
         (Stop, ServerError, LoadError, RedisError),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from course import Guess, Stop, asked, reading, write
+from course import Guess, Stop, asked, reading, tell, write
 from foretell import WORDS, card, come_out, together, words
 
 from loadtest.cell import LoadError
@@ -66,11 +66,11 @@ def repair(rung: str, **changes: Any) -> bool:
             return False
         found = come_out(trial)
     except (Stop, TypeError, ValueError, ServerError, LoadError) as error:
-        print(f"not yet: {error}")
+        tell(f"not yet: {error}")
         return False
     # while a store is away, requests are refused, whatever one does
     repaired = found.foretold_by(frozenset(["holds"]))
-    print("repaired:" if repaired else "not yet:", f"{trial.name} {found}")
+    tell(f"{'repaired' if repaired else 'not yet'}: {trial.name} {found}")
     return repaired
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from random import Random
 
-from course import Stop, reading
+from course import Stop, reading, tell
 from foretell import WORDS, card, come_out, facts_of, source, together, words
 
 from loadtest.promises import promise, refusal
@@ -98,12 +98,11 @@ def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
         foretold = found.foretold_by(said[number]) or not found.cell.as_promised
         right += foretold
         sign = "✓" if foretold else "✗"
-        print(f"{sign} {number:2}. {trial.name}: {found}", flush=True)
+        tell(f"{sign} {number:2}. {trial.name}: {found}", " " * 6)
+        why = found.cell.promise.why
         if not found.cell.as_promised:
-            print(f"      not as promised ({found.cell.promise.why}); that is not your mistake")
+            tell(f"      not as promised ({why}); that is not your mistake", " " * 6)
         elif not foretold:
-            print(
-                f"      You said {together(said[number]) or 'nothing'}. {found.cell.promise.why}."
-            )
+            tell(f"      You said {together(said[number]) or 'nothing'}. Why: {why}.", " " * 6)
     print(f"\n{right} of {len(paper)}")
     return right

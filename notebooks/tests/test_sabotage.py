@@ -115,9 +115,10 @@ SABOTAGES = [
     ),
     sabotage(
         "4",
-        "files predict-stores stores predict-incr incr predict-begin begin",
+        "files predict-stores stores predict-incr incr predict-begin begin predict-cost cost",
         "sqlite.verdict.lost == | redis.verdict.lost == | kept == | deferred.verdict.lost | "
-        "refused >",
+        "refused > | times >",
+        texts={"took(sqlite)\n": 'took(sqlite) | {"p99": 0}\n'},
         sqlite_row=NO_TRANSACTION,
         redis_key=NO_INCR,
     ),
