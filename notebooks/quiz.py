@@ -31,7 +31,7 @@ NEEDS = {"", "Redis"}
 def pool() -> dict[str, list[Trial]]:
     """All trials that may be drawn, by what is promised of them."""
     trials = gallery.trials(filter(runs_here, GALLERY))
-    trials += [Trial(variant, server) for variant in VARIANTS for server in SERVERS]
+    trials += [Trial(variant, server, gallery.LOAD) for variant in VARIANTS for server in SERVERS]
     trials += [Trial(variant, ALONE, fault=fault) for variant in VARIANTS for fault in FAULTS]
     found: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
