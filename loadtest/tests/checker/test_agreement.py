@@ -20,7 +20,7 @@ from loadtest.tests.histories import KINDS, lived
 # of these a simulated state knows more, in test_truth
 ABOUT_COPIES = {"reset", "lost update", "lost increment", "lost item"}
 
-HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+HISTORIES = int(os.environ.get("HISTORIES", "1000"))
 many = settings(
     max_examples=max(1, HISTORIES // len(KINDS)),
     deadline=None,

@@ -11,7 +11,7 @@ from loadtest import checker
 from loadtest import history as h
 from loadtest.tests.simulated import simulate
 
-HISTORIES = int(os.environ.get("HISTORIES", "400"))
+HISTORIES = int(os.environ.get("HISTORIES", "200"))
 PARTS = 4
 
 
