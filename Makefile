@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # what is typed reaches the programs through the environment, where no shell reads it
 export VARIANT FILE
 
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly lint bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly lint audit bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -89,6 +89,13 @@ lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+audit: .venv/dev ## known weaknesses of what is locked, as OSV has them
+	@$(PY) -c 'import requests; requests.get("https://api.osv.dev", timeout=10)' 2>/dev/null || \
+	    { echo 'not audited: OSV, which has the advisories, cannot be reached'; exit 2; }
+	@$(PY) -m uv --quiet tool run pip-audit==2.10.1 --vulnerability-service osv --disable-pip \
+	    --require-hashes --progress-spinner off \
+	    $(addprefix --requirement ,$(wildcard requirements*.txt) loadtest/server/requirements.txt)
 
 bench: .venv/dev ## how fast, as ratios taken side by side in one run
 	@$(PY) -m loadtest.bench

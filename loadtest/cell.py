@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -10,7 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -19,14 +22,14 @@ from loadtest.checker import Verdict, judge
 from loadtest.history.audit import audit_afresh
 from loadtest.history.baseline import Baseline
 from loadtest.history.byhand import sounding, understand
-from loadtest.history.mapping import OURS, Unclear, mapping
+from loadtest.history.mapping import OURS, Told, Unclear, mapping
 from loadtest.history.recorder import Recorder
 from loadtest.promises import Promise, outlives, promise
 from loadtest.server import faults
 from loadtest.server.environment import ROOT, for_load
 from loadtest.server.faults import Done
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, launch
+from loadtest.server.gunicorn import Running, interpreter, launch
 from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
 from loadtest.server.stage import stage
@@ -35,10 +38,12 @@ from loadtest.trial import App, Load, Server, Trial
 DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
 NEVER = (1 << 63) - 1
+AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 
 
 Judged = tuple[Verdict, tuple[Done, ...]]
+T = TypeVar("T")
 
 
 class LoadError(RuntimeError):
@@ -91,16 +96,20 @@ def run(
         told = ("--fault", trial.fault, "--target", str(target)) if trial.fault else ()
         apply(trial.load, server, path, *told)
         # while the server is being ended
-        judged = judged_beside(path, trial)
+        judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
-            # a trial may have a Redis of its own
-            ask_afresh(trial, path, env | ({"REDIS_URL": url} if (url := target.redis_url) else {}))
+            found = env | ({"REDIS_URL": target.redis_url} if target.redis_url else {})
+            asked = beside(lambda: ask_afresh(trial, path, found))
+            if trial.fault:
+                # what has a fault may have a store that ends with it
+                asked()
     try:
         verdict, done = judged()
+        if outlives(trial):
+            asked()
+            verdict = outlived(verdict, path)
     except TimeoutError:
         raise too_long(trial, "judging") from None
-    if outlives(trial):
-        verdict = outlived(verdict, path)
     said = tuple(before(path).values())
     return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said)
 
@@ -137,14 +146,24 @@ def afresh(path: Path) -> Path:
 
 
 def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
-    """Starts a server of the same trial anew, and asks it what is there. Raises ServerError."""
+    """Asks a process that is started only now: an app's server, or a variant as it was served.
+    Raises ServerError, PythonError and NotRecorded."""
     alone = replace(trial, server=replace(trial.server, workers=1, threads=1), fault=None)
-    own = mapping(trial.own) if trial.own else OURS
-    recorder = Recorder(afresh(path), mapping=own)
+    log = path.with_suffix(".afresh.log")
+    recorder = Recorder(afresh(path), mapping=mapping(trial.own) if trial.own else OURS)
     recorder.baseline = Baseline(before(path))
-    with launch(alone, log=path.with_suffix(".afresh.log"), env=env) as server:
-        audit_afresh(recorder, server.url)
-        server.check()
+    if trial.own:
+        with launch(alone, log=log, env=env) as server:
+            audit_afresh(recorder, server.url)
+    else:
+        python, _, around = interpreter(alone, env, path.parent)
+        command = [python, "-c", AFRESH.read_text(encoding="utf-8"), trial.variant]
+        with log.open("wb") as errors:
+            answers = subprocess.run(
+                command, env=around, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            ).stdout
+        for op, status, text in map(json.loads, answers.splitlines()):
+            recorder.call(0, op, partial(Told, status, text, {}), phase="audit")
     recorder.close()
 
 
@@ -174,18 +193,18 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
     return verdict
 
 
-def judged_beside(path: Path, trial: Trial) -> Callable[[], Judged]:
-    """Begins to judge a history; call for the verdict."""
-    done: Future[Judged] = Future()
+def beside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begins a work; call for what came of it."""
+    done: Future[T] = Future()
 
-    def work() -> None:
+    def begin() -> None:
         try:
-            done.set_result(judge_file(path, trial))
+            done.set_result(work())
         except BaseException as error:
             done.set_exception(error)
 
     # no thread of a pool: Python would wait for it at its end, however long it takes
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=begin, daemon=True).start()
     return lambda: done.result(timeout=DEADLINE_S)
 
 

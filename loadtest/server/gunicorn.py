@@ -72,14 +72,7 @@ def launch(
         return
     with listening(port) as listener:
         recycles = trial.fault == "recycle"
-        env = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
-        python, has = sys.executable, None
-        if own or server.python:
-            chdir = own.chdir if own else ""
-            name = server.python if own else environment_of(server.python)
-            found = look(trial.app, chdir, name, log.parent, ours=own is None)
-            python, has = found.path, found.flags
-            env = theirs(*found.lent) if own else env | {"PYTHONPATH": pythonpath(*found.lent)}
+        python, has, env = interpreter(trial, env, log.parent)
         command = [
             *(python, "-m", "gunicorn", trial.app),
             # named, so that no gunicorn.conf.py of somebody's is taken instead
@@ -110,6 +103,22 @@ def launch(
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
             yield Running(url, trial, log, process, server.workers)
+
+
+def interpreter(
+    trial: Trial, env: dict[str, str] | None, folder: Path
+) -> tuple[str, frozenset[str] | None, dict[str, str]]:
+    """What serves a trial, with the flags of its gunicorn if that is not ours, and what it finds
+    around it, `env` too. Raises PythonError."""
+    own, server = trial.own, trial.server
+    around = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
+    if not (own or server.python):
+        return sys.executable, None, around
+    name = server.python if own else environment_of(server.python)
+    found = look(trial.app, own.chdir if own else "", name, folder, ours=own is None)
+    if own:
+        return found.path, found.flags, theirs(*found.lent)
+    return found.path, found.flags, around | {"PYTHONPATH": pythonpath(*found.lent)}
 
 
 def already(trial: Trial, log: Path) -> Running:

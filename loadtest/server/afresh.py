@@ -1,0 +1,17 @@
+"""What a process that is started anew finds of a variant's state, run by what served it.
+
+    python -c "…this text…" VARIANT
+
+Prints a line of JSON for each request: what was asked, the status, and the body.
+"""
+
+import json
+import sys
+
+from variants.app import create_app
+
+if __name__ == "__main__":
+    client = create_app(sys.argv[1]).test_client()
+    for op in ("read", "items"):
+        reply = client.get("/" + op)
+        print(json.dumps([op, reply.status_code, reply.get_data(as_text=True)]))
