@@ -108,9 +108,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     if place == "request" or (place == "thread" and greenlets):
         return promised(Fault.LOSES, why="the state ends with each request")
     if place == "client":
-        # to whoever comes without a cookie it looks as if all had been forgotten
-        why = "each client has a count of its own, and nobody else"
-        return promised(Fault.LOSES, may=[Fault.FORGETS], why=why)
+        why = "each client counts for itself, and nobody else can read what it has"
+        return promised(Fault.DIVIDED, why=why)
     workers = server.workers * machines
     copies = {
         "thread": workers * server.threads,

@@ -5,7 +5,7 @@ Guard: lock. It lives in the manager too, so whoever shares the dict shares the 
 Loses: nothing within a worker; without --preload the total between workers.
 Survives: worker if preloaded. The manager ends with the process that started it.
 Served: not by gevent. It makes pipes non-blocking, and the manager cannot be started.
-Seen in: stackoverflow.com/questions/57734298
+Seen in: stackoverflow.com/questions/32815451
 Instead: redis_key
 """
 

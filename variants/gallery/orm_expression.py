@@ -5,7 +5,8 @@ Guard: transaction. SQLAlchemy writes `SET count = count + 1`, which the databas
 Answers: read again. commit expires the object, and `cache.count` asks the database once more.
 Loses: nothing, but others have counted by the time of the answer: two are told the same.
 Survives: machine. The row is on the disk when commit returns.
-Seen in: dev.to/ivankwongtszfung
+Seen in: docs.sqlalchemy.org/en/20/orm/persistence_techniques.html ("useful for atomic updates"),
+    dev.to/ivankwongtszfung/safe-update-operation-in-postgresql-using-sqlalchemy-3ela
 Instead: orm_returning
 """
 

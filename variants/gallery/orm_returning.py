@@ -4,7 +4,7 @@ Lives in: machine. The database is one for all workers.
 Guard: transaction. UPDATE takes the lock before it reads.
 Loses: nothing. RETURNING answers with the count that this very UPDATE wrote.
 Survives: machine. The row is on the disk when commit returns.
-Seen in: docs.sqlalchemy.org (UPDATE … RETURNING)
+Seen in: docs.sqlalchemy.org/en/20/orm/queryguide/dml.html (using RETURNING with UPDATE)
 """
 
 import os

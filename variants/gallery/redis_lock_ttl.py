@@ -29,7 +29,7 @@ def create() -> int:
 
 
 def increment() -> int:
-    with client.lock(LOCK, timeout=1, sleep=0.001):
+    with client.lock(LOCK, timeout=0.5, sleep=0.001):
         seen = int(client.get(CACHE) or 0)
         pause()
         client.set(CACHE, seen + 1)
@@ -41,7 +41,7 @@ def read() -> int:
 
 
 def append(item: str) -> int:
-    with client.lock(LOCK, timeout=1, sleep=0.001):
+    with client.lock(LOCK, timeout=0.5, sleep=0.001):
         seen = client.llen(ENTRIES)
         pause()
         client.rpush(ENTRIES, item)

@@ -4,8 +4,7 @@ Lives in: worker, or machine if preloaded. A worker that is forked after it was 
 Guard: lock, or none under gevent. A thread may take it again, and greenlets are one thread.
 Loses: nothing within a worker; without --preload the total between workers.
 Survives: worker if preloaded. It ends with the server.
-Seen in: stackoverflow.com/questions/32815451,
-    w3toppers.com/increment-counter-for-every-access-to-a-flask-view
+Seen in: w3toppers.com/increment-counter-for-every-access-to-a-flask-view
 Instead: redis_key
 """
 

@@ -4,7 +4,7 @@ Lives in: machine. The file is one for all workers that can open it.
 Guard: none. The transaction begins with the UPDATE; the SELECT before it locks nothing.
 Loses: updates. Both commits succeed, and no error says that one of them undid the other.
 Survives: machine. The file is on the disk when commit returns.
-Seen in: docs.python.org/3/library/sqlite3.html (the default transactions)
+Seen in: docs.python.org/3/library/sqlite3.html (transaction control by isolation_level)
 Instead: sqlite_returning
 """
 

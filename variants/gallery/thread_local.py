@@ -4,6 +4,7 @@ Lives in: thread. Each thread that touches it gets one that is empty.
 Guard: none. It needs none: no other thread can see it.
 Loses: nothing within a thread, but the total between threads, and between workers.
 Survives: request.
+Seen in: github.com/arXiv/arxiv-base/pull/125 (as a cure), github.com/feincms/feincms/issues/454
 Instead: locked_global
 """
 

@@ -55,7 +55,7 @@ def test_an_idiom_says_where_it_is_from_and_what_to_write_instead(idiom):
     said = facts(idiom)
     assert said.title
     assert list(said.lines) == [label for label in LABELS if label in said.lines]
-    assert {"Lives in", "Guard", "Loses", "Survives"} <= set(said.lines)
+    assert {"Lives in", "Guard", "Loses", "Survives", "Seen in"} <= set(said.lines)
     assert said.lines.get("Needs", "Redis") in ("Redis", "PostgreSQL")
     assert said.lines.get("Instead", "redis_key") in (*VARIANTS, *GALLERY)
     assert not any(map(ast.get_docstring, functions(idiom)))
