@@ -133,8 +133,11 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
         must.append(Fault.REFUSES)
         return promised(*must, why="of two that overlap, one is refused")
     whole = f"{each}nothing comes between a read and its write"
-    if said.answers == "read again" and not must:
+    if said.answers == "read again":
         why = f"{whole}, but the answer is read again afterwards"
+        if must:
+            # each copy may be asked too seldom
+            return promised(*must, may=[Fault.ANSWERS_LATE], why=why)
         return late(why, certain=not greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"

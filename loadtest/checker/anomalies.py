@@ -22,7 +22,7 @@ from loadtest.checker.linearizability import (
     same_value,
     sending,
 )
-from loadtest.checker.run import Run, Thing
+from loadtest.checker.run import NEVER, Run, Thing
 from loadtest.checker.words import (
     number,
     quoted,
@@ -484,7 +484,8 @@ def reset(run: Run) -> Found | None:
 
 
 def _from_one_again(run: Run) -> Found | None:
-    """An increment that was told 1, asked after its boot had answered others.
+    """An increment that was told 1, asked after its boot had answered others, while nobody was
+    under way who may write back what they read before all of them.
 
     Of copies per thread each has its own 1."""
     division = run.counter_division
@@ -505,6 +506,14 @@ def _from_one_again(run: Run) -> Found | None:
         allow_exact_matches=False,
         check_sortedness=False,
     ).drop_nulls("before")
+    firsts = ended.group_by("boot", "clock").agg(first=pl.col("end").min())
+    clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
+    until = pl.when(outcome="unknown").then(NEVER).otherwise("end")
+    under_way = run.rows.select(clock, "start", until=until).collect()
+    early = firsts.join(under_way, on="clock").filter(pl.col("start") <= pl.col("first"))
+    early = early.group_by("boot", "clock").agg(pl.col("until").max())
+    again = again.join(early, on=["boot", "clock"])
+    again = again.filter(pl.col("start") > pl.col("until"))
     if again.is_empty():
         return None
     one, other = run.operations(*again.select("before", "row").row(0))

@@ -60,8 +60,9 @@ def stage(
             }
             other = launch(trial, log=second.with_suffix(".server.log"), env=env)
             urls = (server.url, opened.enter_context(other).url)
-            both = (url.removeprefix("http://") for url in urls)
-            port = opened.enter_context(proxy(path, *both))
+            one, two = (url.removeprefix("http://") for url in urls)
+            # two counts that end alike could not be told from one
+            port = opened.enter_context(proxy(path, one, two, two))
             server = replace(server, url=f"http://127.0.0.1:{port}", boots=2 * server.boots)
         yield server, replace(target, server=server.process.pid if server.process else 0)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from loadtest import cell, history, promises
@@ -188,6 +189,14 @@ def increments(*told, boot="a"):
 )
 def test_a_boot_that_counts_from_one_again_forgot(told, faults):
     assert judge(increments(*told)).faults == faults
+
+
+def test_who_read_the_state_before_it_all_may_have_written_it_back():
+    told = increments(1, 2, 3, 1, 2)
+    slow = Operation(client=3, op="read", start=-5, end=31, value=0, boot="a")
+    over = Operation(client=3, op="read", start=-5, end=29, value=0, boot="a")
+    assert judge(pl.concat([history.frame([slow]), told])).faults == {Fault.LOSES}
+    assert judge(pl.concat([history.frame([over]), told])).faults == {Fault.FORGETS}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from variants.gallery import GALLERY
 for package in ("sqlalchemy", "psycopg", "filelock"):
     pytest.importorskip(package, reason=f"no {package}: make .venv/gallery installs it")
 
-TWINS = {idiom: facts(idiom).lines["Instead"] for idiom in GALLERY if "Instead" in facts(idiom).lines}
+TWINS = {
+    idiom: facts(idiom).lines["Instead"] for idiom in GALLERY if "Instead" in facts(idiom).lines
+}
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,17 @@ def test_without_a_pause_a_plain_global_makes_no_promise_about_threads():
     assert promise(Trial("plain_global", Server(4, 8), Load(pause_ms=0))).may == {"loses"}
 
 
+def test_a_cookie_is_divided_by_client_wherever_it_is_served():
+    for shape in trial.SERVERS:
+        assert promise(Trial("session_cookie", shape)).must == {"divided"}
+
+
+def test_several_copies_that_are_read_again_may_answer_late_each():
+    assert promise(Trial("prometheus_counter", Server(1, 8))).must == {"answers late"}
+    several = promise(Trial("prometheus_counter", Server(4, 8)))
+    assert (several.must, several.may) == ({"divided"}, {"answers late"})
+
+
 def module(tmp_path, monkeypatch, docstring):
     (tmp_path / "mine.py").write_text(
         f'"""{docstring}"""\nfrom variants.plain_global import *\n', encoding="utf-8"
