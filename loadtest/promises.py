@@ -148,6 +148,9 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
 def disturbed(alone: Promise, said: Facts, kind: Kind) -> Promise:
     """The promise where that is done, from the one where it is not."""
     may = {*alone.may, Fault.REFUSES}
+    if said.expires and kind.name in ("pause-worker", "lock-store"):
+        why = "who stands still for longer than the lock lasts goes on without it"
+        return Promise(alone.must, frozenset({*may, Fault.LOSES, Fault.ANSWERS_LATE}), why)
     if kind.ends == "nothing" or said.lives_in == "request":
         return Promise(alone.must, frozenset(may), alone.why)
     if kind.ends != "disk" and SURVIVES.index(said.survives) >= SURVIVES.index(kind.ends):

@@ -6,7 +6,7 @@ Four questions, a labelled line each; what follows the first words is for people
                ("worker, or machine if preloaded")
     Guard      none · lock · transaction · server    what makes read-modify-write one step there
                ("transaction that refuses", "none, may refuse": requests are turned
-               away; "lock, or none under gevent")
+               away; "lock that expires"; "lock, or none under gevent")
     Answers    inside · read again · cached · nothing    the answer comes out of that step (the
                default), or is read again after it; reads come from a copy; or there is none
     Survives   nothing · request · worker · store · machine    whose end it outlives, at the most
@@ -47,7 +47,8 @@ GALLERY = Path(__file__).with_name("gallery")
 class Facts:
     """The answers to the four questions; `preloaded` is where it lives once gunicorn has loaded
     the app before it forks, `under_gevent` the guard that is left among greenlets; `refuses` is
-    whether requests that overlap are turned away. `lines` are the labelled lines, by label."""
+    whether requests that overlap are turned away, and `expires` whether the guard ends by itself.
+    `lines` are the labelled lines, by label."""
 
     lives_in: str
     guard: str
@@ -56,6 +57,7 @@ class Facts:
     preloaded: str
     under_gevent: str
     refuses: Refuses = "no"
+    expires: bool = False
     title: str = ""
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -120,6 +122,7 @@ def facts(variant: str) -> Facts | None:
         preloaded=other[1] if other else lives_in,
         under_gevent="none" if re.search(r"\bor none under gevent\b", said) else guard,
         refuses="must" if "that refuses" in said else "may" if "may refuse" in said else "no",
+        expires="that expires" in said,
         title=title.rstrip("."),
         lines=lines,
     )

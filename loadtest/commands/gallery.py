@@ -37,6 +37,8 @@ def gallery(idioms: tuple[str, ...], readme: bool) -> None:
     if unknown := [idiom for idiom in idioms if idiom not in GALLERY]:
         raise ValueError(f"unknown idiom {unknown[0]!r}; idioms: {', '.join(GALLERY)}")
     trials = table.trials(idioms or GALLERY)
+    # each is told beside the bare route, as it was in the same run
+    trials += [] if idioms else [table.BARE]
     folder = new_folder()
     with ExitStack() as stack:
         tell = stack.enter_context(progress(len(trials)))

@@ -16,6 +16,8 @@ from variants.gallery import GALLERY
 
 README = FOLDER / "README.md"
 LOAD = Load(users=12, seconds=0.3, increments=200)
+BARE = Trial("plain_global", Server(1, 8), LOAD)
+"""The bare route: the same three steps, and nothing that keeps anybody out."""
 Column = tuple[Server, str | None]
 COLUMNS: dict[str, Column] = {
     "1×8": (Server(1, 8), None),
@@ -48,9 +50,11 @@ loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); and two serv
 nothing but the network, 1×8 each. Every cell was loaded by {users} clients for {increments}
 increments or more, with {pause:g} ms between read and write. The words are those of the
 [first page](../../README.md#what-each-word-means). The numbers are one run's and change; the words
-do not: `make gallery` fails if they do. What an increment cost was taken at 1×8, on two processors
-that had other work too. – means that this server cannot serve it, and the file says why; a cell
-without a number has not been measured since the last change.
+do not: `make gallery` fails if they do. – means that this server cannot serve it, and the file says
+why; a cell without a number has not been measured since the last change. What an increment cost
+was taken at 1×8: the median and the 99th percentile of the time to its answer, and how many times
+those of the bare route they are, which is [`plain_global`](../plain_global.py) in the same run.
+Two cells run at a time, so that these are impressions and no benchmark.
 """
 STORIES = "## How each goes wrong, and where it was seen"
 LEFT_OUT = """## Left out
@@ -111,7 +115,7 @@ def figure(verdict: Verdict) -> str:
 def readme(cells: Sequence[Cell]) -> str:
     """The README, from what was measured. Its words follow from the code alone."""
     verdicts = {cell.trial: cell.verdict for cell in cells}
-    head = ["idiom", *COLUMNS, "survives", "median, p99", "instead"]
+    head = ["idiom", *COLUMNS, "survives", "cost", "instead"]
     rows = [head, ["---"] * len(head)]
     for idiom in GALLERY:
         row = [f"[`{idiom}`]({idiom}.py)"]
@@ -133,11 +137,20 @@ def square(each: Trial | None, verdicts: Mapping[Trial, Verdict]) -> str:
 def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
     """What it survives, what an increment cost at 1×8, and what to write instead."""
     first = trial(idiom, "1×8")
-    verdict = verdicts.get(first) if first else None
-    times = [kind for kind in verdict.answered if kind.op == "increment"] if verdict else []
-    cost = [f"{kind.median:.0f}, {kind.p99:.0f} ms" for kind in times if kind.median and kind.p99]
+    own, bare = times(verdicts.get(first) if first else None), times(verdicts.get(BARE))
+    ratios = [f"{one / other:.1f}×" for one, other in zip(own, bare, strict=False)]
+    cost = [", ".join(f"{time:.0f}" for time in own) + " ms"] * bool(own)
+    cost += [f"{' and '.join(ratios)} bare"] * bool(ratios)
     instead = said(idiom).lines.get("Instead")
-    return [OUTLIVES[said(idiom).survives], *(cost or ["–"]), link(instead) if instead else "this"]
+    shown = "<br>".join(cost) or "–"
+    return [OUTLIVES[said(idiom).survives], shown, link(instead) if instead else "this"]
+
+
+def times(verdict: Verdict | None) -> list[float]:
+    """Median and 99th percentile of an increment, if they are known."""
+    answered = verdict.answered if verdict else ()
+    kinds = [kind for kind in answered if kind.op == "increment"]
+    return [time for kind in kinds for time in (kind.median, kind.p99) if time]
 
 
 def link(variant: str) -> str:

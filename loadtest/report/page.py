@@ -22,7 +22,8 @@ from loadtest.cell import Cell
 from loadtest.checker import SIGN, Anomaly, Fault, anomalies
 from loadtest.report import advice
 from loadtest.report import terminal as report
-from loadtest.report.grid import Grid, beside_twins, filters
+from loadtest.report.grid import Grid, about, beside_twins, filters
+from loadtest.report.schedules import schedule
 
 if TYPE_CHECKING:
     from loadtest.report.look import Picture
@@ -48,6 +49,9 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             faults=[fault for fault in Fault if any(fault in c.verdict.faults for c in cells)],
             sections=groupby(parts, key=lambda part: part.variant),
             filters=filters(cells),
+            about=about,
+            variants={cell.trial.variant for cell in cells},
+            schedule=schedule,
             ran=ran,
             path=path,
             meaning=advice.meaning(cells),

@@ -41,6 +41,14 @@ def test_a_cookie_is_divided_by_client_wherever_it_is_served():
         assert promise(Trial("session_cookie", shape)).must == {"divided"}
 
 
+def test_a_lock_that_expires_may_lose_where_somebody_stands_still():
+    still = promise(Trial("redis_lock_ttl", Server(4, 8), fault="pause-worker"))
+    assert (still.must, still.expect) == (set(), "no promise")
+    assert still.may >= {"loses"}
+    assert promise(Trial("redis_lock_ttl", Server(4, 8))).expect == "holds"
+    assert promise(Trial("redis_lock_ttl", Server(4, 8), fault="kill-worker")).expect == "holds"
+
+
 def test_several_copies_that_are_read_again_may_answer_late_each():
     assert promise(Trial("prometheus_counter", Server(1, 8))).must == {"answers late"}
     several = promise(Trial("prometheus_counter", Server(4, 8)))

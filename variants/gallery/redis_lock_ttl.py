@@ -1,8 +1,8 @@
 """A key in Redis, behind a lock in Redis that expires.
 
 Lives in: network. One server keeps it for all workers, on this machine or any other.
-Guard: lock. One client at a time has it, for a second; who is late works on without it.
-Loses: nothing, until a worker stands still for a second: then another has the lock as well.
+Guard: lock that expires. One at a time has it, for 0.8 s; who is late works on without it.
+Loses: nothing, until a worker stands still for a second: then others had the lock meanwhile.
 Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
 Needs: Redis
 Seen in: github.com/codecov/worker/pull/1147
@@ -29,7 +29,7 @@ def create() -> int:
 
 
 def increment() -> int:
-    with client.lock(LOCK, timeout=0.5, sleep=0.001):
+    with client.lock(LOCK, timeout=0.8, sleep=0.001):
         seen = int(client.get(CACHE) or 0)
         pause()
         client.set(CACHE, seen + 1)
@@ -41,7 +41,7 @@ def read() -> int:
 
 
 def append(item: str) -> int:
-    with client.lock(LOCK, timeout=0.5, sleep=0.001):
+    with client.lock(LOCK, timeout=0.8, sleep=0.001):
         seen = client.llen(ENTRIES)
         pause()
         client.rpush(ENTRIES, item)
