@@ -1,4 +1,4 @@
-"""How many requests were answered, and how long it took, by kind of operation."""
+"""How many requests were answered and how long it took, by kind, and how long none was."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def answered(run: Run) -> tuple[Answered, ...]:
     load = run.rows.filter(phase="load").select("op", "outcome", took=took).collect()
     kinds = load.partition_by("op", as_dict=True, include_key=False)  # faster than a group_by
     return tuple(_of(str(op), kind) for (op,), kind in sorted(kinds.items()))
+
+
+def silence(run: Run) -> float:
+    """The longest time of the load, in milliseconds, in which nobody was answered ok."""
+    load = run.rows.filter(phase="load", outcome="ok").sort("end")
+    longest = load.select((pl.col("end") - pl.col("end").shift().over("clock")).max())
+    return round((longest.collect().item() or 0) / 1e6, 3)
 
 
 def _of(op: str, requests: pl.DataFrame) -> Answered:

@@ -19,7 +19,7 @@ import polars as pl
 from loadtest.checker import anomalies, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.availability import Answered as Answered
-from loadtest.checker.availability import answered
+from loadtest.checker.availability import answered, silence
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.division import most
@@ -57,6 +57,7 @@ class Verdict:
     missing       what an inconclusive history would have needed
     bound         of a clean run: 3/N, N its acknowledged writes
     answered      of each kind of operation, how many were answered and in what time
+    silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     """
 
@@ -78,6 +79,7 @@ class Verdict:
     forgotten: int = 0
     not_audited: tuple[str, ...] = ()
     answered: tuple[Answered, ...] = ()
+    silence: float = 0.0
     late: bool = False
 
     @property
@@ -256,6 +258,7 @@ def judge(
         missing=missing if verdict == "inconclusive" else (),
         bound=min(1.0, 3 / writes) if verdict == "linearizable" else None,
         answered=answered(run),
+        silence=silence(run),
         late=_late(run, {anomaly.name for anomaly in found}),
     )
 

@@ -160,6 +160,7 @@ def show(table: Table, cells: Sequence[Cell]) -> NoReturn:
     out.print(table)
     out.print(terminal.meaning(cells))
     out.print(terminal.explanations(cells))
+    out.print(terminal.documentation(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
     sys.exit(status(cells))

@@ -24,6 +24,7 @@ from loadtest.report import advice
 from loadtest.report import terminal as report
 from loadtest.report.grid import Grid, about, beside_twins, filters
 from loadtest.report.schedules import schedule
+from loadtest.report.toll import beside, toll
 
 if TYPE_CHECKING:
     from loadtest.report.look import Picture
@@ -149,6 +150,7 @@ class Part:
             chances = report.worth("{2} of {1}", verdict.acknowledged, verdict.appended)
             self.worth = " or ".join(chances)
         self.refused = report.refused(verdict) if verdict.refuses else ""
+        self.beside = [toll(cell), *beside(cell)] if cell.trial.fault else []
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
         seen = data.Seen.read(cell.history)

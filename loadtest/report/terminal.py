@@ -14,6 +14,7 @@ from loadtest.checker.words import both, number, short, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable
 from loadtest.report import advice
+from loadtest.report.toll import held, toll
 
 
 def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
@@ -141,10 +142,17 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
         if verdict.anomalies:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
         yield ""
-    if verdict.refuses:
+    if cell.trial.fault:
+        yield Text.assemble((cell.name, "bold"), f"  {toll(cell)}\n")
+    elif verdict.refuses:
         yield Text.assemble((cell.name, "bold"), f"  {refused(verdict)}\n")
     if promise.expect == "no promise":
         yield Text.assemble((cell.name, "bold"), f"  makes no promise: {promise.why}.\n")
+
+
+def documentation(cells: Sequence[Cell]) -> RenderableType:
+    """What stores and servers say of the faults that were done, and whether it was so."""
+    return Group(*(Text(f"{each}\n") for each in held(cells)))
 
 
 def refused(verdict: Verdict) -> str:

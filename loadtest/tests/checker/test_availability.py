@@ -29,6 +29,19 @@ def test_each_kind_has_its_outcomes_and_the_times_to_its_answers():
     assert (reads.op, reads.ok, reads.refused, reads.unknown) == ("read", 0, 1, 0)
 
 
+def test_silence_is_the_longest_time_in_which_nobody_was_answered():
+    history = drawn(
+        """
+        A      |-- increment → 1 --|               |-- increment → 2 --|
+        B         |-- read → unknown -----|  |-- read → fail --|
+        audit                                                            |-- read → 2 --|
+        """
+    )
+    first, second = (each.end for each in history if each.op == "increment")
+    assert checker.judge(h.frame(history)).silence == (second - first) / 1e6 > 0
+    assert checker.judge(h.frame([])).silence == 0
+
+
 def counted(ok, other, outcome="unknown"):
     """So many increments, each after the other, and then others that are not answered ok."""
     times = [(10 * n, 10 * n + 5) for n in range(ok + other)]
