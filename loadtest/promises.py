@@ -55,14 +55,18 @@ def refusal(trial: Trial) -> str | None:
     if trial.fault not in FAULTS:
         raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
     kind = FAULTS[trial.fault]
-    if trial.own and (trial.own.runs_already or kind.needs != "server"):
-        return "the server and the store of an app of one's own are not ours"
+    if trial.own and trial.own.runs_already:
+        return "a server that runs already is not ours"
+    if trial.own and kind.needs != "server":
+        return "the store of an app of one's own is not ours"
     if kind.needs == "server":
         return None
     if said is None:
         return f"{trial.variant} does not say where it keeps its state"
     if said.uses_redis and os.environ.get("REDIS_URL"):
         return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
+    if said.uses_postgres and kind.needs in ("store", "process"):
+        return None
     if said.uses_redis or (kind.needs == "store" and said.lives_in == "machine"):
         return None
     there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}

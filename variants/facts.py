@@ -66,6 +66,11 @@ class Facts:
         """Whether its store is Redis."""
         return "Redis" in self.lines.get("Needs", "")
 
+    @property
+    def uses_postgres(self) -> bool:
+        """Whether its store is PostgreSQL."""
+        return "PostgreSQL" in self.lines.get("Needs", "")
+
 
 def module_name(variant: str) -> str:
     """Where a variant is imported from: ours, the gallery's, or anybody's."""

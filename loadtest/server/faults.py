@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loadtest.server.labels import SERVES
+from loadtest.server.postgres import refusal
 
 ROOT = Path(__file__).parents[2]
 TIMES = 2
@@ -41,9 +42,10 @@ PATIENCE_S = 30.0
 class Target:
     """What faults are done to; None where there is none, or where it is not ours.
 
-    server, store   the process ids of the guardians of gunicorn and of Redis
+    server, store   the process ids of the guardians of gunicorn and of its store
     log             gunicorn's
     redis_url       where Redis is, without a proxy between
+    database_url    where PostgreSQL is
     sqlite          the file
     lose            the file that makes the proxy drop an answer
     """
@@ -52,6 +54,7 @@ class Target:
     log: str
     store: int | None = None
     redis_url: str | None = None
+    database_url: str | None = None
     sqlite: str | None = None
     lose: str | None = None
 
@@ -167,12 +170,14 @@ def restart(target: Target) -> str:
 
 def kill_store(target: Target) -> str:
     assert target.store
-    assert target.redis_url
     (before,) = psutil.Process(target.store).children()
-    client = connect(target.redis_url)
+    # those of PostgreSQL have sessions of their own, and would go on for a while
+    for each in before.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     os.kill(target.store, signal.SIGUSR2)
-    until(lambda: not before.is_running() and answers(client), "the store was not back")
-    return f"Redis {before.pid}"
+    until(lambda: not before.is_running() and answers(target), "the store was not back")
+    return f"{'Redis' if target.redis_url else 'PostgreSQL'} {before.pid}"
 
 
 def lock_store(target: Target) -> str:
@@ -181,6 +186,13 @@ def lock_store(target: Target) -> str:
         script = "local t = os.clock() while os.clock() - t < tonumber(ARGV[1]) do end"
         connect(target.redis_url).eval(script, 0, str(LASTS_S))
         return "a slow script in Redis"
+    if target.database_url:
+        import psycopg
+
+        with psycopg.connect(target.database_url) as connection:
+            connection.execute("LOCK TABLE cache, entries")
+            time.sleep(LASTS_S)
+        return "the tables in PostgreSQL"
     if not (target.sqlite and Path(target.sqlite).exists()):
         raise FaultError("there is no SQLite file at SQLITE_PATH")
     with closing(sqlite3.connect(target.sqlite, timeout=30, isolation_level=None)) as db:
@@ -207,9 +219,12 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0))
 
 
-def answers(client: redis.Redis) -> bool:
+def answers(target: Target) -> bool:
+    """Whether its store does."""
+    if target.database_url:
+        return not refusal(target.database_url)
     try:
-        return bool(client.ping())
+        return bool(connect(str(target.redis_url)).ping())
     except redis.RedisError:
         return False
 
@@ -220,14 +235,15 @@ class Kind:
 
     called    what people call it
     ends      whose memory goes with it
-    needs     what has to be there: a server of ours (that always), a store, Redis
+    needs     what has to be there: a server of ours (that always), a store, one that is a process
+              of its own, or Redis
     do        does it, undoes it, and says to whom
     """
 
     name: str
     called: str
     ends: Literal["nothing", "worker", "store", "disk"]
-    needs: Literal["server", "store", "Redis"]
+    needs: Literal["server", "store", "process", "Redis"]
     do: Callable[[Target], str]
 
 
@@ -240,7 +256,7 @@ KINDS = (
     Kind("restart", "a reboot, a new container", "worker", "server", restart),
     Kind("two-machines", "the second container", "nothing", "server", two_machines),
     Kind("lock-store", "a backup, `KEYS *`", "nothing", "store", lock_store),
-    Kind("kill-store", "a crash", "store", "Redis", kill_store),
+    Kind("kill-store", "a crash", "store", "process", kill_store),
     Kind("kill-defaults", "a crash, as most people run it", "disk", "Redis", kill_store),
     Kind("lose-reply", "a network that breaks", "nothing", "Redis", lose_reply),
 )

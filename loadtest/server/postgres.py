@@ -34,6 +34,16 @@ def postgres_server(log: Path) -> Iterator[str]:
         with schema(given) as url:
             yield url
         return
+    with store(log) as (url, _):
+        yield url
+
+
+@contextmanager
+def store(log: Path) -> Iterator[tuple[str, int]]:
+    """A PostgreSQL of our own on a private socket: its URL, and the process id of its guardian.
+
+    It ends with the block, or with this process however that ends. Raises PostgresError.
+    """
     programs = binaries()
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
     folder = Path(tempfile.gettempdir()) / f"postgres-{secrets.token_hex(8)}"
@@ -46,7 +56,7 @@ def postgres_server(log: Path) -> Iterator[str]:
                 last = log.read_text().strip().splitlines()[-1:]
                 raise PostgresError(f"postgres did not start: {' '.join(last) or why}")
             time.sleep(0.02)
-        yield url
+        yield url, process.pid
 
 
 @contextmanager

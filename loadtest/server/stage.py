@@ -10,6 +10,7 @@ from typing import Any
 from loadtest.server.faults import FAULTS, Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, launch, listening
+from loadtest.server.postgres import store as own_postgres
 from loadtest.server.redis import store as own_redis
 from loadtest.trial import Trial
 from variants.facts import facts
@@ -34,16 +35,22 @@ def stage(
     path = path.absolute()
     log = path.with_suffix(".server.log")
     with ExitStack() as opened:
-        if kind and redis_url and kind.needs in ("store", "Redis"):
+        if kind and redis_url and kind.needs != "server":
             defaults = kind.name == "kill-defaults"
             redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults)
             redis_url, store = opened.enter_context(redis)
             env = env | {"REDIS_URL": redis_url}
+        database_url = None
+        if kind and said and said.uses_postgres and kind.needs in ("store", "process"):
+            postgres = own_postgres(path.with_suffix(".postgres.log"))
+            database_url, store = opened.enter_context(postgres)
+            env = env | {"DATABASE_URL": database_url}
         target = Target(
             server=0,
             log=str(log),
             store=store,
             redis_url=redis_url,
+            database_url=database_url,
             sqlite=env.get("SQLITE_PATH"),
         )
         if kind and kind.name == "lose-reply":
