@@ -89,7 +89,7 @@ def promise(trial: Trial) -> Promise:
         return promised(may=may, why=why)
     kind = FAULTS[trial.fault] if trial.fault else None
     alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
-    return disturbed(alone, said, kind) if kind else alone
+    return disturbed(alone, said, kind, trial.server.preload) if kind else alone
 
 
 def outlives(trial: Trial) -> bool:
@@ -149,7 +149,7 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     return promised(*must, why=whole)
 
 
-def disturbed(alone: Promise, said: Facts, kind: Kind) -> Promise:
+def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise:
     """The promise where that is done, from the one where it is not."""
     may = {*alone.may, Fault.REFUSES}
     if said.expires and kind.name in ("pause-worker", "lock-store"):
@@ -157,11 +157,15 @@ def disturbed(alone: Promise, said: Facts, kind: Kind) -> Promise:
         return Promise(alone.must, frozenset({*may, Fault.LOSES, Fault.ANSWERS_LATE}), why)
     if kind.ends == "nothing" or said.lives_in == "request":
         return Promise(alone.must, frozenset(may), alone.why)
-    if kind.ends != "disk" and SURVIVES.index(said.survives) >= SURVIVES.index(kind.ends):
+    outlives = SURVIVES.index(said.outlives(preload))
+    if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
         return Promise(alone.must, frozenset(may), f"{alone.why}, and it outlives a {kind.ends}")
-    what = "worker" if kind.ends == "worker" else "store"
+    what = "store" if kind.ends == "disk" else kind.ends
     # the old and the new one may answer side by side for a while
-    may |= {Fault.DIVIDED} if kind.ends == "worker" else set()
+    may |= {Fault.DIVIDED} if kind.ends in ("worker", "server") else set()
+    if Fault.ANSWERS_LATE in alone.must:
+        why = "counts that tell two the same, one after the other, look like one that loses"
+        return Promise(frozenset(), frozenset({*may, *alone.must, Fault.FORGETS}), why)
     why = f"{alone.why}, but it ends with the {what}"
     return Promise(alone.must | {Fault.FORGETS}, frozenset(may - alone.must), why)
 

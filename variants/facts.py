@@ -9,7 +9,8 @@ Four questions, a labelled line each; what follows the first words is for people
                away; "lock that expires"; "lock, or none under gevent")
     Answers    inside · read again · cached · nothing    the answer comes out of that step (the
                default), or is read again after it; reads come from a copy; or there is none
-    Survives   nothing · request · worker · store · machine    whose end it outlives, at the most
+    Survives   nothing · request · worker · server · store · machine    whose end it outlives, at
+               the most ("worker if preloaded": a request, if not)
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from variants.store import FUNCTIONS
 PLACES = ("request", "client", "thread", "worker", "machine", "network")
 GUARDS = ("none", "lock", "transaction", "server")
 ANSWERS = ("inside", "read again", "cached", "nothing")
-SURVIVES = ("nothing", "request", "worker", "store", "machine")
+SURVIVES = ("nothing", "request", "worker", "server", "store", "machine")
 OUTLIVES = {
     "request": "nothing",
     "client": "machine",
     "thread": "request",
     "worker": "request",
-    "machine": "worker",
-    "network": "worker",
+    "machine": "server",
+    "network": "server",
 }
 """What a place survives, where nobody says."""
 Refuses = Literal["no", "may", "must"]
@@ -60,6 +61,11 @@ class Facts:
     expires: bool = False
     title: str = ""
     lines: dict[str, str] = field(default_factory=dict)
+
+    def outlives(self, preload: bool) -> str:
+        """What it survives, which for some depends on where they were made."""
+        forked = preload or "if preloaded" not in self.lines.get("Survives", "")
+        return self.survives if forked else "request"
 
     @property
     def uses_redis(self) -> bool:

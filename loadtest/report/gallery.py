@@ -32,6 +32,7 @@ OUTLIVES = {
     "nothing": "nothing",
     "request": "a request",
     "worker": "a worker",
+    "server": "the server's restart",
     "store": "its store",
     "machine": "the machine's restart",
 }
@@ -143,7 +144,9 @@ def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
     cost += [f"{' and '.join(ratios)} bare"] * bool(ratios)
     instead = said(idiom).lines.get("Instead")
     shown = "<br>".join(cost) or "–"
-    return [OUTLIVES[said(idiom).survives], shown, link(instead) if instead else "this"]
+    survives = OUTLIVES[said(idiom).survives]
+    survives += ", if preloaded" * (said(idiom).outlives(preload=False) != said(idiom).survives)
+    return [survives, shown, link(instead) if instead else "this"]
 
 
 def times(verdict: Verdict | None) -> list[float]:

@@ -242,7 +242,7 @@ class Kind:
 
     name: str
     called: str
-    ends: Literal["nothing", "worker", "store", "disk"]
+    ends: Literal["nothing", "worker", "server", "store", "disk"]
     needs: Literal["server", "store", "process", "Redis"]
     do: Callable[[Target], str]
 
@@ -253,7 +253,7 @@ KINDS = (
     Kind("kill-worker", "out of memory", "worker", "server", kill_worker),
     Kind("pause-worker", "a long garbage collection", "nothing", "server", pause_worker),
     Kind("scale", "autoscaling", "worker", "server", scale),
-    Kind("restart", "a reboot, a new container", "worker", "server", restart),
+    Kind("restart", "a reboot, a new container", "server", "server", restart),
     Kind("two-machines", "the second container", "nothing", "server", two_machines),
     Kind("lock-store", "a backup, `KEYS *`", "nothing", "store", lock_store),
     Kind("kill-store", "a crash", "store", "process", kill_store),

@@ -11,13 +11,14 @@ from loadtest.promises import promise
 from loadtest.report.gallery import COLUMNS, LOAD
 from loadtest.report.gallery import trial as in_column
 from loadtest.server.postgres import postgres_server, schema
-from loadtest.trial import Trial
+from loadtest.trial import ALONE, Server, Trial
 from variants.facts import facts, module_name
 from variants.gallery import GALLERY
 
 for package in ("sqlalchemy", "psycopg", "filelock"):
     pytest.importorskip(package, reason=f"no {package}: make .venv/gallery installs it")
 
+PRELOADED = Server(1, 8, preload=True)
 TWINS = {
     idiom: facts(idiom).lines["Instead"] for idiom in GALLERY if "Instead" in facts(idiom).lines
 }
@@ -63,6 +64,37 @@ def test_the_code_of_its_twin_cures_an_idiom_and_its_promise_is_red(
     assert mended.promise == promise(Trial(idiom, server, LOAD))
     assert not mended.as_promised, f"at {server}: {mended.verdict}"
     assert promise(Trial(TWINS[idiom], server, LOAD)).kept(mended.verdict), mended.verdict
+
+
+# the state is kept in as many ways as there are
+SURVIVE = [
+    (Trial("simple_cache", ALONE, fault="kill-worker"), "forgets"),
+    (Trial("app_config", ALONE, fault="kill-worker"), "forgets"),
+    (Trial("manager", ALONE, fault="kill-worker"), "forgets"),
+    (Trial("shared_value", PRELOADED, fault="kill-worker"), ""),
+    (Trial("shared_value", PRELOADED, fault="restart"), "forgets"),
+    (Trial("json_file_locked", ALONE, fault="kill-worker"), ""),
+    (Trial("disk_cache", ALONE, fault="restart"), ""),
+    (Trial("redis_cache", ALONE, fault="kill-store"), ""),
+    (Trial("redis_watch", ALONE, fault="kill-defaults"), "forgets"),
+    (Trial("postgres_returning", ALONE, fault="kill-store"), ""),
+    (Trial("postgres_for_update", ALONE, fault="lock-store"), ""),
+    (Trial("orm_returning", ALONE, fault="kill-worker"), ""),
+]
+
+
+@pytest.mark.parametrize(("trial", "must"), SURVIVE, ids=[str(trial.name) for trial, _ in SURVIVE])
+def test_what_an_idiom_says_that_it_survives_it_does(
+    trial, must, tmp_path, database_url, stack, redis_url
+):
+    each = cell.run(
+        trial,
+        tmp_path,
+        redis_url=redis_url,
+        database_url=stack.enter_context(schema(database_url)),
+    )
+    assert ("forgets" if "forgets" in each.promise.must else "") == must
+    assert each.as_promised, f"{each.name}: {each.verdict}"
 
 
 def source(variant):

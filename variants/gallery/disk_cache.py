@@ -3,7 +3,7 @@
 Lives in: machine. The folder is one for all workers that can open it.
 Guard: transaction. `incr` is one, and `transact` makes one of several steps.
 Loses: nothing.
-Survives: worker. Nobody waits for the disk.
+Survives: server. Nobody waits for the disk.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
 Seen in: github.com/grantjenks/python-diskcache (docs/tutorial.rst)
 """

@@ -1,15 +1,16 @@
-"""A JSON file behind a lock from the read to the write.
+"""A JSON file that is replaced by a new one, behind a lock from the read to the write.
 
 Lives in: machine. The file is one for all workers that can open it, and so is the lock.
 Guard: lock. Whoever wants to read or write opens the file beside it and locks that.
 Loses: nothing, as long as everyone who touches the file takes the lock.
-Survives: worker. Nobody waits for the disk.
+Survives: server. Nobody waits for the disk.
 Seen in: github.com/danieldeer/seriousdb/pull/9
 """
 
 import json
 import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from filelock import FileLock
@@ -27,7 +28,9 @@ def load(path: Path, default: Any) -> Any:
 
 
 def save(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data))
+    with NamedTemporaryFile("w", dir=FOLDER, delete=False) as file:
+        json.dump(data, file)
+    Path(file.name).replace(path)
 
 
 def create() -> int:

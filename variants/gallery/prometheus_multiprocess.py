@@ -4,7 +4,7 @@ Lives in: machine. The folder is one for all workers; each writes to a file of i
 Guard: lock. `inc` takes the worker's own, and no other worker writes to that file.
 Answers: read again. `inc` answers nothing, and the sum is taken over the files.
 Loses: nothing. The sum is right; it is no number of its own for each request.
-Survives: worker. The file of a worker that has ended is still added up.
+Survives: server. The file of a worker that has ended is still added up.
 Seen in: prometheus.github.io/client_python/multiprocess
 Instead: redis_key
 """

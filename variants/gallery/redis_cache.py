@@ -3,7 +3,7 @@
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: server. `inc` is INCR and `add` is SET NX: each is one step in the server.
 Loses: nothing, while the server lives.
-Survives: worker. A cache may also forget what it has no room for, or what got old.
+Survives: store, if Redis keeps an append-only file. A cache may forget what got old.
 Needs: Redis
 Seen in: github.com/pallets-eco/cachelib (src/cachelib/redis.py)
 """

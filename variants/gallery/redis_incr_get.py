@@ -4,7 +4,7 @@ Lives in: network. One server keeps it for all workers, on this machine or any o
 Guard: server. INCR reads and writes in one step, inside the server.
 Answers: read again. INCR has answered, but its answer is thrown away and GET asks once more.
 Loses: nothing, but others have counted between INCR and GET: two are told the same.
-Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
+Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/docker/awesome-compose (flask-redis/app.py)
 Instead: redis_key

@@ -3,7 +3,7 @@
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: lock that expires. One at a time has it, for 0.8 s; who is late works on without it.
 Loses: nothing, until a worker stands still for a second: then others had the lock meanwhile.
-Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
+Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/codecov/worker/pull/1147
 Instead: redis_key

@@ -6,7 +6,7 @@ that sends several requests at once.
 Lives in: network. One Redis keeps it for all workers, on this machine or any other.
 Guard: none. A request begins by reading all of the session, and ends by writing all of it back.
 Loses: updates. Even a request that changes nothing writes back what it has read.
-Survives: worker. The server keeps it in memory, and on the disk if it has an append-only file.
+Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/pallets-eco/flask-session/issues/71
 Instead: redis_key
