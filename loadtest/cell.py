@@ -180,7 +180,7 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
         if not has:
             missing = f"a process that was started after the load was not told the {what}"
             why = f"Nothing is wrong, but not all is shown: {missing}."
-            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bound=None)
+            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
         # what was there before the load is gone with it
         left = max(0, min(has))
         gone = max(had) - left
@@ -189,7 +189,7 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
                 f"A process that was started after the load reads {left:,} {what}, where the "
                 f"audit had read {max(had):,}."
             )
-            return replace(verdict, verdict="violated", why=why, forgotten=gone, bound=None)
+            return replace(verdict, verdict="violated", why=why, forgotten=gone, bounds={})
     return verdict
 
 
@@ -224,7 +224,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"
         why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."
-        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bound=None)
+        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
     return verdict, done
 
 

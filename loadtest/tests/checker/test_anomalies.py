@@ -68,7 +68,8 @@ def test_large_valid_histories_with_unknown_operations_raise_nothing(seed):
     )
     assert verdict.verdict == "linearizable"
     assert verdict.unknown > 50
-    assert verdict.bound == 3 / (verdict.acknowledged + verdict.appended)
+    assert verdict.bounds["increment"] == 3 / verdict.acknowledged
+    assert verdict.bounds["append"] == 3 / verdict.appended
 
 
 def test_the_witness_is_the_earliest():

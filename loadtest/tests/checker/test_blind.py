@@ -168,7 +168,7 @@ def test_a_clean_run_of_them_has_a_bound():
         """
     )
     assert verdict.linearizable
-    assert verdict.bound == 1.0
+    assert verdict.bounds == {"increment": 1.0}
 
 
 def test_without_a_read_or_an_answer_nothing_is_shown():

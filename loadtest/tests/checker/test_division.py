@@ -250,7 +250,7 @@ def test_one_state_from_which_nothing_is_lost():
     )
     assert verdict.verdict == "linearizable"
     assert (verdict.division.of, verdict.audited, verdict.lost) == ("none", 2, 0)
-    assert verdict.why == "0 in 2: under 100 % at 95 %."
+    assert verdict.why == "0 in 2 increments (under 100 %), at 95 %."
     assert all(verdict.guarantees.values())
     assert len(verdict.guarantees) == 4
 

@@ -77,14 +77,14 @@ def test_what_a_history_lacks_to_show_anything(drawing, topology, missing):
     assert verdict.verdict == "inconclusive"
     assert verdict.missing == (missing,)
     assert missing in verdict.why
-    assert verdict.bound is None
+    assert verdict.bounds == {}
 
 
 def test_violated_wins_over_inconclusive():
     verdict = judged("A  |-- increment → 2 --|", workers=4, threads=8)
     assert verdict.verdict == "violated"
     assert verdict.missing == ()
-    assert verdict.bound is None
+    assert verdict.bounds == {}
 
 
 def test_a_run_begins_after_the_last_create():
@@ -190,7 +190,7 @@ def test_json_has_the_documented_fields_and_leaves_out_long_lists():
     document = checker.judge(history).to_json()
     assert " ".join(document) == (
         "verdict why anomalies division operations acknowledged unknown failed audited lost "
-        "appended guarantees missing bound blind forgotten not_audited answered late"
+        "appended guarantees missing bounds blind forgotten not_audited answered late"
     )
     fork = next(anomaly for anomaly in document["anomalies"] if anomaly["name"] == "fork")
     assert list(fork) == ["name", "count", "witness", "why"]
