@@ -81,13 +81,16 @@ def locust_rate(server: Running, path: Path, options: list[str]) -> float:
     options = [*options, "--json-file", str(path.with_suffix(""))]
     headless = "--headless" in options
     options += ["--run-time", f"{RUN_S}s"] if headless else web
-    with guarded(locust(server, path, 16, *options), log=path.with_suffix(".log")) as process:
-        if headless:
-            process.wait()
-        else:
-            while not answers(address):
-                if process.poll() is not None:
-                    raise SystemExit(f"locust did not start; {path.with_suffix('.log')} says why")
+    log = path.with_suffix(".log")
+    with guarded(locust(server, path, 16, *options), log=log) as process:
+        deadline = time.monotonic() + RUN_S + 60
+        while process.poll() is None and (headless or not answers(address)):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"error: locust does not come to its end; {log} says why")
+            time.sleep(0.1)
+        if not headless:
+            if process.poll() is not None:
+                raise SystemExit(f"error: locust did not start; {log} says why")
             requests.get(f"{address}/state/vega.js", timeout=60)
             requests.post(
                 f"{address}/swarm", data={"user_count": 16, "spawn_rate": 100}, timeout=60
