@@ -38,9 +38,10 @@ def connection() -> sqlite3.Connection:
         # SQLite's default unless it was built otherwise: a commit waits until the disk has it. On
         # macOS a disk may say so too early (PRAGMA fullfsync)
         local.connection.execute("PRAGMA synchronous = FULL")
-        # it fails, where others wait, if another connection is at it; that one switches for both
+        # it fails, where others wait, if another connection is at it; that one switches for both.
+        # PyPy commits nothing while an answer has not been read to its end
         with suppress(sqlite3.OperationalError):
-            local.connection.execute("PRAGMA journal_mode = WAL")
+            local.connection.execute("PRAGMA journal_mode = WAL").fetchall()
         local.pid = os.getpid()
     return local.connection
 

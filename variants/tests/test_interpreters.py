@@ -67,6 +67,26 @@ def interpreters():
     return [pytest.param(path, id=name) for name, path in by_name.items()]
 
 
+@pytest.mark.parametrize("python", interpreters())
+def test_the_variants_that_need_no_package_run_everywhere(python, tmp_path):
+    ask = "; ".join(
+        [
+            "import sys",
+            "sys.path.insert(0, sys.argv[1])",
+            "from variants import plain_global, locked_global, sqlite_row",
+            "all = [plain_global, locked_global, sqlite_row]",
+            "print([[v.create(), v.increment(), v.read(), v.append('a'), v.items()] for v in all])",
+        ]
+    )
+    done = subprocess.run(
+        [python, "-c", ask, str(ROOT)],
+        env=os.environ | {"SQLITE_PATH": str(tmp_path / "state.sqlite3")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str([[0, 1, 1, 1, ["a"]]] * 3), done.stderr
+
+
 @cache
 def counted(python):
     done = subprocess.run(
