@@ -27,7 +27,7 @@ from loadtest.history.recorder import Recorder
 from loadtest.promises import Promise, outlives, promise
 from loadtest.server import faults
 from loadtest.server.environment import ROOT, for_load
-from loadtest.server.faults import Done
+from loadtest.server.faults import Done, Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, interpreter, launch
 from loadtest.server.gunicorn import why as server_why
@@ -93,8 +93,8 @@ def run(
     progress(f"{trial.name}: {trial.load.users} clients")
     env = state_of_its_own(path, redis_url, database_url)
     with stage(trial, path, env) as (server, target):
-        told = ("--fault", trial.fault, "--target", str(target)) if trial.fault else ()
-        apply(trial.load, server, path, *told)
+        told = ("--fault", trial.fault) if trial.fault else ()
+        apply(trial.load, server, path, *told, target=target if trial.fault else None)
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
@@ -250,7 +250,9 @@ def state_of_its_own(
     } | {name: url for name, url in urls.items() if url}
 
 
-def apply(load: Load, server: Running, path: Path, *options: str) -> None:
+def apply(
+    load: Load, server: Running, path: Path, *options: str, target: Target | None = None
+) -> None:
     """Loads a server with locust in a process of its own, and writes the history to `path`.
 
     The load begins when every worker has answered. Raises ServerError or LoadError.
@@ -261,7 +263,7 @@ def apply(load: Load, server: Running, path: Path, *options: str) -> None:
     options = ("--headless", "--only-summary", *enough, *kept, *options)
     command = locust(server, path, load.users, *options)
     deadline = time.monotonic() + load.seconds + DEADLINE_S
-    env = for_load(path.parent) | secrets(server.trial)
+    env = for_load(path.parent) | secrets(server.trial, target)
     with guarded(command, log=log, env=env, cwd=path.parent) as process:
         while (status := process.poll()) is None:
             server.check()
@@ -301,6 +303,8 @@ def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
     ]
 
 
-def secrets(trial: Trial) -> dict[str, str]:
-    """What locust is told by its environment, since it may stand in no list of processes."""
-    return {"HEADERS": trial.own.headers if trial.own else ""}
+def secrets(trial: Trial, target: Target | None) -> dict[str, str]:
+    """What locust is told by its environment, since it may stand in no list of processes: what
+    goes with each request, and what faults can be done to."""
+    told = {"HEADERS": trial.own.headers if trial.own else ""}
+    return told | ({faults.TARGET: str(target)} if target else {})

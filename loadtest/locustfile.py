@@ -90,6 +90,8 @@ def options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--target",
         help="what faults can be done to, as server.faults has it; else none are done",
+        # not among the arguments, which anybody on the machine can read
+        env_var=faults.TARGET,
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -121,7 +123,6 @@ def options(parser: LocustArgumentParser) -> None:
     for name in ("increment", "read", "count", "increment-count", "mapping"):
         parser.add_argument(f"--{name}", default="", include_in_web_ui=False)
     parser.add_argument("--redirected", action="store_true", include_in_web_ui=False)
-    # not among the arguments, which anybody on the machine can read
     parser.add_argument("--headers", default="", env_var="HEADERS", include_in_web_ui=False)
 
 

@@ -102,13 +102,13 @@ def locust(
         own, (shape, *_), understood = own_app.first_look(own, [shape], folder)
         terminal.console().print("\n".join(understood), markup=False)
     with served(trial(own, variant, shape, pause_ms), folder, 0) as (running, target):
-        options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--target", str(target)]
+        options = ["--web-host", "127.0.0.1", "--web-port", str(port)]
         options += ["--buttons", *buttons(running.trial)]
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")
         command = locust_command(running, history, users, *options)
-        env = for_load(log.parent) | secrets(running.trial)
+        env = for_load(log.parent) | secrets(running.trial, target)
         with guarded(command, log=log, env=env, cwd=log.parent) as process:
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + STARTUP_S

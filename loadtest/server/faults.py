@@ -1,9 +1,10 @@
 """What is done to a server or its store while the load runs, and undone again.
 
-    python -m loadtest.server.faults NAME TARGET FILE [TIMES [SECONDS]]
+    FAULTS_TARGET=… python -m loadtest.server.faults NAME FILE [TIMES [SECONDS]]
 
-Each is a few lines, and ends when all is as it was before. It is done so many times, and for so
-many seconds at the least; when, and to whom, is written to FILE, a line each:
+The target is no argument, for anybody on the machine can read those. Each is a few lines, and ends
+when all is as it was before. It is done so many times, and for so many seconds at the least; when,
+and to whom, is written to FILE, a line each:
 
     {"fault": "kill-worker", "start": 81234, "end": 91975, "what": "worker 4242"}
 
@@ -32,6 +33,7 @@ from loadtest.server.labels import SERVES
 from loadtest.server.postgres import refusal
 
 ROOT = Path(__file__).parents[2]
+TARGET = "FAULTS_TARGET"
 TIMES = 2
 APART_S = 0.2
 LASTS_S = 1.0
@@ -282,10 +284,11 @@ def begin(
     name: str, target: str, history: Path, *, times: int = TIMES, seconds: float = 0
 ) -> subprocess.Popen[str]:
     """Does a fault in a process of its own, which says on its output why it could not."""
-    told = [name, target, str(file(history).absolute()), str(times), str(seconds)]
+    told = [name, str(file(history).absolute()), str(times), str(seconds)]
     return subprocess.Popen(
         [sys.executable, "-m", "loadtest.server.faults", *told],
         cwd=ROOT,
+        env=os.environ | {TARGET: target},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -299,11 +302,12 @@ def read(file: Path) -> list[Done]:
     return [Done(**json.loads(line)) for line in lines]
 
 
-def main(name: str, target: str, path: str, times: str = "1", seconds: str = "0") -> None:
+def main(name: str, path: str, times: str = "1", seconds: str = "0") -> None:
+    target = Target(**json.loads(os.environ[TARGET]))
     with Path(path).open("a", buffering=1) as out:
         began, left = time.monotonic(), int(times)
         while left > 0 or time.monotonic() < began + float(seconds):
-            done = do(FAULTS[name], Target(**json.loads(target)))
+            done = do(FAULTS[name], target)
             out.write(json.dumps(asdict(done)) + "\n")
             left -= 1
             time.sleep(APART_S)

@@ -7,11 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
+from loadtest.server.redis import client, store
 from loadtest.tests.waiting import family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
@@ -313,6 +317,43 @@ def test_locust_prints_an_address_that_works_and_ctrl_c_ends_both(start):
     _, err = process.communicate(timeout=30)
     assert err.strip() == "stopped"
     wait_until_gone(children)
+
+
+def test_a_password_stands_in_no_list_of_processes_and_in_no_file(
+    start, environment, tmp_path, monkeypatch
+):
+    with store(tmp_path / "redis.log") as (url, _):
+        client(url).config_set("requirepass", "s3cret")
+        environment["REDIS_URL"] = url.replace("unix://", "unix://:s3cret@")
+        port = free_port()
+        process = start("locust", "redis_key", "--port", str(port))
+        assert "redis_key at 4×8: open" in process.stdout.readline()
+        page = f"http://127.0.0.1:{port}"
+        begun = {"user_count": "4", "spawn_rate": "100"}
+        assert requests.post(f"{page}/swarm", data=begun, timeout=10).json()["success"]
+
+        seen = set()
+
+        def fault_is_done():
+            pressed = pool.submit(
+                requests.post, f"{page}/state/fault/reload", headers={"Origin": page}, timeout=60
+            )
+            while not pressed.done():
+                for each in psutil.Process(process.pid).children(recursive=True):
+                    with suppress(psutil.Error):
+                        seen.add(" ".join(each.cmdline()))
+            return any("loadtest.server.faults" in line for line in seen)
+
+        with ThreadPoolExecutor() as pool:
+            wait_until(fault_is_done)
+        assert any("--web-port" in line for line in seen)
+        assert not [line for line in seen if "s3cret" in line]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert len(files) >= 3
+        said = [path.read_bytes() for path in files if path.name != "redis.log"]
+        assert not [text for text in (*said, out.encode(), err.encode()) if b"s3cret" in text]
 
 
 def test_make_alone_is_a_menu_and_its_targets_exist():

@@ -1,6 +1,7 @@
 """The State tab and its page, in a real browser, against real servers."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from loadtest import history
-from loadtest.cell import locust, state_of_its_own
+from loadtest.cell import locust, secrets, state_of_its_own
 from loadtest.checker import judge
 from loadtest.commands.serve import buttons
 from loadtest.server.guardian import guarded
@@ -317,9 +318,9 @@ def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path)
         port = found.getsockname()[1]
         found.close()
         web = ("--web-host", "127.0.0.1", "--web-port", str(port), "--autostart")
-        told = ("--target", str(target), "--buttons", *buttons(trial))
-        command = locust(server, path, 8, *web, *told)
-        with guarded(command, log=tmp_path / "locust.log") as process:
+        command = locust(server, path, 8, *web, "--buttons", *buttons(trial))
+        env = os.environ | secrets(trial, target)
+        with guarded(command, log=tmp_path / "locust.log", env=env) as process:
             address = f"http://127.0.0.1:{port}"
             while not answers(address):
                 assert process.poll() is None, (tmp_path / "locust.log").read_text()
