@@ -101,7 +101,11 @@ def counted(python):
 
 @pytest.mark.parametrize("python", interpreters())
 def test_without_a_pause_threads_of_a_plain_global_lose_increments_all_the_same(python):
-    assert counted(python)["variant"] > 0
+    found = counted(python)
+    if found["implementation"] != "cpython":
+        # PyPy 7.3 lost none of 40 million
+        pytest.skip("nothing is claimed of it")
+    assert found["variant"] > 0
 
 
 @pytest.mark.parametrize("python", interpreters())
