@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # what is typed reaches the programs through the environment, where no shell reads it
 export VARIANT FILE
 
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly lint audit bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -84,6 +84,9 @@ nightly: .venv/dev ## the checker against brute force, 100,000 times
 
 soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak
+
+deaths: .venv/dev ## ends commands 100 times: is anything left? (TIMES=8)
+	@$(PY) -m loadtest.tests.deaths $(or $(TIMES),100)
 
 lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .

@@ -19,6 +19,7 @@ from variants.store import FUNCTIONS, Store
 
 WRITES = ("/create", "/increment")
 LONGEST_ITEM = 1000
+BODY_S = 10
 ROUTES = "no such route; there are /create /increment /read /append /items"
 
 
@@ -60,6 +61,12 @@ def create_app(variant: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 
     getattr(store, "init_app", lambda app: None)(app)
+
+    @app.before_request
+    def in_time() -> None:
+        # whoever sends no more of a body would keep this thread for ever
+        if connection := request.environ.get("gunicorn.socket"):
+            connection.settimeout(BODY_S)
 
     @app.before_request
     def only_asked() -> None:

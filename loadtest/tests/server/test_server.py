@@ -196,3 +196,28 @@ def test_what_a_command_leaves_running_ends_with_it(tmp_path):
     with guarded(command, log=tmp_path / "log") as guardian:
         assert guardian.wait(timeout=15) == 0
     wait_until_gone([int((tmp_path / "log").read_text())])
+
+
+def half_a_request(server):
+    """A connection whose client has promised more of a body than it sends."""
+    client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    head = "POST /append HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+    return client
+
+
+def test_a_client_that_sends_no_more_of_its_body_gives_the_only_thread_back(tmp_path):
+    with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
+        with half_a_request(server) as slow:
+            assert requests.get(f"{server.url}/read", timeout=60).json() == 0
+            assert slow.recv(12) == b"HTTP/1.1 400"
+        assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_headers_that_are_for_proxies_are_not_believed(tmp_path):
+    with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
+        for name in ("Script_Name", "SCRIPT_NAME", "Script-Name", "X-Script-Name"):
+            reply = requests.get(f"{server.url}/read", headers={name: "/x"}, timeout=10)
+            assert reply.status_code in (200, 400), f"{name}: {reply.text}"
+        assert requests.get(f"{server.url}/read", timeout=10).json() == 0
+        assert "Traceback" not in (tmp_path / "log").read_text()
