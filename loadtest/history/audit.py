@@ -6,14 +6,17 @@ Requests come in bursts, each on a connection of its own, so that every worker g
 import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 import gevent
 from gevent.pool import Pool
 from psutil import pid_exists
+from requests import RequestException
 
 from loadtest.history.baseline import APART_S, BURST, ONE_BY_ONE, Said, Unready, found
+from loadtest.history.mapping import read_json
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
 
@@ -43,7 +46,7 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
         if recorder.broken:
             raise NotRecorded(recorder.broken)
         if any(operation.outcome != "ok" for operation in emptying):
-            raise Unready(f"{host}/create does not answer 0; is a variant served there?")
+            raise Unready(refused(recorder, host))
         emptied |= {operation.boot for operation in emptying}
         reads = burst(recorder, host, "read", "load")
         nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
@@ -57,6 +60,17 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
             raise Unready(f"{len(recorder.boots)} of {boots} workers answer at {host}")
     creates = f"{TRIES} times {BURST} creates"
     raise Unready(f"{host} still has a count after {creates}; start it afresh, or mend create")
+
+
+def refused(recorder: Recorder, host: str) -> str:
+    """Why nothing can be made empty, in the words of who refuses it if there are any."""
+    with suppress(RequestException), recorder.mapping.connect(host) as http:
+        reply = recorder.mapping.send(http, "create")
+        if reply.status_code == 503:
+            said = read_json(reply.text)
+            why = said.get("error") if isinstance(said, dict) else reply.text
+            return f"{host}/create answered 503: {' '.join(str(why).split())[:300]}"
+    return f"{host}/create does not answer 0; is a variant served there?"
 
 
 def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:

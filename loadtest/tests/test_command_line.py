@@ -163,6 +163,17 @@ def test_a_variant_that_cannot_be_made_empty_is_said_in_one_line_with_status_2(s
     assert re.fullmatch(r"error: the load did not run: .* still has a count .*\n", done.stderr)
 
 
+def test_a_store_that_cannot_be_used_is_said_in_its_own_words(shell, tmp_path):
+    source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
+    nowhere = source.replace('os.environ.get("SQLITE_PATH", "state.sqlite3")', '"no/such/folder"')
+    (tmp_path / "nowhere.py").write_text(nowhere, encoding="utf-8")
+    done = shell("check", "nowhere", "--workers", "1", "--threads", "1")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "/create answered 503: SQLite cannot use the file that SQLITE_PATH names" in line
+    assert "unable to open database file" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "said"),
     [

@@ -1,10 +1,14 @@
 """The experiment itself, on real servers: what is promised holds, and what is unsafe breaks."""
 
+import os
+import threading
+
 import polars as pl
 import pytest
 
 from loadtest import cell, history, trial
 from loadtest.checker import Fault
+from loadtest.tests.waiting import family, wait_until
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 
@@ -51,6 +55,27 @@ def test_kept_connections_hide_that_the_workers_disagree(folder):
     workers_of_a_client = operations.group_by("client").agg(workers=pl.col("worker").n_unique())
     # gunicorn hangs up on a connection that was idle for two seconds, as on a machine that stalls
     assert workers_of_a_client["workers"].median() == 1
+
+
+def test_a_load_that_takes_too_long_is_ended_and_said_in_a_line(folder, monkeypatch):
+    monkeypatch.setattr(cell, "DEADLINE_S", 0.1)
+    with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 could not be run: load and "):
+        cell.run(Trial("locked_global", Server(1, 1), Load(seconds=0.1)), folder)
+    wait_until(lambda: not family(os.getpid()))
+
+
+def test_a_judging_that_takes_too_long_is_given_up_and_said_in_a_line(folder, monkeypatch):
+    for_ever = threading.Event()
+
+    def judge_file(*_):
+        monkeypatch.setattr(cell, "DEADLINE_S", 0.1)
+        for_ever.wait()
+
+    monkeypatch.setattr(cell, "judge_file", judge_file)
+    with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 could not be run: judging "):
+        cell.run(Trial("locked_global", Server(1, 1)), folder)
+    for_ever.set()
+    wait_until(lambda: not family(os.getpid()))
 
 
 def test_one_client_alone_proves_nothing(folder):
