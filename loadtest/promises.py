@@ -126,8 +126,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     each = f"each {place} counts for itself; " if copies > 1 else ""
     if at_once == 1:
         return promised(*must, why=f"{each}nothing comes between a read and its write")
+    may = [Fault.REFUSES] if said.refuses == "may" else []
     if guard == "none":
-        may = [Fault.REFUSES] if said.refuses == "may" else []
         if trial.load.pause_ms:
             why = "others read between a read and its write"
             return promised(Fault.LOSES, *must, may=may, why=why)
@@ -141,12 +141,12 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
         why = f"{whole}, but the answer is read again afterwards"
         if must:
             # each copy may be asked too seldom
-            return promised(*must, may=[Fault.ANSWERS_LATE], why=why)
-        return late(why, certain=not greenlets)
+            return promised(*must, may=[Fault.ANSWERS_LATE, *may], why=why)
+        return late(may, why, certain=not greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
-        return late(why, certain=workers > 1 and not greenlets)
-    return promised(*must, why=whole)
+        return late(may, why, certain=workers > 1 and not greenlets)
+    return promised(*must, may=may, why=whole)
 
 
 def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise:
@@ -170,11 +170,11 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
     return Promise(alone.must | {Fault.FORGETS}, frozenset(may - alone.must), why)
 
 
-def late(why: str, *, certain: bool) -> Promise:
+def late(may: list[Fault], why: str, *, certain: bool) -> Promise:
     """Greenlets take turns only where one waits, and a worker alone seldom meets its own copy."""
     if certain:
-        return promised(Fault.ANSWERS_LATE, why=why)
-    return promised(may=[Fault.ANSWERS_LATE], why=why)
+        return promised(Fault.ANSWERS_LATE, may=may, why=why)
+    return promised(may=[Fault.ANSWERS_LATE, *may], why=why)
 
 
 def promised(*must: Fault, may: Iterable[Fault] = (), why: str) -> Promise:

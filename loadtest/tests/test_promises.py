@@ -49,6 +49,11 @@ def test_a_lock_that_expires_may_lose_where_somebody_stands_still():
     assert promise(Trial("redis_lock_ttl", Server(4, 8), fault="kill-worker")).expect == "holds"
 
 
+def test_what_may_refuse_may_do_so_behind_a_lock_too():
+    each = promise(Trial("prometheus_multiprocess", Server(4, 8)))
+    assert (each.must, each.may) == ({"answers late"}, {"refuses"})
+
+
 def test_several_copies_that_are_read_again_may_answer_late_each():
     assert promise(Trial("prometheus_counter", Server(1, 8))).must == {"answers late"}
     several = promise(Trial("prometheus_counter", Server(4, 8)))

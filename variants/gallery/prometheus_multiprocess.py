@@ -1,7 +1,7 @@
 """A Prometheus counter in multiprocess mode: a file for each worker, added up when it is read.
 
 Lives in: machine. The folder is one for all workers; each writes to a file of its own there.
-Guard: lock. `inc` takes the worker's own, and no other worker writes to that file.
+Guard: lock, may refuse. `inc` takes the worker's own; who reads a file just made answers 500.
 Answers: read again. `inc` answers nothing, and the sum is taken over the files.
 Loses: nothing. The sum is right; it is no number of its own for each request.
 Survives: server. The file of a worker that has ended is still added up.
