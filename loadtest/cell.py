@@ -98,7 +98,7 @@ def run(
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
-            found = env | ({"REDIS_URL": target.redis_url} if target.redis_url else {})
+            found = env | target.found
             asked = beside(lambda: ask_afresh(trial, path, found))
             if trial.fault:
                 # what has a fault may have a store that ends with it

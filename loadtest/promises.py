@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtest.checker import Fault, Verdict
+from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS, Kind
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
@@ -37,10 +38,20 @@ class Promise:
 
 
 def refusal(trial: Trial) -> str | None:
-    """Why its fault cannot be done to a trial; None if it can, or if there is none.
+    """Why its fault cannot be done to a trial here; None if it can, or if there is none.
 
     Raises ValueError if there is no such variant, or no such fault.
     """
+    if why := impossible(trial):
+        return why
+    if trial.fault == "power-cut" and (lacking := missing()):
+        # never quietly done as a kill
+        return f"what was never synced survives a kill, and for a disk that drops it {lacking}"
+    return None
+
+
+def impossible(trial: Trial) -> str | None:
+    """The same, wherever it may be."""
     said = None if trial.own else facts(trial.variant)
     if trial.after_restart and trial.own and trial.own.runs_already:
         return "a server that runs already is not ours to start again"
@@ -48,10 +59,6 @@ def refusal(trial: Trial) -> str | None:
         return f"{trial.variant} says that its state ends with the server"
     if trial.fault is None:
         return None
-    if trial.fault == "power-cut":
-        return (
-            "what was never synced survives a SIGKILL; a file system that drops it is wanted here"
-        )
     if trial.fault not in FAULTS:
         raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
     kind = FAULTS[trial.fault]
@@ -67,7 +74,8 @@ def refusal(trial: Trial) -> str | None:
         return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
     if said.uses_postgres and kind.needs in ("store", "process"):
         return None
-    if said.uses_redis or (kind.needs == "store" and said.lives_in == "machine"):
+    in_a_file = said.lives_in == "machine" and kind.needs in ("store", "disk")
+    if said.uses_redis or in_a_file:
         return None
     there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}
     return f"{trial.variant} has {there_is.get(said.lives_in, 'no store')}"
@@ -78,7 +86,7 @@ def promise(trial: Trial) -> Promise:
 
     Raises ValueError if there is no such variant, or if its fault cannot be done to it.
     """
-    if why := refusal(trial):
+    if why := impossible(trial):
         raise ValueError(f"{trial.fault or 'a restart'} cannot be done: {why}")
     may = [Fault.REFUSES] if trial.fault else []
     if trial.own:
@@ -158,6 +166,9 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
     if kind.ends == "nothing" or said.lives_in == "request":
         return Promise(alone.must, frozenset(may), alone.why)
     outlives = SURVIVES.index(said.outlives(preload))
+    if kind.ends == "machine" and said.uses_redis:
+        why = f"{alone.why}, and Redis syncs its file before it answers"
+        return Promise(alone.must, frozenset(may), why)
     if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
         return Promise(alone.must, frozenset(may), f"{alone.why}, and it outlives a {kind.ends}")
     what = "store" if kind.ends == "disk" else kind.ends
@@ -203,6 +214,6 @@ def survival(server: Server) -> str:
 
 
 def _survives(trial: Trial) -> str:
-    if refusal(trial):
+    if impossible(trial):
         return "–"
     return ", ".join(sorted(promise(trial).must)) or "**holds**"

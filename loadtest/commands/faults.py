@@ -13,6 +13,7 @@ from loadtest import commands, trial
 from loadtest.commands.check import run, show
 from loadtest.promises import refusal
 from loadtest.report import terminal
+from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
@@ -41,6 +42,8 @@ def faults(
     """
     server = Server(workers or trial.ALONE.workers, threads or trial.ALONE.threads)
     load = Load(users=users, pause_ms=pause_ms)
+    if lacking := missing():
+        click.echo(f"power-cut is not done: {lacking}", err=True)
     cells = run(under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load))
     show(terminal.survival(cells), cells)
 

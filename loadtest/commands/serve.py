@@ -21,6 +21,7 @@ from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, wait_for
 from loadtest.server.stage import stage
 from loadtest.trial import App, Load, Server, Trial, WorkerClass
+from variants.facts import facts
 
 STARTUP_S = 30
 OURS_BY_HAND = """
@@ -142,7 +143,10 @@ def trial(own: App | None, variant: str | None, server: Server, pause_ms: float)
 
 def buttons(trial: Trial) -> list[str]:
     """The faults that the live page offers, as far as they can be done."""
-    offered = ("kill-worker", "reload", "kill-store", "lock-store")
+    offered = ["kill-worker", "reload"]
+    said = None if trial.own else facts(trial.variant)
+    # which PostgreSQL that is, nobody asked
+    offered += [] if said and said.uses_postgres else ["kill-store", "lock-store"]
     return [fault for fault in offered if not refusal(replace(trial, fault=fault))]
 
 

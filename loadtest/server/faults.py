@@ -49,6 +49,7 @@ class Target:
     redis_url       where Redis is, without a proxy between
     database_url    where PostgreSQL is
     sqlite          the file
+    disk            the folder of a disk whose power can be cut
     lose            the file that makes the proxy drop an answer
     """
 
@@ -58,10 +59,21 @@ class Target:
     redis_url: str | None = None
     database_url: str | None = None
     sqlite: str | None = None
+    disk: str | None = None
     lose: str | None = None
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
+
+    @property
+    def found(self) -> dict[str, str]:
+        """Where a process that is started later finds the state, by the variables that say so."""
+        places = {
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+            "SQLITE_PATH": self.sqlite,
+        }
+        return {name: place for name, place in places.items() if place}
 
     @property
     def master(self) -> psutil.Process:
@@ -182,6 +194,43 @@ def kill_store(target: Target) -> str:
     return f"{'Redis' if target.redis_url else 'PostgreSQL'} {before.pid}"
 
 
+def power_cut(target: Target) -> str:
+    assert target.disk
+    before = target.serving()
+    guardians = [psutil.Process(pid) for pid in (target.store, target.server) if pid]
+    try:
+        for guardian in guardians:
+            guardian.suspend()
+        # at once: who runs on might sync what had not been, or start another
+        stopped: set[psutil.Process] = set()
+        while (
+            more := {each for one in guardians for each in one.children(recursive=True)} - stopped
+        ):
+            for each in more:
+                each.suspend()
+            stopped |= more
+        for each in stopped:
+            each.kill()
+        until(lambda: all(map(ended, stopped)), "the machine was not off")
+        cut = Path(target.disk, "cut")
+        cut.mkdir()
+        cut.rmdir()
+    finally:
+        for guardian in guardians:
+            guardian.send_signal(signal.SIGUSR2)
+            guardian.resume()
+            until(lambda: not target.store or answers(target), "the store was not back")
+    back(target, before, len(before))
+    return "the whole machine"
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or would be if anyone asked for its exit status."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
 def lock_store(target: Target) -> str:
     if target.redis_url:
         # a script, since nothing else gets its turn while one runs
@@ -238,14 +287,14 @@ class Kind:
     called    what people call it
     ends      whose memory goes with it
     needs     what has to be there: a server of ours (that always), a store, one that is a process
-              of its own, or Redis
+              of its own, Redis, or a disk whose power can be cut
     do        does it, undoes it, and says to whom
     """
 
     name: str
     called: str
-    ends: Literal["nothing", "worker", "server", "store", "disk"]
-    needs: Literal["server", "store", "process", "Redis"]
+    ends: Literal["nothing", "worker", "server", "store", "disk", "machine"]
+    needs: Literal["server", "store", "process", "Redis", "disk"]
     do: Callable[[Target], str]
 
 
@@ -260,6 +309,7 @@ KINDS = (
     Kind("lock-store", "a backup, `KEYS *`", "nothing", "store", lock_store),
     Kind("kill-store", "a crash", "store", "process", kill_store),
     Kind("kill-defaults", "a crash, as most people run it", "disk", "Redis", kill_store),
+    Kind("power-cut", "a power cut", "machine", "disk", power_cut),
     Kind("lose-reply", "a network that breaks", "nothing", "Redis", lose_reply),
 )
 FAULTS = {kind.name: kind for kind in KINDS}

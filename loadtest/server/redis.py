@@ -59,16 +59,18 @@ def redis_server(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def store(log: Path, *, defaults: bool = False) -> Iterator[tuple[str, int]]:
+def store(
+    log: Path, *, defaults: bool = False, disk: Path | None = None
+) -> Iterator[tuple[str, int]]:
     """A Redis of our own on a private socket: its URL, and the process id of its guardian.
 
-    It keeps everything on disk, or with `defaults` what Redis does unless told otherwise. It ends
-    with the block, or with this process however that ends. Raises RedisError.
+    It keeps everything on its `disk`, or with `defaults` what Redis does unless told otherwise. It
+    ends with the block, or with this process however that ends. Raises RedisError.
     """
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
     folder = Path(tempfile.gettempdir()) / f"redis-{secrets.token_hex(4)}"
     socket = folder / "socket"
-    command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
+    command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(disk or folder)]
     command += ["--daemonize", "no", *(() if defaults else KEEP)]
     with guarded(command, log=log, folder=folder) as process:
         url = f"unix://{socket}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loadtest.server.disk import disk
 from loadtest.server.faults import FAULTS, Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, launch, listening
@@ -35,9 +36,17 @@ def stage(
     path = path.absolute()
     log = path.with_suffix(".server.log")
     with ExitStack() as opened:
+        power = (
+            opened.enter_context(disk(path.with_suffix(".disk.log")))
+            if kind and kind.needs == "disk"
+            else None
+        )
+        if power:
+            state = {"SQLITE_PATH": power / "state.sqlite3", "STATE_PATH": power / "state"}
+            env = env | {name: str(place) for name, place in state.items()}
         if kind and redis_url and kind.needs != "server":
             defaults = kind.name == "kill-defaults"
-            redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults)
+            redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults, disk=power)
             redis_url, store = opened.enter_context(redis)
             env = env | {"REDIS_URL": redis_url}
         database_url = None
@@ -52,6 +61,7 @@ def stage(
             redis_url=redis_url,
             database_url=database_url,
             sqlite=env.get("SQLITE_PATH"),
+            disk=str(power) if power else None,
         )
         if kind and kind.name == "lose-reply":
             target = replace(target, lose=str(path.with_suffix(".lose")))

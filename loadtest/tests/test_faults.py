@@ -1,6 +1,7 @@
 """Faults on real servers and stores: what outlives them holds, what does not forgets."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from loadtest.checker import Fault, judge
 from loadtest.history import Operation
 from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
+from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS, Done
 from loadtest.trial import ALONE, Server, Trial
 from variants import VARIANTS
@@ -59,7 +61,7 @@ def planted(tmp_path, monkeypatch, variant, correct, wrong):
     source = (SOURCES / f"{variant}.py").read_text(encoding="utf-8")
     assert source.count(correct) == 1, f"{variant} has changed: mend the test"
     (tmp_path / "mutant.py").write_text(source.replace(correct, wrong), encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.syspath_prepend(tmp_path)
     return "mutant"
 
@@ -126,12 +128,53 @@ def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
     assert why("sqlite_row", "kill-store").startswith("sqlite_row has a file, and no store with")
     assert why("sqlite_row", "lock-store") is None
     assert why("redis_key", "lose-reply") is None
-    # never quietly done as a kill
-    assert "survives a SIGKILL" in why("redis_key", "power-cut")
     with pytest.raises(ValueError, match="unknown fault 'earthquake'; faults: recycle, reload, "):
         why("plain_global", "earthquake")
     with pytest.raises(ValueError, match="kill-store cannot be done: plain_global has no store"):
         promise(Trial("plain_global", ALONE, fault="kill-store"))
+
+
+def test_a_power_cut_is_never_quietly_done_as_a_kill(monkeypatch):
+    monkeypatch.setattr(promises, "missing", lambda: "/dev/fuse cannot be opened")
+    why = refusal(Trial("redis_key", ALONE, fault="power-cut"))
+    assert why.endswith("for a disk that drops it /dev/fuse cannot be opened")
+    monkeypatch.setattr(promises, "missing", lambda: "")
+    assert refusal(Trial("redis_key", ALONE, fault="power-cut")) is None
+    assert "has no store" in refusal(Trial("plain_global", ALONE, fault="power-cut"))
+
+
+powered = pytest.mark.skipif(bool(missing()), reason=f"no power cut: {missing()}")
+
+
+@powered
+@pytest.mark.parametrize("variant", ["sqlite_row", "redis_key"])
+def test_what_was_synced_before_it_was_acknowledged_survives_a_power_cut(
+    variant, tmp_path, redis_url
+):
+    trial = Trial(variant, ALONE, fault="power-cut")
+    each = cell.run(trial, tmp_path, redis_url=redis_url)
+    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert len(each.done) >= 2
+
+
+@powered
+def test_sqlite_that_does_not_wait_for_the_disk_is_red_when_the_power_is_cut(tmp_path, monkeypatch):
+    wait = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
+    mutant = planted(tmp_path, monkeypatch, "sqlite_row", *wait)
+    each = cell.run(Trial(mutant, ALONE, fault="power-cut"), tmp_path / "results")
+    assert each.promise.expect == "holds"
+    assert not each.as_promised, str(each.verdict)
+
+
+@powered
+def test_redis_that_syncs_once_a_second_is_red_when_the_power_is_cut(
+    tmp_path, monkeypatch, redis_url
+):
+    everysec = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
+    monkeypatch.setattr(redis_module, "KEEP", everysec)
+    trial = Trial("redis_key", ALONE, fault="power-cut")
+    each = cell.run(trial, tmp_path, redis_url=redis_url)
+    assert not each.as_promised, str(each.verdict)
 
 
 def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch):

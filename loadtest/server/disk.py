@@ -1,0 +1,51 @@
+"""A disk whose power can be cut, where a file system of one's own can be had."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes.util import find_library
+from importlib.util import find_spec
+from pathlib import Path
+
+from loadtest.server.guardian import guarded
+
+PROCESS = Path(__file__).with_name("disk_process.py")
+STARTUP_S = 10.0
+
+
+class DiskError(RuntimeError):
+    """The disk could not be mounted; the message says why, in one line."""
+
+
+def missing() -> str:
+    """What is wanted for such a disk here; empty if nothing is."""
+    if sys.platform != "linux":
+        return "only Linux has it"
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "/dev/fuse cannot be opened"
+    if os.geteuid() and not shutil.which("fusermount3"):
+        return "who is not root needs fusermount3"
+    if find_spec("mfusepy") is None:
+        return "pip's mfusepy is not installed; make .venv/dev installs it"
+    if not (os.environ.get("FUSE_LIBRARY_PATH") or find_library("fuse3") or find_library("fuse")):
+        return "apt's libfuse3-3 is not installed"
+    return ""
+
+
+@contextmanager
+def disk(log: Path) -> Iterator[Path]:
+    """A folder that is such a disk until the end of the block. Raises DiskError."""
+    folder = Path(tempfile.gettempdir()) / f"disk-{secrets.token_hex(4)}"
+    with guarded([sys.executable, str(PROCESS), str(folder)], log=log, folder=folder) as process:
+        deadline = time.monotonic() + STARTUP_S
+        while not folder.is_mount():
+            if process.poll() is not None or time.monotonic() > deadline:
+                last = log.read_text().strip().splitlines()[-1:]
+                raise DiskError(f"the disk could not be mounted: {' '.join(last)}")
+            time.sleep(0.02)
+        yield folder
