@@ -158,7 +158,8 @@ def lost_increment(run: Run) -> Found | None:
         return None
     copy = max(division.copies, key=lambda copy: copy.lost)
     audit, ends, there = run.counter.audit, run.counter.ends, ""
-    audit = audit.filter(pl.col("value").clip(0) == copy.audited)
+    if copy.audited is not None:
+        audit = audit.filter(pl.col("value").clip(0) == copy.audited)
     if by := LEVELS[division.of] if division.of in LABELS else []:
         here = pl.all_horizontal(
             pl.col(name).cast(pl.String).eq_missing(pl.lit(label).cast(pl.String))

@@ -17,10 +17,10 @@ or, if its boot answered no more, forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -34,6 +34,12 @@ LEVELS: dict[Of, list[str]] = {
 }
 
 LABELS: tuple[Of, ...] = ("worker", "thread")
+FEW = 5  # workers, of which every way to share is tried
+NEVER = 1 << 62
+ENOUGH = 20_000  # answers, by which a way is refuted if it can be
+
+Way = list[frozenset[int]]
+"""Who shares a copy with whom: blocks of the workers' numbers."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Division:
     copies: tuple[Copy, ...]
     sentence: str
     what: Literal["counter", "list"] = "counter"
+    at_least: int = 1
+    """So many copies there are, where it is unclear how many."""
 
     @property
     def lost(self) -> int:
@@ -82,7 +90,7 @@ class Division:
     def divided(self) -> bool:
         """There are several copies at one time."""
         several = sum(not copy.gone for copy in self.copies) > 1
-        return several and self.of in ("worker", "thread", "group", "client")
+        return self.at_least > 1 or (several and self.of in ("worker", "thread", "group", "client"))
 
 
 def divide(
@@ -157,15 +165,18 @@ class Seen:
     def alike(self) -> Division:
         """All audits read the same."""
         n, read = self.written.height, self.read
-        if n <= read:
+        if n <= read and not self.unknown:
+            return self.one()
+        ways = self.ways
+        agree = any if self.audit["value"].n_unique() == 1 else all
+        if n <= read and (not ways or agree(len(way) == 1 for way in ways)):
             return self.one()
         if not read:
             # whoever asked may have been another client than those who wrote
-            return (
-                self.several("client")
-                if self.exact("client") and self.again
-                else self.unclear(0, "")
-            )
+            known = self.exact("client") and self.again and not ways
+            return self.several("client") if known else self.unclear(0, "")
+        if ways:
+            return self.common(ways)
         for of in LEVELS:
             if self.exact(of):
                 # one write told 1 may as well be of a state that loses
@@ -200,45 +211,121 @@ class Seen:
                 return self.unclear(lost, f", of which the audit did not reach {both(missed)}")
         return self.one()
 
-    def strays(self, by: list[str]) -> bool:
-        """Some copy was read to have a value that no write of it had been told by then, or only
-        such that another write had come after.
+    @cached_property
+    def workers(self) -> pl.DataFrame:
+        """Those who acknowledged or were audited: boot, worker, n, blind (of these), top (the most
+        that was told), read (the most, or null), reads (the different ones), number."""
+        by = LEVELS["worker"]
+        asked = self.written.group_by(by).agg(
+            n=pl.len().cast(pl.Int64),
+            blind=pl.col("value").null_count().cast(pl.Int64),
+            top=pl.col("value").max(),
+        )
+        reads = pl.struct("value", pl.col("items").hash()).hash().unique()
+        read = self.audit.group_by(by).agg(read=pl.col("value").max(), reads=reads)
+        joined = asked.join(read, on=by, how="full", coalesce=True, nulls_equal=True)
+        named = joined.with_columns(
+            pl.col("boot").cast(pl.String), pl.col("n", "blind").fill_null(0)
+        )
+        return named.sort("worker", "boot", nulls_last=True).with_row_index("number")
 
-        A write that was told v read v − 1. One state, however much its writes undo one another,
-        shows none of these unless it is set back, but for one for each write whose value nobody
-        knows. Of several clocks nothing is said.
-        """
+    @cached_property
+    def ways(self) -> list[Way]:
+        """The ways to share copies that no answer refutes, if every answer says which worker it is
+        from, and if these are few."""
+        if self.workers.height > FEW or not self.named(self.answered, "worker"):
+            return []
+        if self.answered["clock"].n_unique() > 1:
+            return []
+        every = self.workers["number"].to_list()
+        return [way for way in _partitions(every) if self.explains(way)]
+
+    def explains(self, way: Way) -> bool:
+        """No answer refutes it, with what unknown writes may have written."""
+        unknown = self.unknown
+        for block in sorted(way, key=len):
+            unknown -= self.granted(block)
+            if unknown < 0:
+                return False
+        return True
+
+    def granted(self, block: frozenset[int]) -> int:
+        """How many unknown writes it takes at the least: the state is read and then written, or it
+        loses nothing and answers late."""
+        mine = self.workers.filter(pl.col("number").is_in(block))
+        changes = max(0, mine["reads"].explode().drop_nulls().n_unique() - 1)
+        strayed, late = self.strayed(block)
+        n, read, top = int(mine["n"].sum()), mine["read"].max(), most(mine["top"])
+        if isinstance(read, int):
+            late = late and n <= read
+            top = max(top, read)
+        steps = max(0, strayed - int(mine["blind"].sum()))
+        return max(changes, min(steps, max(0, top - n)) if late else steps)
+
+    def common(self, ways: list[Way]) -> Division:
+        """What all the ways have in common."""
+        (way, *others) = ways
+        if not others and len(way) == self.workers.height > 1:
+            return self.several("worker")
+        if others or self.exact("thread"):
+            lost = 0 if self.exact("thread") else min(map(self.lost, ways))
+            return self.unclear(lost, "", min(map(self.live, ways)))
+        return self.one() if len(way) == 1 else self.grouped(way)
+
+    def strayed(self, block: frozenset[int]) -> tuple[int, bool]:
+        """How many values the block was read to have that it cannot have had; and whether the
+        answers can be late ones of a state that loses nothing: of any n, one is n or more."""
+        if block not in self.known:
+            mine = self.workers.filter(pl.col("number").is_in(block))
+            boot = pl.col("boot").cast(pl.String)
+            answered = self.answered.with_columns(boot).join(
+                mine, on=LEVELS["worker"], how="semi", nulls_equal=True
+            )
+            told = answered.filter("write")["value"].drop_nulls().sort()
+            late = bool((told > pl.int_range(told.len(), eager=True)).all())
+            self.known[block] = _strayed(answered, []), late
+        return self.known[block]
+
+    @cached_property
+    def known(self) -> dict[frozenset[int], tuple[int, bool]]:
+        return {}
+
+    def live(self, way: Way) -> int:
+        """How many copies there are that are not gone with their boots."""
+        gone = self.workers.filter(pl.col("boot").is_in(list(self.gone)))["number"]
+        return sum(not block <= set(gone) for block in way)
+
+    def lost(self, way: Way) -> int:
+        """How many acknowledged writes are gone at the least, if that is how it is."""
+        lost = 0
+        for block in way:
+            mine = self.workers.filter(pl.col("number").is_in(block))
+            if mine["read"].count():
+                lost += max(0, int(mine["n"].sum()) - max(0, most(mine["read"])))
+        return lost
+
+    def strays(self, by: list[str]) -> bool:
+        """Some copy was read to have what no state has that is read and then written, unless
+        writes whose value nobody knows have done it. Of several clocks nothing is said."""
         if self.answered["clock"].n_unique() > 1:
             return False
-        keys = [pl.col(name).cast(pl.String) for name in by] or [pl.lit("all")]
-        key = pl.concat_str(keys, separator="/", ignore_nulls=True)
-        told = self.answered.drop_nulls("value").with_columns(key=key)
-        written = told.filter("write").sort("start")
-        began = written.select(
-            "key", "value", at="start", last=pl.col("end").cum_max().over("key", "value")
-        )
-        ended = written.sort("end").select(
-            "key", at="end", since=pl.col("start").cum_max().over("key")
-        )
-        read = told.select("key", "start", "end", value=pl.col("value") - pl.col("write"))
-        read = read.sort("end").join_asof(
-            began, left_on="end", right_on="at", by=["key", "value"], check_sortedness=False
-        )
-        read = read.sort("start").join_asof(
-            ended,
-            left_on="start",
-            right_on="at",
-            by="key",
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )
-        # an empty state was written by nobody
-        fresh = pl.when(pl.col("value") > 0).then(
-            pl.col("last").is_not_null() & (pl.col("last") >= pl.col("since")).fill_null(True)
-        )
-        read = read.filter(~fresh.otherwise(pl.col("since").is_null()))
         nobody_knows = self.unknown + self.written["value"].null_count()
-        return read.select("key", "value").n_unique() > nobody_knows
+        return _strayed(self.answered, by) > nobody_knows
+
+    def grouped(self, way: Way) -> Division:
+        """Workers that share in pairs or more, or by themselves."""
+        copies = []
+        for block in way:
+            mine = self.workers.filter(pl.col("number").is_in(block))
+            names = self.names(mine)
+            n, read = int(mine["n"].sum()), mine["read"].max()
+            audited = max(0, read) if isinstance(read, int) else None
+            lost = max(0, n - audited) if audited is not None else 0
+            gone = audited is None and set(mine["boot"]) <= self.gone
+            label = f"{'worker' if len(names) == 1 else 'workers'} {both(sorted(names))}"
+            copies.append(Copy(label, None, None, None, n, audited, lost, gone=gone))
+        copies.sort(key=lambda copy: copy.label)
+        return Division("group", tuple(copies), self.say("group", tuple(copies)), self.what)
 
     def evenly(self) -> bool:
         """Copies that are shared by several workers each would have told just this: every number
@@ -271,6 +358,8 @@ class Seen:
 
     def apart(self) -> Division | None:
         """The audits differ."""
+        if ways := self.ways:
+            return self.common(ways)
         for of in LABELS:
             if self.named(self.audit, of) and self.agree(LEVELS[of]) and self.possible(of):
                 return self.several(of)
@@ -294,15 +383,21 @@ class Seen:
         undone = max(0, acknowledged + unknown - read)
         return 0 if read < acknowledged else max(0, twice - undone)
 
-    def unclear(self, lost: int, which: str) -> Division:
-        n, read = self.written.height, self.read
-        sentence = (
-            f"{n:,} acknowledged, {read:,} read: {n - read:,} lost, or several copies{which}."
-        )
+    def unclear(self, lost: int, which: str, at_least: int = 1) -> Division:
+        n, reads = self.written.height, self.audit["value"].clip(0).unique().sort().to_list()
+        read: int | None = reads[-1]
+        said = f"{n:,} acknowledged, {both(f'{each:,}' for each in reads)} read"
+        if len(reads) == 1 and n > reads[0] and at_least == 1:
+            sentence = f"{said}: {n - reads[0]:,} lost, or several copies{which}."
+        elif at_least == 1:
+            sentence = f"{said}: one copy, or several."
+        else:
+            read = None
+            sentence = f"{at_least} {self.what}s or more: {said}, but who shares one is not clear."
         if lost:
             sentence += f" {lost:,} {'is' if lost == 1 else 'are'} lost in any case."
         copy = Copy(f"the {self.what}", None, None, None, n, read, lost)
-        return Division("unclear", (copy,), sentence, self.what)
+        return Division("unclear", (copy,), sentence, self.what, at_least)
 
     def several(self, of: Of) -> Division:
         copies = self.copies(LEVELS[of])
@@ -491,6 +586,59 @@ class Seen:
             clauses.append(nowhere)
         *first_, last = clauses
         return f"{said} {', '.join(first_)}, and {last}." if first_ else f"{said} {last}."
+
+
+def _partitions(numbers: list[int]) -> Iterator[Way]:
+    """All ways to put them into blocks."""
+    if not numbers:
+        yield []
+        return
+    first, *rest = numbers
+    for blocks in _partitions(rest):
+        yield [frozenset([first]), *blocks]
+        for n, block in enumerate(blocks):
+            yield [*blocks[:n], block | {first}, *blocks[n + 1 :]]
+
+
+def _strayed(answered: pl.DataFrame, by: list[str]) -> int:
+    """How many values some copy had, though no write of it had been told them by then, or only such
+    that another write had come after.
+
+    A write that was told v read v − 1. One state, however much its writes undo one another, shows
+    none of these unless it is set back, but for one for each write whose value nobody knows; none
+    at all of 0, which nobody writes.
+    """
+    keys = [pl.col(name).cast(pl.String) for name in by] or [pl.lit("all")]
+    key = pl.concat_str(keys, separator="/", ignore_nulls=True)
+    answered = answered.select("start", "end", "value", "write", key=key)
+    told = answered.drop_nulls("value")
+    read = told.with_columns(pl.col("value") - pl.col("write")).sort("end").head(ENOUGH)
+    if read.is_empty():
+        return 0
+    tops = read.group_by("key").agg(top=pl.col("value").max().clip(0))
+    written = told.filter(pl.col("write") & (pl.col("start") <= read["end"].max())).sort("start")
+    began = written.select(
+        "key", "value", at="start", last=pl.col("end").cum_max().over("key", "value")
+    )
+    ended = answered.filter("write").sort("end")
+    ended = ended.select("key", at="end", since=pl.col("start").cum_max().over("key"))
+    on: dict[str, Any] = {"right_on": "at", "check_sortedness": False}
+    read = read.join_asof(began, left_on="end", by=["key", "value"], **on)
+    read = read.sort("start").join_asof(
+        ended, left_on="start", by="key", allow_exact_matches=False, **on
+    )
+    # an empty state was written by nobody
+    fresh = pl.when(pl.col("value") > 0).then(
+        pl.col("last").is_not_null() & (pl.col("last") >= pl.col("since")).fill_null(True)
+    )
+    read = read.filter(~fresh.otherwise(pl.col("since").is_null()))
+    none = NEVER if read.select((pl.col("value") < 1).any()).item() else 0
+    values = told.filter("write").select("key", "value").unique()
+    again = read.select("key", "value").unique().join(values, on=["key", "value"], how="semi")
+    # to whoever has v, somebody wrote each number up to v
+    written = values.filter(pl.col("value") > 0).join(tops, on="key")
+    never = int(tops["top"].sum()) - written.filter(pl.col("value") <= pl.col("top")).height
+    return none + again.height + never
 
 
 def most(values: pl.Series) -> int:

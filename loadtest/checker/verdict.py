@@ -191,7 +191,7 @@ class Verdict:
 
         anomalies   [{name, count, why, witness: [operation as in a history]}]; a list of more
                     than 20 items is left out of an operation, its `value` is its length
-        division    null or {what, of, sentence, copies: [{label, boot, worker, thread,
+        division    null or {what, of, sentence, at_least, copies: [{label, boot, worker, thread,
                     acknowledged, audited, lost}]}
         guarantees  {name: true or false}
         answered    [{op, ok, refused, unknown, median, p99, longest}], times in milliseconds

@@ -20,7 +20,10 @@ from loadtest.report.toll import held, toll
 def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     """A verdict in one or two words, and its figure; `excused`: see below."""
     division = verdict.division
+    unclear = division is not None and division.of == "unclear"
     copies = f"{len(division.copies)} {division.what}s" if division else ""
+    if division and unclear:
+        copies = f"{division.at_least}+ {division.what}s"
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
     items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
     if items and not verdict.lost:
@@ -43,10 +46,13 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         case _, ["answers late"]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
-        case _, [] if division and division.of == "unclear":
+        case _, [] if division and unclear:
             (copy,) = division.copies
             missing = copy.acknowledged - (copy.audited or 0)
-            return "unclear", f"lost? {missing:,}/{copy.acknowledged:,}"
+            return (
+                "unclear",
+                f"lost? {missing:,}/{copy.acknowledged:,}" if missing > 0 else "copies?",
+            )
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 

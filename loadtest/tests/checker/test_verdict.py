@@ -190,13 +190,13 @@ def test_json_has_the_documented_fields_and_leaves_out_long_lists():
     document = checker.judge(history).to_json()
     assert " ".join(document) == (
         "verdict why anomalies division operations acknowledged unknown failed audited lost "
-        "appended guarantees missing bounds blind forgotten not_audited answered late"
+        "appended guarantees missing bounds blind forgotten not_audited answered silence late"
     )
     fork = next(anomaly for anomaly in document["anomalies"] if anomaly["name"] == "fork")
     assert list(fork) == ["name", "count", "witness", "why"]
     assert [list(operation) for operation in fork["witness"]] == [list(h.SCHEMA)] * 2
     assert all(o["items"] is None and o["value"] > 20 for o in fork["witness"])
-    assert list(document["division"]) == ["of", "copies", "sentence", "what"]
+    assert list(document["division"]) == ["of", "copies", "sentence", "what", "at_least"]
 
 
 def test_frames_of_other_makers_will_do():
