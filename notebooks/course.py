@@ -10,6 +10,7 @@ import importlib
 import itertools
 import json
 import os
+import re
 import sys
 import textwrap
 import time
@@ -241,12 +242,15 @@ def command(*words: str) -> int:
     return process.returncode
 
 
+def table(frame: pl.DataFrame) -> str:
+    """As polars shows it, without the quotes, and the style, which a code host shows as text."""
+    html = frame._repr_html_().replace("&quot;", "")
+    return re.sub("<style>.*</style>\n", "", html, flags=re.DOTALL)
+
+
 if shell := get_ipython():
     shell.register_magic_function(variant, "cell")
-    # polars puts texts in quotes
-    shell.display_formatter.formatters["text/html"].for_type(
-        pl.DataFrame, lambda frame: frame._repr_html_().replace("&quot;", "")
-    )
+    shell.display_formatter.formatters["text/html"].for_type(pl.DataFrame, table)
     # one line for the reader, where there would be a traceback
     shell.set_custom_exc(
         (Stop, ServerError, LoadError, RedisError),

@@ -22,6 +22,8 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
 RENDERED = HERE / "rendered"
+# its ladder and its quiz would be answers and nothing else
+NO_COPY = "6"
 
 
 def notebooks() -> list[Path]:
@@ -64,6 +66,8 @@ def main(*arguments: str) -> None:
     chosen = [word for word in arguments if word != "--render"]
     for path in notebooks():
         if chosen and path.name[0] not in chosen:
+            continue
+        if "--render" in arguments and path.name[0] == NO_COPY:
             continue
         began = time.monotonic()
         notebook = run(nbformat.read(path, as_version=4))
