@@ -57,7 +57,8 @@ def render(notebook: NotebookNode, name: str) -> None:
     for path, data in made["outputs"].items():
         (RENDERED / path).write_bytes(data)
     first = f"*With outputs, for reading. To predict and run it: [{name}](../{name}.ipynb).*\n\n"
-    text = first + text.replace(".ipynb)", ".md)")
+    # a semicolon keeps a notebook from showing a result, and says nothing here
+    text = first + text.replace(".ipynb)", ".md)").replace(";\n```", "\n```")
     (RENDERED / f"{name}.md").write_text(text, encoding="utf-8")
 
 
