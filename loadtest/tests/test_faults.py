@@ -16,7 +16,7 @@ from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS, Done
-from loadtest.trial import ALONE, Server, Trial
+from loadtest.trial import ALONE, App, Server, Trial
 from variants import VARIANTS
 
 SOURCES = Path(__file__).parents[2] / "variants"
@@ -54,6 +54,38 @@ def test_the_matrix_goes_through_a_fault_too(tmp_path):
     each = cell.run(Trial("locked_global", Server(4, 1), fault="kill-worker"), tmp_path)
     assert each.as_promised, f"{each.name}: {each.verdict}"
     assert each.verdict.faults >= {Fault.DIVIDED, Fault.FORGETS}
+
+
+SHOP = """
+import threading
+from flask import Flask, jsonify
+
+app, lock, shop = Flask(__name__), threading.Lock(), {"hits": 0}
+
+
+@app.post("/hits")
+def hit():
+    with lock:
+        shop["hits"] += 1
+        return jsonify(shop)
+
+
+@app.get("/hits")
+def hits():
+    return jsonify(shop)
+"""
+
+
+def test_an_app_of_ones_own_is_recycled_too(tmp_path):
+    (tmp_path / "shop.py").write_text(SHOP, encoding="utf-8")
+    said = {"increment": "POST /hits", "read": "GET /hits", "count": "hits"}
+    shop = App(target="shop:app", chdir=str(tmp_path), **said)
+    each = cell.run(Trial("shop:app", ALONE, own=shop, fault="recycle"), tmp_path / "results")
+    assert each.done
+    assert Fault.FORGETS in each.verdict.faults
+    assert not each.as_promised
+    why = refusal(Trial("shop:app", ALONE, own=shop, fault="kill-store"))
+    assert why == "the store of an app of one's own is not ours"
 
 
 def planted(tmp_path, monkeypatch, variant, correct, wrong):
