@@ -37,11 +37,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, found if Fault.FORGETS in found:
             return "forgets", f"gone {verdict.lost + verdict.forgotten:,}/{verdict.acknowledged:,}"
-        case _, ["divided"]:
-            return copies, f"lost 0/{verdict.acknowledged:,}"
-        case _, ["divided", "loses"]:
+        case _, found if Fault.DIVIDED in found:
             return copies, lost
-        case _, ["loses"]:
+        case _, found if Fault.LOSES in found:
             return "loses", lost
         case _, ["answers late"]:
             first = verdict.anomalies[0]

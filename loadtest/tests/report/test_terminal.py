@@ -153,3 +153,18 @@ def test_what_is_unclear_is_not_said_to_hold():
 def test_what_is_lost_or_elsewhere_is_neither():
     verdict = judge(history.frame(drawn(LOSES.replace("@1.2", ""))))
     assert terminal.figures(verdict) == ("unclear", "lost? 1/2")
+
+
+def test_copies_that_answer_late_are_still_called_copies():
+    late = """
+        A@1.1      |-- increment → 2 --|
+        B@1.1      |-- increment → 2 --|
+        C@1.1      |-- increment → 3 ----------|
+        D@2.1      |-- increment → 2 --|
+        E@2.1      |-- increment → 2 --|
+        audit@1.1                                 |-- read → 3 --|
+        audit@2.1                                                    |-- read → 2 --|
+    """
+    verdict = judge(history.frame(drawn(late)), workers=2)
+    assert verdict.faults == {"divided", "answers late"}
+    assert terminal.figures(verdict) == ("2 counters", "lost 0/5")
