@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from loadtest.cell import Cell
 from loadtest.checker import Fault, Verdict
+from loadtest.checker.words import number
 from loadtest.promises import promise
 from loadtest.report.schedules import schedule
 from loadtest.trial import Load, Server, Trial
@@ -50,7 +51,7 @@ The columns: one worker of 8 threads; 4 workers of one; 4 of 8, forked from a ma
 loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); and two servers that share
 nothing but the network, 1×8 each. Every cell was loaded by {users} clients for {increments}
 increments or more, with {pause:g} ms between read and write. The words are those of the
-[first page](../../README.md#what-each-word-means). The numbers are one run's and change; the words
+[first page](../../README.md#what-each-word-means). The numbers change from run to run; the words
 do not: `make gallery` fails if they do. – means that this server cannot serve it, and the file says
 why; a cell without a number has not been measured since the last change. What an increment cost
 was taken at 1×8: the median and the 99th percentile of the time to its answer, and how many times
@@ -104,12 +105,12 @@ def figure(verdict: Verdict) -> str:
     """How much of it: the share that was lost, the copies, the answers that were late."""
     if verdict.lost:
         return f"{verdict.lost / max(verdict.acknowledged, 1):.0%} lost"
-    if verdict.division and verdict.division.of in ("worker", "thread"):
+    if verdict.division and verdict.division.of in ("worker", "thread", "client"):
         return f"{len(verdict.division.copies)} counts"
+    if verdict.violated:
+        return number(verdict.anomalies[0].count, "wrong answer")
     if verdict.refuses:
         return f"{1 - verdict.availability:.0%} refused"
-    if verdict.violated:
-        return f"{verdict.anomalies[0].count:,} wrong answers"
     return f"0 in {verdict.acknowledged + verdict.appended:,}"
 
 
