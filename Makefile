@@ -79,7 +79,7 @@ test-apps: .venv/dev ## published packages, judged as they are
 test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that some need
 	@$(PY) -m pytest variants/tests/test_gallery.py loadtest/tests/test_gallery.py loadtest/tests/server/test_postgres_server.py
 
-nightly: .venv/dev ## the checker against brute force and simulated states, 100,000 times
+nightly: .venv/dev ## the checker against brute force, 100,000 times
 	@cd loadtest/tests/checker && HISTORIES=100000 ../../../$(PY) -m pytest --numprocesses 3 --timeout 0 \
 	    test_agreement.py test_truth.py test_witness.py test_worlds.py
 

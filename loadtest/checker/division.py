@@ -277,14 +277,18 @@ class Seen:
         answers can be late ones of a state that loses nothing: of any n, one is n or more."""
         if block not in self.known:
             mine = self.workers.filter(pl.col("number").is_in(block))
-            boot = pl.col("boot").cast(pl.String)
-            answered = self.answered.with_columns(boot).join(
-                mine, on=LEVELS["worker"], how="semi", nulls_equal=True
-            )
+            answered = self.early.join(mine, on=LEVELS["worker"], how="semi", nulls_equal=True)
             told = answered.filter("write")["value"].drop_nulls().sort()
             late = bool((told > pl.int_range(told.len(), eager=True)).all())
             self.known[block] = _strayed(answered, []), late
         return self.known[block]
+
+    @cached_property
+    def early(self) -> pl.DataFrame:
+        """The answers that came first, and what had begun by then; `early`, which these are."""
+        over = self.answered["end"].bottom_k(ENOUGH).max()
+        begun = self.answered.filter(pl.col("start") <= over)
+        return begun.with_columns(pl.col("boot").cast(pl.String), early=pl.col("end") <= over)
 
     @cached_property
     def known(self) -> dict[frozenset[int], tuple[int, bool]]:
@@ -310,7 +314,7 @@ class Seen:
         if self.answered["clock"].n_unique() > 1:
             return False
         nobody_knows = self.unknown + self.written["value"].null_count()
-        return _strayed(self.answered, by) > nobody_knows
+        return _strayed(self.early, by) > nobody_knows
 
     def grouped(self, way: Way) -> Division:
         """Workers that share in pairs or more, or by themselves."""
@@ -610,13 +614,13 @@ def _strayed(answered: pl.DataFrame, by: list[str]) -> int:
     """
     keys = [pl.col(name).cast(pl.String) for name in by] or [pl.lit("all")]
     key = pl.concat_str(keys, separator="/", ignore_nulls=True)
-    answered = answered.select("start", "end", "value", "write", key=key)
+    answered = answered.select("start", "end", "value", "write", "early", key=key)
     told = answered.drop_nulls("value")
-    read = told.with_columns(pl.col("value") - pl.col("write")).sort("end").head(ENOUGH)
+    read = told.filter("early").with_columns(pl.col("value") - pl.col("write")).sort("end")
     if read.is_empty():
         return 0
     tops = read.group_by("key").agg(top=pl.col("value").max().clip(0))
-    written = told.filter(pl.col("write") & (pl.col("start") <= read["end"].max())).sort("start")
+    written = told.filter("write").sort("start")
     began = written.select(
         "key", "value", at="start", last=pl.col("end").cum_max().over("key", "value")
     )

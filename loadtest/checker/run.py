@@ -272,6 +272,9 @@ class Run:
         The first answer of the one ended after the last of the other. Its count is below only if
         it was asked for after the other had answered more.
         """
+        if not self.gone:
+            rows = {"row": pl.UInt32, "other": pl.UInt32}
+            return pl.DataFrame(schema={"before": pl.String, "after": pl.String, **rows})
         came = self.boots.select("clock", "first", after="boot").sort("first")
         went = self.boots.filter(pl.col("boot").is_in(self.gone))
         pairs = came.join_asof(

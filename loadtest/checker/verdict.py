@@ -388,8 +388,13 @@ def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]
     boot = pl.coalesce(pl.col("boot").cast(pl.String), pl.col("worker").cast(pl.String))
     seen = (
         run.rows.filter(outcome="ok", phase="load")
+        .group_by("boot", "worker")
+        .agg(threads=pl.col("thread").unique())
         .group_by(boot=boot)
-        .agg(threads=pl.col("thread").drop_nulls().n_unique(), worker=pl.col("worker").first())
+        .agg(
+            threads=pl.col("threads").explode().drop_nulls().n_unique(),
+            worker=pl.col("worker").first(),
+        )
         .drop_nulls("boot")
         .collect()
     )

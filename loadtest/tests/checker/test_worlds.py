@@ -14,7 +14,7 @@ from loadtest import history as h
 from loadtest.tests.timelines import drawn
 from loadtest.tests.worlds import World, live, worlds
 
-HISTORIES = int(os.environ.get("HISTORIES", "400")) // 4
+HISTORIES = max(100, int(os.environ.get("HISTORIES", "400")) // 4)
 PARTS = 4
 
 
