@@ -87,6 +87,13 @@ class Division:
         return tuple(copy.label for copy in self.copies if copy.audited is None and not copy.gone)
 
     @property
+    def whole(self) -> bool:
+        """It is unclear how many copies there are, and nothing is missing from what was read."""
+        (copy, *others) = self.copies
+        read = -1 if others or copy.audited is None else copy.audited
+        return self.of == "unclear" and copy.acknowledged <= read
+
+    @property
     def divided(self) -> bool:
         """There are several copies at one time."""
         several = sum(not copy.gone for copy in self.copies) > 1
@@ -168,8 +175,7 @@ class Seen:
         if n <= read and not self.unknown:
             return self.one()
         ways = self.ways
-        agree = any if self.audit["value"].n_unique() == 1 else all
-        if n <= read and (not ways or agree(len(way) == 1 for way in ways)):
+        if n <= read and all(len(way) == 1 for way in ways):
             return self.one()
         if not read:
             # whoever asked may have been another client than those who wrote

@@ -333,7 +333,7 @@ def _late(run: Run, found: set[str]) -> bool:
 
 
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
-    if division is not None and division.of != "none":
+    if division is not None and division.of != "none" and not division.whole:
         return division.sentence
     explain = {kind.name for kind in anomalies.TABLE if kind.explains}
     for anomaly in found:

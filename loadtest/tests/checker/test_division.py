@@ -407,3 +407,18 @@ def test_an_unknown_increment_may_land_during_the_audit():
     )
     assert verdict.verdict == "linearizable"
     assert (verdict.audited, verdict.lost, verdict.unknown) == (3, 0, 1)
+
+
+def test_where_an_unknown_write_may_hide_a_copy_it_is_one_or_several():
+    rows = drawn(
+        """
+        A@1, boot a      |-- increment → 1 --|
+        B@2, boot b      |-- increment → 1 --|
+        C                |-- increment ------------>
+        audit@1, boot a                          |-- read → 2 --|
+        """
+    )
+    verdict = checker.judge(h.frame(rows))
+    assert verdict.division.sentence == "2 acknowledged, 2 read: one copy, or several."
+    assert verdict.why.endswith("were both told 1 at workers 1 and 2.")
+    assert verdict.lost == 0
