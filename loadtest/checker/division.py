@@ -6,10 +6,13 @@ of one machine → `group`. Each client was told 1, 2, 3 … of its own, as with
 Writes were acknowledged, every one was told 1, and nobody can read any of them → `request`. Where
 one state that loses and several copies would have given the same answers → `unclear`.
 
-A copy holds no more than was asked of it, and unknown writes are granted once in all: where told
-or read is more, the division is another one. Copies that read the same by accident are still
-copies when each was told exactly 1, 2, 3 …; that copies which lose, or which several workers share,
-end alike is not believed.
+Of up to five workers whose replies all say who they are from, every way to share copies is tried,
+and said is what is true of all that no answer refutes: of a state that is read and then written,
+whether in one step or two, and of one that loses nothing and answers late. Of more workers, and
+without such labels: a copy holds no more than was asked of it, and unknown writes are granted once
+in all; where told or read is more, the division is another one. Copies that read the same by
+accident are still copies when each was told exactly 1, 2, 3 …; that copies which lose, or which
+several workers share, end alike is not believed.
 
 A copy that acknowledged and that no audit reached is neither lost nor whole: it is not audited,
 or, if its boot answered no more, forgotten.
