@@ -8,7 +8,8 @@ one state that loses and several copies would have given the same answers → `u
 
 Of up to five workers whose replies all say who they are from, every way to share copies is tried,
 and said is what is true of all that no answer refutes: of a state that is read and then written,
-whether in one step or two, and of one that loses nothing and answers late. Of more workers, and
+whether in one step or two, and of one that loses nothing and answers late (but that one which
+loses told each worker exactly 1, 2, 3 … up to 20 at least is not believed). Of more workers, and
 without such labels: a copy holds no more than was asked of it, and unknown writes are granted once
 in all; where told or read is more, the division is another one. Copies that read the same by
 accident are still copies when each was told exactly 1, 2, 3 …; that copies which lose, or which
@@ -39,6 +40,7 @@ LEVELS: dict[Of, list[str]] = {
 LABELS: tuple[Of, ...] = ("worker", "thread")
 FEW = 5  # workers, of which every way to share is tried
 NEVER = 1 << 62
+MANY = 20  # answers of each worker; that one state which loses told each 1, 2, 3 … is not believed
 ENOUGH = 20_000  # answers, by which a way is refuted if it can be
 
 Way = list[frozenset[int]]
@@ -274,7 +276,8 @@ class Seen:
     def common(self, ways: list[Way]) -> Division:
         """What all the ways have in common."""
         (way, *others) = ways
-        if not others and len(way) == self.workers.height > 1:
+        each = not others and len(way) == self.workers.height > 1
+        if each or (self.exact("worker") and self.workers.select(pl.col("n").min()).item() >= MANY):
             return self.several("worker")
         if others or self.exact("thread"):
             lost = 0 if self.exact("thread") else min(map(self.lost, ways))

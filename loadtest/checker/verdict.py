@@ -283,8 +283,10 @@ def _division(run: Run) -> Division | None:
         )
         if thing.acknowledged or division is not None
     ]
-    divided = [division for division in used if division is not None and division.of != "none"]
-    return next(iter(divided or used), None)
+    known = [division for division in used if division is not None]
+    divided = [division for division in known if division.divided]
+    unclear = [division for division in known if division.of != "none"]
+    return next(iter(divided or unclear or used), None)
 
 
 def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:

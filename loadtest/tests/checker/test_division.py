@@ -422,3 +422,19 @@ def test_where_an_unknown_write_may_hide_a_copy_it_is_one_or_several():
     assert verdict.division.sentence == "2 acknowledged, 2 read: one copy, or several."
     assert verdict.why.endswith("were both told 1 at workers 1 and 2.")
     assert verdict.lost == 0
+
+
+@pytest.mark.parametrize(("each", "of"), [(5, "unclear"), (30, "worker")])
+def test_copies_in_step_with_one_another_are_believed_where_many_answers_show_them(each, of):
+    pairs = [
+        Operation(client=w, op="increment", start=9 * n, end=9 * n + 5, value=n, worker=w, boot=b)
+        for n in upto(each)
+        for w, b in ((1, "a"), (2, "b"))
+    ]
+    audits = [
+        Operation(
+            client=9, op="read", start=9999, end=10_000, value=each, worker=w, boot=b, phase="audit"
+        )
+        for w, b in ((1, "a"), (2, "b"))
+    ]
+    assert checker.judge(h.frame(pairs + audits)).division.of == of
