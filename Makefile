@@ -124,7 +124,7 @@ lock: .venv/dev ## lock the newest releases that pyproject.toml allows
 	    --generate-hashes --no-annotate --no-header --python-version 3.9 \
 	    --output-file loadtest/server/requirements.txt
 
-.venv/run: requirements.txt
+.venv/run: requirements.txt pyproject.toml
 .venv/notebooks: requirements-notebooks.txt .venv/run
 .venv/dev: requirements-dev.txt .venv/run
 .venv/gallery: requirements-gallery.txt .venv/run
@@ -134,4 +134,6 @@ lock: .venv/dev ## lock the newest releases that pyproject.toml allows
 	@echo 'installing $< (once)'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PY) -c 'import pathlib, sysconfig; here = pathlib.Path(sysconfig.get_path("purelib"), "here.pth"); \
+	    here.write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'
 	@touch $@

@@ -15,11 +15,9 @@ import json
 import logging
 import os
 import signal
-import sys
 import time
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -31,9 +29,6 @@ from locust.env import Environment
 from locust.exception import LocustError, StopTest
 from locust.runners import WorkerRunner
 from requests import RequestException
-
-# locust puts this file's folder there, not the one that the package is in
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from loadtest.history import files
 from loadtest.history.audit import audit, empty

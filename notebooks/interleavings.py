@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "results" / "mine")]
+# an approach that a reader writes lies there
+sys.path.insert(0, str(ROOT / "results" / "mine"))
 os.environ["PAUSE_MS"] = "0"
 
 import frontrun  # noqa: E402
