@@ -142,8 +142,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
         why = "without a pause threads seldom take turns between read and write, but they can"
         return promised(*must, may=[Fault.LOSES, *may], why=why)
     if said.refuses == "must":
-        must.append(Fault.REFUSES)
-        return promised(*must, why="of two that overlap, one is refused")
+        # what is answered 503 may have happened: then one copy could have given the same answers
+        return promised(Fault.REFUSES, may=must, why="of two that overlap, one is refused")
     whole = f"{each}nothing comes between a read and its write"
     if said.answers == "read again":
         why = f"{whole}, but the answer is read again afterwards"
