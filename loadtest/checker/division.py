@@ -277,7 +277,10 @@ class Seen:
         """What all the ways have in common."""
         (way, *others) = ways
         each = not others and len(way) == self.workers.height > 1
-        if each or (self.exact("worker") and self.workers.select(pl.col("n").min()).item() >= MANY):
+        # unknown writes would let many a state pass for that
+        exactly = (pl.col("top") == pl.col("n")) & (pl.col("n") >= MANY)
+        believed = self.exact("worker") and self.workers.select(exactly.all()).item()
+        if each or (believed and self.written.height > self.read):
             return self.several("worker")
         if others or self.exact("thread"):
             lost = 0 if self.exact("thread") else min(map(self.lost, ways))

@@ -305,6 +305,7 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
             whole = EACH
         holds = holds and not isinstance(both, linearizability.Contradiction)
     guarantees[whole] = holds
+    divisions = (run.counter_division, run.items_division)
     totals = [
         division is not None
         and division.of == "none"
@@ -315,7 +316,8 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
         )
         if thing.audit.height
     ]
-    if totals:
+    open_ = any(division is not None and division.of == "unclear" for division in divisions)
+    if totals and not open_:
         wrong_items = {"lost item", "duplicated item", "unexpected item"}
         guarantees["eventual total"] = all(totals) and not found & wrong_items
     return guarantees

@@ -438,3 +438,24 @@ def test_copies_in_step_with_one_another_are_believed_where_many_answers_show_th
         for w, b in ((1, "a"), (2, "b"))
     ]
     assert checker.judge(h.frame(pairs + audits)).division.of == of
+
+
+def test_unknown_writes_do_not_make_one_state_look_divided():
+    """With as many, copies are possible; that each told 1, 2, 3 … it did not."""
+    numbered = [(n, n % 4) for n in range(1, 101)]
+    history = [
+        Operation(
+            client=w, op="increment", start=10 * n, end=10 * n + 15, value=n, worker=w, boot=f"b{w}"
+        )
+        for n, w in numbered
+    ]
+    history += [
+        Operation(client=9 + n, op="increment", start=5, outcome="unknown") for n in range(400)
+    ]
+    for n, w in numbered[:8]:
+        read = {"op": "read", "value": 100, "phase": "audit", "worker": w, "boot": f"b{w}"}
+        history.append(Operation(client=8, start=2000 + 10 * n, end=2005 + 10 * n, **read))
+    verdict = judged(history)
+    assert verdict.linearizable
+    assert not verdict.division.divided
+    assert not verdict.faults
