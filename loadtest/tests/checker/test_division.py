@@ -458,4 +458,4 @@ def test_unknown_writes_do_not_make_one_state_look_divided():
     verdict = judged(history)
     assert verdict.linearizable
     assert not verdict.division.divided
-    assert not verdict.faults
+    assert verdict.faults == {Fault.REFUSES}
