@@ -167,6 +167,11 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
     recorder.close()
 
 
+def inconclusive(verdict: Verdict, why: str, missing: str) -> Verdict:
+    """The verdict, where more is missing than its history can tell."""
+    return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+
+
 def outlived(verdict: Verdict, path: Path) -> Verdict:
     """The verdict, with what a process that was started after the load finds: less than the audit
     did is forgotten, and where it is told nothing, nothing is shown."""
@@ -180,7 +185,7 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
         if not has:
             missing = f"a process that was started after the load was not told the {what}"
             why = f"Nothing is wrong, but not all is shown: {missing}."
-            return replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+            return inconclusive(verdict, why, missing)
         # what was there before the load is gone with it
         left = max(0, min(has))
         gone = max(had) - left
@@ -224,7 +229,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"
         why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."
-        verdict = replace(verdict, verdict="inconclusive", why=why, missing=(missing,), bounds={})
+        verdict = inconclusive(verdict, why, missing)
     return verdict, done
 
 

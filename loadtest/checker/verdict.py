@@ -310,14 +310,10 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
         division is not None
         and division.of == "none"
         and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
-        for thing, division in (
-            (run.counter, run.counter_division),
-            (run.items, run.items_division),
-        )
+        for thing, division in zip((run.counter, run.items), divisions, strict=True)
         if thing.audit.height
     ]
-    open_ = any(division is not None and division.of == "unclear" for division in divisions)
-    if totals and not open_:
+    if totals and not any(division and division.of == "unclear" for division in divisions):
         wrong_items = {"lost item", "duplicated item", "unexpected item"}
         guarantees["eventual total"] = all(totals) and not found & wrong_items
     return guarantees
