@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from loadtest.trial import Trial
 from variants.gallery import GALLERY
 
 # a cell waits for its processes to start half of the time
-AT_ONCE = 2
+AT_ONCE = max(2, os.cpu_count() or 1)
 
 
 @click.command()

@@ -353,7 +353,7 @@ def test_a_password_stands_in_no_list_of_processes_and_in_no_file(
                 for each in psutil.Process(process.pid).children(recursive=True):
                     with suppress(psutil.Error):
                         seen.add(" ".join(each.cmdline()))
-            return any("loadtest.server.faults" in line for line in seen)
+            return any("loadtest.server.faults_process" in line for line in seen)
 
         with ThreadPoolExecutor() as pool:
             wait_until(fault_is_done)
