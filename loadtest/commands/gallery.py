@@ -22,8 +22,8 @@ from loadtest.server.redis import redis_server
 from loadtest.trial import Trial
 from variants.gallery import GALLERY
 
-# a cell waits for its processes to start half of the time
-AT_ONCE = max(2, os.cpu_count() or 1)
+# one alone waits for its processes to start half of the time
+AT_ONCE = min(8, max(2, os.cpu_count() or 1))
 
 
 @click.command()
@@ -61,14 +61,14 @@ def gallery(idioms: tuple[str, ...], readme: bool) -> None:
 def run_all(
     trials: Sequence[Trial], folder: Path, tell: Callable[[str | Cell], None]
 ) -> list[Cell]:
-    """The cells of these trials, in their order; two run at a time."""
+    """The cells of these trials, in their order; several run at a time."""
     with ExitStack() as stack:
         redis_url = stack.enter_context(redis_server(folder / "redis.log"))
         idioms = {trial.variant for trial in trials}
         database_url = stack.enter_context(postgres_for(idioms, folder))
 
         def run(trial: Trial) -> Cell:
-            # the tables have one name for all idioms, and two cells run at a time
+            # the tables have one name for all idioms, and several cells run at a time
             own = schema(database_url) if database_url else nullcontext()
             with own as url:
                 done = shown(trial, folder, redis_url, url, tell)

@@ -56,7 +56,7 @@ do not: `make gallery` fails if they do. – means that this server cannot serve
 why; a cell without a number has not been measured since the last change. What an increment cost
 was taken at 1×8: the median and the 99th percentile of the time to its answer, and how many times
 those of the bare route they are, which is [`plain_global`](../plain_global.py) in the same run.
-Two cells run at a time, so that these are impressions and no benchmark.
+Several cells run at a time, so that these are impressions and no benchmark.
 """
 STORIES = "## How each goes wrong, and where it was seen"
 LEFT_OUT = """## Left out
