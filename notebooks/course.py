@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MINE = Path("results/mine")
 os.chdir(ROOT)
 MINE.mkdir(parents=True, exist_ok=True)
-# where a reader's own variants lie, for this process and for the servers
-sys.path.insert(0, str(ROOT / MINE))
+# the chapters' other modules, and a reader's own variants, which the servers need too
+sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / MINE)]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(ROOT / MINE), os.environ.get("PYTHONPATH")))
 )

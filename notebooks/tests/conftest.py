@@ -44,8 +44,10 @@ def nothing_left(started):
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path, monkeypatch):
     """A copy of what the notebooks need, so that no test touches anybody's guesses or results."""
+    # before the checkout that is installed
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for folder in ("variants", "loadtest", "notebooks"):
         ignored = shutil.ignore_patterns("tests", "rendered", "pictures", "__pycache__")
         shutil.copytree(HERE.parent / folder, tmp_path / folder, ignore=ignored)
