@@ -327,7 +327,7 @@ def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path)
             # the page is there once its script is
             requests.get(f"{address}/state/vega.js", timeout=100)
             with pages(browser, address) as page:
-                press_them(page, set(target.workers()))
+                press_them(page, server.workers())
             refused_elsewhere(address)
 
 
