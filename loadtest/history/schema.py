@@ -364,9 +364,9 @@ def _real(digits: str) -> float:
     return float(digits) if len(digits) < 16 else _Inexact(digits)
 
 
-def _whole(digits: str) -> int | float:
-    # the interpreter refuses some thousand digits
-    return int(digits) if len(digits) < 100 else _Inexact(digits)
+def _whole(digits: str) -> int:
+    # the interpreter refuses some thousand digits, and a hundred are too many as well
+    return int(digits[:100])
 
 
 def _no_number(name: str) -> float:
