@@ -107,7 +107,7 @@ def lost_update(run: Run) -> Found | None:
     )
     same = pl.col("value") == pl.col("value").shift(1)
     told = run.counter.writes.filter(same | same.shift(-1))
-    told = told.with_columns(run.history[told["row"]].select(LEVELS["thread"]))
+    told = told.with_columns(run.history.select(LEVELS["thread"])[told["row"]])
     if by:
         told = told.join(losing, on=by, how="semi", nulls_equal=True)
     before = pl.col("row", "end", "boot", "worker").shift(1).over("value", *by)
@@ -166,7 +166,7 @@ def lost_increment(run: Run) -> Found | None:
             for name, label in zip(by, (copy.boot, copy.worker, copy.thread), strict=False)
         )
         audit, there = audit.filter(here), f" there, at {copy.label}"
-        ends = ends.with_columns(run.history[ends["row"]].select(by)).filter(here)
+        ends = ends.with_columns(run.history.select(by)[ends["row"]]).filter(here)
     one, read = run.operations(ends.sort("at")["row"][-1], audit.sort("end")["row"][-1])
     known = division.of in ("none", "request", *LABELS)
     before = f", and {number(ends.height, 'increment')} had been acknowledged{there}"
@@ -207,7 +207,7 @@ def duplicate_value(run: Run) -> Found | None:
         return None
     shown = pairs
     if run.counter_division is not None and run.counter_division.of == "worker":
-        a, b = (run.history[pairs[name]].select(LEVELS["worker"]) for name in ("first", "row"))
+        a, b = (run.history.select(LEVELS["worker"])[pairs[name]] for name in ("first", "row"))
         two_workers = pairs.filter(
             a["boot"].ne_missing(b["boot"]) | a["worker"].ne_missing(b["worker"])
         )
@@ -494,20 +494,26 @@ def _from_one_again(run: Run) -> Found | None:
         return None
     if any(copy.acknowledged - copy.lost > (copy.audited or 0) for copy in division.copies):
         return None
-    boot = pl.col("boot").cast(pl.String)
-    writes = run.counter.writes.with_columns(run.history[run.counter.writes["row"]].select(boot))
+    writes = run.counter.writes.with_columns(run.history["boot"][run.counter.writes["row"]])
     writes = writes.drop_nulls("boot")
+    firsts = writes.group_by("boot", "clock").agg(first=pl.col("end").min())
+    ones = writes.filter(value=1).join(firsts, on=["boot", "clock"])
+    ones = ones.filter(pl.col("start") > pl.col("first")).sort("start")
+    if ones.is_empty():
+        return None
     ended = writes.sort("end").select("boot", "clock", "end", before="row")
-    ones = writes.filter(value=1).sort("start").select("boot", "clock", "start", "row")
-    again = ones.join_asof(
-        ended,
-        left_on="start",
-        right_on="end",
-        by=["boot", "clock"],
-        allow_exact_matches=False,
-        check_sortedness=False,
-    ).drop_nulls("before")
-    firsts = ended.group_by("boot", "clock").agg(first=pl.col("end").min())
+    again = (
+        ones.select("boot", "clock", "start", "row")
+        .join_asof(
+            ended,
+            left_on="start",
+            right_on="end",
+            by=["boot", "clock"],
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .drop_nulls("before")
+    )
     clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
     until = pl.when(outcome="unknown").then(NEVER).otherwise("end")
     under_way = run.rows.select(clock, "start", until=until).collect()
@@ -541,9 +547,9 @@ def lost_item(run: Run) -> Found | None:
     audits = run.rows.filter(op="items", outcome="ok", phase="audit")
     present = audits.select(item="items").collect().explode("item")
     absent = run.appends.filter("ok").join(present, on="item", how="anti")
-    absent = absent.with_columns(run.history[absent["row"]].select(LEVELS["thread"]))
+    absent = absent.with_columns(run.history.select(LEVELS["thread"])[absent["row"]])
     by = ["clock"] if run.within else []
-    audit = audit.with_columns(run.history[audit["row"]].select("clock"))
+    audit = audit.with_columns(run.history.select("clock")[audit["row"]])
     if division.of not in ("none", "request") or not division.lost:
         # it may be in a copy that was not reached; and where none is missing, in that of a thread
         label = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()

@@ -209,7 +209,7 @@ class Run:
             yield self._item_by_item(part["row"])
 
     def _item_by_item(self, rows: pl.Series) -> pl.DataFrame:
-        items = self.history[rows].select(rows.alias("row"), item="items")
+        items = self.history.select(item="items")[rows].select(rows.alias("row"), "item")
         items = items.filter(pl.col("item").list.len() > 0)
         at = pl.int_ranges(1, pl.col("item").list.len().cast(pl.Int64) + 1)
         return items.with_columns(at=at).explode("item", "at")
@@ -231,7 +231,7 @@ class Run:
             write=pl.col("op") == thing.write,
         )
         audit = thing.audit.drop("client", "clock")
-        whose = self.history[audit["row"]].select("client", "clock")
+        whose = self.history.select("client", "clock")[audit["row"]]
         audit = pl.concat([audit, whose], how="horizontal")
         return divide(
             thing.name, answered.collect(), audit, thing.unknown.height, set(self.resets["before"])
