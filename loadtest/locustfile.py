@@ -32,7 +32,7 @@ from requests import RequestException
 
 from loadtest.history import files
 from loadtest.history.audit import audit, empty
-from loadtest.history.baseline import Unready, quiet
+from loadtest.history.baseline import Unready, awake, quiet
 from loadtest.history.client import TIMEOUT_S
 from loadtest.history.files import Files
 from loadtest.history.mapping import OURS, Reply, Routes, Steps
@@ -150,6 +150,7 @@ class Run:
 
     def prepare(self) -> None:
         """Makes the state empty, or else finds what is to be subtracted from it. Raises Unready."""
+        awake(self.recorder.mapping, self.host)
         if "create" in self.recorder.mapping.ops:
             empty(self.recorder, self.host, self.options.boots)
             return

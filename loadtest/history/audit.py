@@ -13,15 +13,14 @@ from functools import partial
 import gevent
 from gevent.pool import Pool
 from psutil import pid_exists
-from requests import RequestException, Timeout
+from requests import RequestException
 
-from loadtest.history.baseline import APART_S, BURST, ONE_BY_ONE, Said, Unready, found
+from loadtest.history.baseline import APART_S, BURST, ONE_BY_ONE, STARTUP_S, Said, Unready, found
 from loadtest.history.mapping import read_json
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
 
 TRIES = 40
-STARTUP_S = 60
 AUDITS = 3
 READS: tuple[Op, ...] = ("read", "items")
 log = logging.getLogger(__name__)
@@ -37,7 +36,6 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
     down.
     """
     deadline = time.monotonic() + STARTUP_S
-    awake(recorder, host, deadline)
     emptied: set[str | None] = set()
     tries, nothing_new = TRIES, 0
     while tries:
@@ -61,22 +59,6 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
             raise Unready(f"{len(recorder.boots)} of {boots} workers answer at {host}")
     creates = f"{TRIES} times {BURST} creates"
     raise Unready(f"{host} still has a count after {creates}; start it afresh, or mend create")
-
-
-def awake(recorder: Recorder, host: str, deadline: float) -> None:
-    """Waits until anybody answers anything. Raises Unready."""
-    # a create that is given up, while the server still starts, would happen later
-    while time.monotonic() < deadline:
-        try:
-            with recorder.mapping.connect(host) as http:
-                http.options("/")
-        except Timeout:
-            continue
-        except RequestException:
-            # the creates say what it is
-            return
-        return
-    raise Unready(f"nothing answers at {host} within {STARTUP_S} s")
 
 
 def refused(recorder: Recorder, host: str) -> str:

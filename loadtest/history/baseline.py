@@ -1,5 +1,6 @@
 """What an app that cannot be made empty said before the load; it is subtracted from what it says.
 
+awake(mapping, host)
 quiet(mapping, host, boots) -> Baseline
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 import gevent
 from gevent.pool import Pool
-from requests import RequestException
+from requests import RequestException, Timeout
 
 from loadtest.history.mapping import Routes, Steps, at_rest
 from loadtest.history.operation import Op
@@ -22,7 +23,8 @@ from loadtest.history.operation import Op
 BURST = 16
 # bursts at once after another are all taken by the workers that are awake already
 APART_S = 0.05
-STARTUP_S = 20.0
+STARTUP_S = 60.0
+SETTLE_S = 20.0
 STILL = 3
 ONE_BY_ONE = 200
 
@@ -57,6 +59,23 @@ Said = tuple[str | None, int]
 """Who answered, and what."""
 
 
+def awake(mapping: Routes | Steps, host: str) -> None:
+    """Waits until anybody answers anything. Raises Unready."""
+    # a write that is given up, while the server still starts, would happen later
+    deadline = time.monotonic() + STARTUP_S
+    while time.monotonic() < deadline:
+        try:
+            with mapping.connect(host) as http:
+                http.options("/")
+        except Timeout:
+            continue
+        except RequestException:
+            # what is asked next says what it is
+            return
+        return
+    raise Unready(f"nothing answers at {host} within {STARTUP_S:g} s")
+
+
 def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     """Asks until every worker has answered and what each says stands still.
 
@@ -65,7 +84,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     """
     if "read" not in mapping.ops:
         return after(one_by_one(mapping, host, boots))
-    deadline = time.monotonic() + STARTUP_S
+    deadline = time.monotonic() + SETTLE_S
     counts: dict[str | None, set[int]] = defaultdict(set)
     still: dict[str | None, int] = {}
     clients = [mapping.connect(host) for _ in range(BURST)]
@@ -100,7 +119,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
 def one_by_one(mapping: Routes | Steps, host: str, boots: int) -> list[Said]:
     """What increments say, one at a time, until every worker has been asked."""
     said: list[Said] = []
-    deadline = time.monotonic() + STARTUP_S
+    deadline = time.monotonic() + SETTLE_S
     with mapping.connect(host) as client:
         while time.monotonic() < deadline:
             if answer := ask(mapping, client, "increment"):

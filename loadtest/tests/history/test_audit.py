@@ -1,18 +1,11 @@
 """Every worker is made empty before the load, and read after it."""
 
-import socket
-import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
-from loadtest.history.audit import awake
-from loadtest.history.baseline import Unready
-from loadtest.history.recorder import Recorder
 from loadtest.server.gunicorn import serve
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd
@@ -79,34 +72,3 @@ def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust,
         assert min(answers.values()) >= 3
     clients = {each.client for each in done.operations if each.phase == "audit"}
     assert not clients & {each.client for each in done.operations if each.phase == "load"}
-
-
-def test_a_server_that_still_starts_is_waited_for_and_given_no_create_that_may_happen_later(
-    monkeypatch, tmp_path
-):
-    monkeypatch.setattr("loadtest.history.client.TIMEOUT_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as later, ThreadPoolExecutor() as pool:
-        host = f"http://127.0.0.1:{later.getsockname()[1]}"
-        with closing(Recorder(tmp_path / "h.jsonl")) as recorder:
-            waits = pool.submit(awake, recorder, host, time.monotonic() + 60)
-            asked = []
-            for _ in range(2):
-                request, _ = later.accept()
-                with request:
-                    # it is given up
-                    asked.append(b"".join(iter(lambda request=request: request.recv(4096), b"")))
-            request, _ = later.accept()
-            with request:
-                asked.append(request.recv(4096))
-                request.sendall(b"HTTP/1.1 404 NOT FOUND\r\nContent-Length: 0\r\n\r\n")
-            waits.result(60)
-    assert {each.partition(b" ")[0] for each in asked} == {b"OPTIONS"}
-
-
-def test_a_server_that_never_starts_is_said_in_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr("loadtest.history.client.TIMEOUT_S", 0.1)
-    path = tmp_path / "h.jsonl"
-    with socket.create_server(("127.0.0.1", 0)) as never, closing(Recorder(path)) as recorder:
-        host = f"http://127.0.0.1:{never.getsockname()[1]}"
-        with pytest.raises(Unready, match=f"nothing answers at {host} within 60 s"):
-            awake(recorder, host, time.monotonic() + 0.3)
