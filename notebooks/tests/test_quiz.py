@@ -40,6 +40,7 @@ def comes_out(quiz, monkeypatch):
         return Found(must, frozenset(map(str, promised.may)), Cell(promised))
 
     monkeypatch.setattr(quiz, "come_out", come_out)
+    monkeypatch.setattr(quiz, "redis_url", lambda: None)
     monkeypatch.setattr(Found, "__str__", lambda found: ", ".join(sorted(found.words)))
     return come_out
 
