@@ -38,6 +38,8 @@ from loadtest.trial import App, Load, Server, Trial
 DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
 NEVER = (1 << 63) - 1
+ON = threading.Event()
+"""Nobody sets it."""
 AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 
@@ -80,10 +82,12 @@ def run(
     redis_url: str | None = None,
     database_url: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    over: threading.Event = ON,
 ) -> Cell:
     """Runs one trial; its history and logs go into `folder`, which is made.
 
-    What `Needs` Redis or PostgreSQL gets its URL. `progress` is told what begins.
+    What `Needs` Redis or PostgreSQL gets its URL. `progress` is told what begins. Its load ends as
+    soon as `over` is set.
     Raises ServerError or LoadError, and ValueError for an unknown variant.
     """
     began = time.monotonic()
@@ -94,7 +98,8 @@ def run(
     env = state_of_its_own(path, redis_url, database_url)
     with stage(trial, path, env) as (server, target):
         told = ("--fault", trial.fault) if trial.fault else ()
-        apply(trial.load, server, path, *told, target=target if trial.fault else None)
+        known = target if trial.fault else None
+        apply(trial.load, server, path, *told, target=known, over=over)
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
@@ -256,11 +261,17 @@ def state_of_its_own(
 
 
 def apply(
-    load: Load, server: Running, path: Path, *options: str, target: Target | None = None
+    load: Load,
+    server: Running,
+    path: Path,
+    *options: str,
+    target: Target | None = None,
+    over: threading.Event = ON,
 ) -> None:
     """Loads a server with locust in a process of its own, and writes the history to `path`.
 
-    The load begins when every worker has answered. Raises ServerError or LoadError.
+    The load begins when every worker has answered. Raises ServerError or LoadError, which is
+    raised too as soon as `over` is set.
     """
     log = path.with_suffix(".locust.log")
     enough = ("--at-least", str(load.seconds), str(load.increments))
@@ -274,7 +285,8 @@ def apply(
             server.check()
             if time.monotonic() > deadline:
                 raise too_long(server.trial, "load and audit")
-            time.sleep(0.01)
+            if over.wait(0.01):
+                raise LoadError(f"{server.trial.name} was stopped")
     if status == os.EX_IOERR:
         raise LoadError(
             f"{server.trial.name} could not be run: not every operation could be written to {path} "

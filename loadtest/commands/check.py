@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
@@ -19,10 +19,11 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from loadtest import cell, commands, trial
+from loadtest import commands, trial
 from loadtest.cell import Cell
 from loadtest.commands import own as own_app
-from loadtest.commands.results import RESULTS, make_latest, new_folder, postgres_for, redis_for
+from loadtest.commands.cells import run_all
+from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
 from loadtest.server.interpreter import environment
@@ -131,23 +132,17 @@ def possible(asked: Sequence[Trial]) -> list[Trial]:
 
 
 def run(
-    trials: Sequence[Trial], folder: Path | None = None, more: Mapping[str, object] = {}
+    trials: Sequence[Trial],
+    folder: Path | None = None,
+    more: Mapping[str, object] = {},
+    at_once: int = 1,
 ) -> list[Cell]:
     """Runs the trials, and writes their report, which says `more` of what was run."""
     for each in trials:
         promise(each)
     folder = folder or new_folder()
-    cells: list[Cell] = []
-    with ExitStack() as stack:
-        variants = dict.fromkeys(each.variant for each in trials if not each.own)
-        redis_url, _ = stack.enter_context(redis_for(variants, folder))
-        database_url = stack.enter_context(postgres_for(variants, folder))
-        urls = {"redis_url": redis_url, "database_url": database_url}
-        tell = stack.enter_context(progress(len(trials)))
-        for each in trials:
-            done = cell.run(each, folder, **urls, progress=tell)
-            cells.append(done)
-            tell(done)
+    with progress(len(trials)) as tell:
+        cells = run_all(trials, folder, tell, at_once=at_once)
         tell("writing the report")
         page.write(cells, folder / "report.html", {**what_ran(trials[0].load), **more})
     make_latest(folder)

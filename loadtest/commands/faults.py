@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from loadtest import commands, trial
+from loadtest.commands.cells import AT_ONCE
 from loadtest.commands.check import run, show
 from loadtest.promises import refusal
 from loadtest.report import terminal
@@ -44,7 +45,8 @@ def faults(
     load = Load(users=users, pause_ms=pause_ms)
     if lacking := missing():
         click.echo(f"power-cut is not done: {lacking}", err=True)
-    cells = run(under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load))
+    trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
+    cells = run(trials, at_once=AT_ONCE)
     show(terminal.survival(cells), cells)
 
 
@@ -72,7 +74,7 @@ def soak(rounds: int, busy: int) -> None:
     kept: Counter[str] = Counter()
     with beside(busy):
         for number in range(1, rounds + 1):
-            cells = run(trials)
+            cells = run(trials, at_once=AT_ONCE)
             kept.update(each.name for each in cells if each.as_promised)
             click.echo(
                 f"round {number} of {rounds}: {sum(kept.values())} of {number * len(trials)}"

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -76,6 +77,21 @@ def test_a_judging_that_takes_too_long_is_given_up_and_said_in_a_line(folder, mo
     with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 could not be run: judging "):
         cell.run(Trial("locked_global", Server(1, 1)), folder)
     for_ever.set()
+    wait_until(lambda: set(family(os.getpid())) <= set(before))
+
+
+def test_a_load_that_nobody_wants_any_more_is_ended(tmp_path):
+    before, over = family(os.getpid()), threading.Event()
+
+    def run():
+        cell.run(Trial("locked_global", Server(1, 1), Load(seconds=3600)), tmp_path, over=over)
+
+    with ThreadPoolExecutor() as pool:
+        for_ever = pool.submit(run)
+        wait_until(lambda: [*tmp_path.glob("*.jsonl")])
+        over.set()
+        with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 was stopped$"):
+            for_ever.result(60)
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 
 

@@ -1,0 +1,64 @@
+"""Trials → cells, several at a time, with the stores that they need."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+
+from loadtest import cell
+from loadtest.cell import Cell, LoadError
+from loadtest.commands.results import postgres_for, redis_for
+from loadtest.server.postgres import schema
+from loadtest.trial import Trial
+
+# one alone waits for its processes, or for its fault, half of the time
+AT_ONCE = min(8, max(2, os.cpu_count() or 1))
+
+
+def run_all(
+    trials: Sequence[Trial],
+    folder: Path,
+    tell: Callable[[str | Cell], None],
+    *,
+    at_once: int = 1,
+    tries: int = 1,
+) -> list[Cell]:
+    """The cells of these trials, in their order; `tell` hears what begins and what is done.
+
+    A cell that shows nothing is run again until it had so many `tries`: on a machine that is busy
+    the load may not get through, or a thread not to its turn. What it shows is never asked again.
+    """
+    over = threading.Event()
+    with ExitStack() as stack:
+        variants = dict.fromkeys(each.variant for each in trials if not each.own)
+        redis_url, _ = stack.enter_context(redis_for(variants, folder))
+        database_url = stack.enter_context(postgres_for(variants, folder))
+
+        def run(trial: Trial) -> Cell:
+            # the tables have one name for all variants, and several cells run at a time
+            own = schema(database_url) if database_url else nullcontext()
+            with own as url:
+                urls = {"redis_url": redis_url, "database_url": url}
+                once = partial(cell.run, trial, folder, **urls, progress=tell, over=over)
+                done = shown(once, tries)
+            tell(done)
+            return done
+
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            return list(pool.map(run, trials))
+        finally:
+            # Ctrl-C, and an error, leave nothing waiting to be run, and nothing running for long
+            over.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def shown(run: Callable[[], Cell], tries: int) -> Cell:
+    for _ in range(tries - 1):
+        with suppress(LoadError):
+            if not (done := run()).verdict.inconclusive:
+                return done
+    return run()

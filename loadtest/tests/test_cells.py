@@ -1,0 +1,64 @@
+"""Cells run side by side: an error ends what runs, and only what shows nothing is run again."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from loadtest.cell import LoadError
+from loadtest.commands import cells
+from loadtest.trial import ALONE, SERVERS, Trial
+
+ONE, *OTHERS = [Trial("plain_global", server) for server in SERVERS]
+
+
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """Runs trials with something in place of a cell's run."""
+
+    def all_of(trials, run, **how):
+        monkeypatch.setattr(cells.cell, "run", run)
+        return cells.run_all(trials, tmp_path, lambda news: None, **how)
+
+    return all_of
+
+
+def test_an_error_ends_what_runs_beside_it_and_is_the_one_that_is_said(runs):
+    began, told = [], []
+
+    def run(trial, folder, *, over, **_):
+        began.append(trial)
+        if trial == ONE:
+            raise LoadError("it broke")
+        told.append(over.wait(60))
+        raise LoadError("it was stopped")
+
+    with pytest.raises(LoadError, match="it broke"):
+        runs([ONE, *OTHERS], run, at_once=2)
+    assert told == [True] * (len(began) - 1)
+
+
+def test_cells_come_in_the_order_of_their_trials(runs):
+    assert runs([ONE, *OTHERS], lambda trial, folder, **_: trial, at_once=4) == [ONE, *OTHERS]
+
+
+@pytest.mark.parametrize(
+    ("each", "tries", "asked"),
+    [
+        (["shown"], 3, 1),
+        (["nothing", "shown"], 3, 2),
+        (["error", "nothing", "shown"], 3, 3),
+        (["nothing"] * 5, 3, 3),
+        (["nothing", "shown"], 1, 1),
+    ],
+)
+def test_only_what_shows_nothing_is_run_again(runs, each, tries, asked):
+    said = iter(each)
+
+    def run(*_, **__):
+        if (word := next(said)) == "error":
+            raise LoadError("it broke")
+        return SimpleNamespace(verdict=SimpleNamespace(inconclusive=word == "nothing"), said=word)
+
+    (done,) = runs([Trial("plain_global", ALONE)], run, tries=tries)
+    assert done.said == each[asked - 1]
+    assert len([*said]) == len(each) - asked
