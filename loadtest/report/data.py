@@ -21,6 +21,13 @@ FAULT = {"fault": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "what": p
 """What was done while the load ran: its name, when on the history's clock, and to whom."""
 
 
+def faults_of(history: Path) -> pl.DataFrame | None:
+    """Those that stand beside it in `<its stem>.faults.jsonl`, as FAULT says."""
+    faults = history.with_suffix(".faults.jsonl")
+    there = faults.exists() and faults.stat().st_size
+    return pl.read_ndjson(faults, schema=FAULT) if there else None
+
+
 @dataclass(frozen=True)
 class Boot:
     """A worker from its first answer to its last, in seconds since the first start: the value it
@@ -62,10 +69,8 @@ class Seen:
 
     @classmethod
     def read(cls, path: Path) -> Seen:
-        """A history, and the faults that stand beside it in `<its stem>.faults.jsonl`."""
-        faults = path.with_suffix(".faults.jsonl")
-        there = faults.exists() and faults.stat().st_size
-        return cls(read(path), faults=pl.read_ndjson(faults, schema=FAULT) if there else None)
+        """A history, and the faults that stand beside it."""
+        return cls(read(path), faults=faults_of(path))
 
     @classmethod
     def of(cls, history: pl.DataFrame | Seen) -> Seen:

@@ -222,7 +222,7 @@ def in_a_few_lines(verdict: Verdict) -> str:
     return "\n".join([*lines, *textwrap.wrap(counts, 80)])
 
 
-def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[str, Any]:
+def pictures(run: str, follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[str, Any]:
     """The pictures of the page: layout and tables for Vega-Lite, title and words."""
     if not verdict.acknowledged:
         return {}
@@ -230,7 +230,7 @@ def pictures(follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[s
     from loadtest.report import charts, data, look
 
     # the same numbers, and so the same colours, as long as the run goes on
-    shown = data.Seen(seen, follower.workers)
+    shown = data.Seen(seen, follower.workers, data.faults_of(Path(run)))
     before = follower.before
     drawn = {
         "value": charts.value_over_time(shown, verdict, before=before),
@@ -290,17 +290,17 @@ class Answers:
         verdict = so_far(judge(seen))
         return {
             "rows": rows_so_far(self.follower, verdict),
-            "pictures": pictures(self.follower, seen, verdict) if draw else {},
+            "pictures": pictures(run, self.follower, seen, verdict) if draw else {},
         }
 
-    def judge(self, paths: list[str], draw: bool, **_: Any) -> dict[str, Any]:
+    def judge(self, run: str, paths: list[str], draw: bool, **_: Any) -> dict[str, Any]:
         self.run, self.follower = "", Follower()
         seen = history.read(*paths)
         self.follower.add(seen)
         verdict = judge(seen)
         return {
             "rows": rows_at_the_end(self.follower, verdict, seen),
-            "pictures": pictures(self.follower, seen, verdict) if draw else {},
+            "pictures": pictures(run, self.follower, seen, verdict) if draw else {},
             "verdict": verdict.to_json(),
             "exit_status": verdict.exit_status,
             "text": in_a_few_lines(verdict),

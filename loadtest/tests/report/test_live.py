@@ -345,6 +345,8 @@ def press_them(page, workers):
     assert int(seen["kill-worker"].removeprefix("worker ")) in workers
     assert {"reload", "kill-store", "lock-store"} <= seen.keys()
     assert "nothing wrong" in tab.inner_text("#verdict")
+    # a band of the picture, named
+    until(tab, lambda: "kill-worker" in tab.text_content("#value"))
 
 
 def refused_elsewhere(address):
