@@ -3,7 +3,8 @@
 All workers read the same → `none`: there is one state. Each worker agrees with itself → `worker`:
 each has its own. Each thread does → `thread`. Workers that share in pairs or more, such as those
 of one machine → `group`. Each client was told 1, 2, 3 … of its own, as with a cookie → `client`.
-Writes were acknowledged, every one was told 1, and nobody can read any of them → `request`. Where
+Writes were acknowledged, every one was told 1, and nobody can read any of them → `request`, if one
+thread did that twice, or 20 were told so: of less, each may have been asked of another copy. Where
 one state that loses and several copies would have given the same answers → `unclear`.
 
 Of up to five workers whose replies all say who they are from, every way to share copies is tried,
@@ -40,7 +41,9 @@ LEVELS: dict[Of, list[str]] = {
 LABELS: tuple[Of, ...] = ("worker", "thread")
 FEW = 5  # workers, of which every way to share is tried
 NEVER = 1 << 62
-MANY = 20  # answers of each worker; that one state which loses told each 1, 2, 3 … is not believed
+MANY = 20
+"""Answers: that one state which loses told so many to each worker as 1, 2, 3 …, or that so many
+copies were each asked once, is not believed."""
 ENOUGH = 20_000  # answers, by which a way is refuted if it can be
 
 Way = list[frozenset[int]]
@@ -154,14 +157,19 @@ class Seen:
         return bool(frame.select(named.all()).item())
 
     def of_requests(self) -> Division | None:
-        """Every write was told 1, by some client more than once, and the audit reads 0."""
-        written = self.written
-        if self.read > 0 or not (written["value"].eq_missing(pl.Series([1])).all()):
+        """Every write was told 1, some client's more than once, and the audit reads 0 of a worker
+        that wrote. Of a few, each may have been asked of another copy, unless a thread wrote again.
+        """
+        written, n = self.written, self.written.height
+        if self.read > 0 or not self.again or not (written["value"].eq_missing(1).all()):
             return None
-        reached = written.join(self.audit, on=LEVELS["worker"], how="semi", nulls_equal=True)
-        if not self.again or reached.is_empty():
+        named = written.filter(pl.col("boot").is_not_null() | pl.col("worker").is_not_null())
+        reached = named.join(self.audit, on=LEVELS["worker"], how="semi", nulls_equal=True)
+        if reached.is_empty() and not named.is_empty():
             return None
-        n = written.height
+        threads = named.drop_nulls("thread").select(LEVELS["thread"])
+        if n < MANY and not threads.is_duplicated().any():
+            return None
         sentence = (
             f"A {self.what} per request: {n:,} acknowledged, each told 1, and each gone with its "
             "request."
@@ -177,6 +185,8 @@ class Seen:
     def alike(self) -> Division:
         """All audits read the same."""
         n, read = self.written.height, self.read
+        if n == read == 0:
+            return self.unclear(0, "")
         if n <= read and not self.unknown:
             return self.one()
         ways = self.ways

@@ -211,7 +211,21 @@ def misplaced_item(history):
 
 
 def not_linearizable(history):
-    return sum(not explained(part(history)) for part in (of_counter, of_list))
+    """Of counter and list; of several clocks also of both together, if no number was told to
+    nobody: on one clock that follows (Herlihy & Wing's locality)."""
+    apart = sum(not explained(part(history)) for part in (of_counter, of_list))
+    if apart or len({o.clock for o in history}) < 2 or blind(history) or untold(history):
+        return apart
+    return int(not explained(history))
+
+
+def untold(history):
+    """Whether a number, or a place in the list, belongs to a write that was not told so."""
+    counted = max((o.value for o in told(history, "increment", "read")), default=0)
+    placed = {item for o in ok(history, "items") for item in o.items}
+    placed |= {o.item for o in ok(history, "append")}
+    longest = max((o.value for o in ok(history, "append", "items")), default=0)
+    return counted > len(ok(history, "increment")) or longest > len(placed)
 
 
 def check_order(order, history):

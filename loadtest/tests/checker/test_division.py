@@ -319,6 +319,31 @@ def test_a_state_per_request():
     assert "3 of 3 acknowledged increments are lost." in verdict.anomalies[0].why
 
 
+def test_a_few_that_were_told_1_may_each_have_been_asked_of_another_copy():
+    history = counted({(1, 1): [1], (1, 2): [1], (1, 3): [1]}, [((1, 4), 0), ((1, 4), 0)])
+    by_one_client = [replace(o, client=0) for o in history]
+    nobody_knows = [replace(o, worker=None, boot=None, thread=None) for o in by_one_client]
+    for each in (by_one_client, nobody_knows):
+        verdict = judged(each)
+        assert (verdict.division.of, verdict.lost) == ("unclear", 0)
+        assert verdict.why.startswith("3 acknowledged, 0 read: 3 lost, or several copies")
+
+
+def test_where_nothing_was_counted_nobody_knows_how_many_copies_there_are():
+    verdict = judged(counted({}, [((1, 1), 0), ((2, 1), 0)]))
+    assert verdict.verdict == "inconclusive"
+    assert verdict.division.sentence == "0 acknowledged, 0 read: one copy, or several."
+
+
+def test_many_that_were_told_1_are_believed_to_be_gone_whoever_answered():
+    history = counted({(1, n): [1] for n in range(20)}, [((1, 99), 0), ((1, 99), 0)])
+    by_one_client = [replace(o, client=0) for o in history]
+    nobody_knows = [replace(o, worker=None, boot=None, thread=None) for o in by_one_client]
+    for each in (by_one_client, nobody_knows):
+        verdict = judged(each)
+        assert (verdict.division.of, verdict.lost) == ("request", 20)
+
+
 def test_copies_that_read_the_same_by_accident_are_still_copies():
     boots = {f"b{worker}": upto(4) for worker in range(1, 5)}
     verdict = checker.judge(told(boots, dict.fromkeys(boots, 4)))
