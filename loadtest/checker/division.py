@@ -543,7 +543,7 @@ class Seen:
         twice = (told.len() - told.n_unique()).cast(pl.Int64)
         written = self.written.filter(label).group_by(by)
         asked = written.agg(acknowledged=pl.len().cast(pl.Int64), twice=twice)
-        read = self.audit.group_by(by).agg(audited=pl.col("value").max())
+        read = self.audit.group_by(by).agg(audited=pl.col("value").max().clip(0))
         without = self.written.filter(~label).height
         joined = asked.join(read, on=by, how="full", coalesce=True, nulls_equal=True)
         joined = joined.with_columns(pl.col("acknowledged", "twice").fill_null(0))
@@ -566,7 +566,7 @@ class Seen:
                 name = f"client {row['client']}"
             name += "" if thread is None else f" thread {thread}"
             acknowledged, audited = row["acknowledged"], row["audited"]
-            lost = 0 if audited is None else max(0, acknowledged - max(0, audited))
+            lost = 0 if audited is None else max(0, acknowledged - audited)
             gone = audited is None and boot in self.gone
             late = 0
             if audited is not None:
@@ -596,7 +596,9 @@ class Seen:
             for c in copies
             if c.audited is not None and c.acknowledged > c.audited
         )
-        clauses += [f"{doubtful:,} lost, or in a copy of another thread"] if doubtful > 0 else []
+        more = " more" if lost else ""
+        doubt = f"{doubtful:,}{more} lost, or in a copy of another thread"
+        clauses += [doubt] if doubtful > 0 else []
         if gone:
             forgotten = sum(copy.acknowledged for copy in gone)
             clauses.append(f"{forgotten:,} forgotten by {_named(gone)}, which answered no more")

@@ -300,6 +300,12 @@ def test_both_faults_are_told_apart():
     assert (duplicate.name, {o.worker for o in duplicate.witness}) == ("duplicate value", {1, 2})
 
 
+def test_an_audit_that_reads_less_than_nothing_has_read_nothing():
+    verdict = judged(counted({(1, 1): [1, 2], (2, 1): [1, 1]}, [((1, 1), 2), ((2, 1), -1)]))
+    assert (verdict.division.of, verdict.lost) == ("worker", 2)
+    assert "2 + 0 = 2 left of 4 acknowledged" in verdict.why
+
+
 def test_a_state_per_thread():
     verdict = judged(
         counted(
