@@ -242,8 +242,8 @@ def test_streams_that_are_closed_change_nothing(environment, tmp_path):
 )
 def test_whenever_it_is_stopped_it_says_so_in_a_line(start, how, after_ms):
     process = start("check", "locked_global")
-    # Python itself has to be there to hear it
-    wait_until(lambda: hears(process.pid, how))
+    # Python itself has to be there to hear it; this is the last one that it is told to hear
+    wait_until(lambda: hears(process.pid, signal.SIGQUIT))
     time.sleep(after_ms / 1000)
     children = left_of(process)
     for _ in range(4):

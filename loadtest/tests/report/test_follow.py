@@ -197,7 +197,7 @@ def test_the_end_has_the_verdict_of_the_whole_and_what_the_audit_read(tmp_path):
     path = tmp_path / "h.jsonl"
     operations = [*told(1, 2, 3, boot="a"), *told(1, 2, boot="b", start=103)]
     history.write(path, [*operations, audit(3, "a"), audit(2, "b")])
-    answer = Answers().judge(paths=[str(path)], draw=True)
+    answer = Answers().judge(run=str(path), paths=[str(path)], draw=True)
     assert answer["verdict"] == judge(history.read(path)).to_json()
     shown = rows(answer)
     assert (shown["verdict"], shown["lost"]) == ("violated", 0)
