@@ -1,6 +1,6 @@
 """Of states that are simulated, nothing is said that is not so.
 
-HISTORIES says of how many; the nightly target asks for 100,000.
+Of three of ten HISTORIES, from SEED on; the nightly target asks for 100,000, other ones each time.
 """
 
 import os
@@ -11,13 +11,14 @@ from loadtest import checker
 from loadtest import history as h
 from loadtest.tests.simulated import simulate
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
+SEED = int(os.environ.get("SEED", "0"))
+HISTORIES = int(os.environ.get("HISTORIES", "700")) * 3 // 10
 PARTS = 4
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_is_said_of_copies_is_true_of_the_state(part):
-    for seed in range(part, HISTORIES, PARTS):
+    for seed in range(SEED + part, SEED + HISTORIES, PARTS):
         history, truth, workers = simulate(seed)
         for known in (None, workers):
             verdict = checker.judge(h.frame(history), workers=known)

@@ -2,7 +2,7 @@
 
 The anomaly is derived here from its witness alone, in loops; what its sentence counts is counted in
 the history; and each clause of the sentence is held against the operation that it speaks of.
-HISTORIES says of how many histories; the nightly target asks for 100,000.
+Two of ten HISTORIES, from SEED on; the nightly target asks for 100,000, other ones each time.
 """
 
 import os
@@ -18,7 +18,8 @@ from loadtest.tests.brute_force import before
 from loadtest.tests.scattered import scatter
 from loadtest.tests.simulated import simulate
 
-HISTORIES = int(os.environ.get("HISTORIES", "400"))
+SEED = int(os.environ.get("SEED", "0"))
+HISTORIES = int(os.environ.get("HISTORIES", "2000")) * 2 // 10
 PARTS = 4
 NEVER = 1 << 62
 
@@ -394,7 +395,7 @@ def judged(seed):
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_witness_proves_its_anomaly_and_every_word_of_it_is_so(part):
-    for seed in (EVERY_KIND[part], *range(part, HISTORIES, 2 * PARTS)):
+    for seed in (EVERY_KIND[part], *range(SEED + part, SEED + HISTORIES, 2 * PARTS)):
         for history, run, anomalies_ in judged(seed):
             for name, witness, why in ((a.name, a.witness, a.why) for a in anomalies_):
                 try:
