@@ -39,6 +39,8 @@ LEVELS: dict[Of, list[str]] = {
 }
 
 LABELS: tuple[Of, ...] = ("worker", "thread")
+LABELLED = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
+"""The answer says which worker gave it."""
 FEW = 5  # workers, of which every way to share is tried
 NEVER = 1 << 62
 MANY = 20
@@ -151,9 +153,9 @@ class Seen:
         """Every reply says which worker, and for threads which thread, it came from."""
         if of == "client":
             return True
-        named = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
+        named = LABELLED
         if of == "thread":
-            named &= pl.col("thread").is_not_null()
+            named = named & pl.col("thread").is_not_null()
         return bool(frame.select(named.all()).item())
 
     def of_requests(self) -> Division | None:
@@ -163,7 +165,7 @@ class Seen:
         written, n = self.written, self.written.height
         if self.read > 0 or not self.again or not (written["value"].eq_missing(1).all()):
             return None
-        named = written.filter(pl.col("boot").is_not_null() | pl.col("worker").is_not_null())
+        named = written.filter(LABELLED)
         reached = named.join(self.audit, on=LEVELS["worker"], how="semi", nulls_equal=True)
         if reached.is_empty() and not named.is_empty():
             return None
@@ -440,7 +442,7 @@ class Seen:
         for name, label in (("boot", copy.boot), ("worker", copy.worker)):
             here &= pl.col(name).cast(pl.String).eq_missing(pl.lit(label).cast(pl.String))
         answered, audit = self.answered.filter(here), self.audit.filter(here)
-        unlabelled = self.written.filter(pl.col("boot").is_null() & pl.col("worker").is_null())
+        unlabelled = self.written.filter(~LABELLED)
         unknown = self.unknown + unlabelled.height
         mine = Seen(self.what, answered, audit, unknown, self.gone)
         return replace(copy, lost=0, late=0) if mine.exact("thread") else copy

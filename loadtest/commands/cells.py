@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def run_all(
             with own as url:
                 urls = {"redis_url": redis_url, "database_url": url}
                 once = partial(cell.run, trial, folder, **urls, progress=tell, over=over)
-                done = shown(once, tries)
+                done = shown(once, tries, over)
             tell(done)
             return done
 
@@ -56,9 +56,15 @@ def run_all(
             pool.shutdown(cancel_futures=True)
 
 
-def shown(run: Callable[[], Cell], tries: int) -> Cell:
+def shown(run: Callable[[], Cell], tries: int, over: threading.Event) -> Cell:
     for _ in range(tries - 1):
-        with suppress(LoadError):
-            if not (done := run()).verdict.inconclusive:
-                return done
+        try:
+            done = run()
+        except LoadError:
+            # what was stopped has shown nothing either, and nobody waits for it
+            if over.is_set():
+                raise
+            continue
+        if not done.verdict.inconclusive:
+            return done
     return run()

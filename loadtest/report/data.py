@@ -13,6 +13,7 @@ from loadtest.checker.division import LABELS, LEVELS, Of
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
+from loadtest.server import faults
 
 UNLABELLED = "no label"
 KEY = ["client", "start", "clock"]
@@ -22,10 +23,10 @@ FAULT = {"fault": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "what": p
 
 
 def faults_of(history: Path) -> pl.DataFrame | None:
-    """Those that stand beside it in `<its stem>.faults.jsonl`, as FAULT says."""
-    faults = history.with_suffix(".faults.jsonl")
-    there = faults.exists() and faults.stat().st_size
-    return pl.read_ndjson(faults, schema=FAULT) if there else None
+    """Those that stand in a file beside it, as FAULT says."""
+    path = faults.file(history)
+    there = path.exists() and path.stat().st_size
+    return pl.read_ndjson(path, schema=FAULT) if there else None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,21 @@ def test_an_error_ends_what_runs_beside_it_and_is_the_one_that_is_said(runs):
     assert told == [True] * (len(began) - 1)
 
 
+def test_what_was_stopped_is_not_run_again(runs):
+    began = []
+
+    def run(trial, folder, *, over, **_):
+        began.append(trial)
+        if trial == ONE:
+            raise ValueError("it broke")
+        assert over.wait(60)
+        raise LoadError("it was stopped")
+
+    with pytest.raises(ValueError, match="it broke"):
+        runs([ONE, *OTHERS], run, at_once=2, tries=3)
+    assert len(began) == len(set(began))
+
+
 def test_cells_come_in_the_order_of_their_trials(runs):
     assert runs([ONE, *OTHERS], lambda trial, folder, **_: trial, at_once=4) == [ONE, *OTHERS]
 
