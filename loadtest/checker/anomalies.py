@@ -364,14 +364,16 @@ def _counted(
 ) -> pl.DataFrame:
     """The reads with `before`: how many of the moments (clock, at) are before the read's start
     or end on its clock, or `exact`ly then."""
-    nth = pl.int_range(1, pl.len() + 1)
-    moments = moments.sort("at").select(
-        "clock", "at", before=nth.over(run.within) if run.within else nth
-    )
+    moments = moments.sort("at")
+    if not run.within:
+        side: Literal["left", "right"] = "right" if exact else "left"
+        before = moments["at"].search_sorted(reads[on], side).cast(pl.Int64)
+        return reads.with_columns(before=before)
+    nth = pl.int_range(1, pl.len() + 1).over(run.within)
     return (
         reads.sort(on)
         .join_asof(
-            moments,
+            moments.select("clock", "at", before=nth),
             left_on=on,
             right_on="at",
             by=run.within,

@@ -37,9 +37,11 @@ def answered(run: Run) -> tuple[Answered, ...]:
 
 def silence(run: Run) -> float:
     """The longest time of the load, in milliseconds, in which nobody was answered ok."""
-    load = run.rows.filter(phase="load", outcome="ok").sort("end")
-    longest = load.select((pl.col("end") - pl.col("end").shift().over("clock")).max())
-    return round((longest.collect().item() or 0) / 1e6, 3)
+    load = run.rows.filter(phase="load", outcome="ok").select("clock", "end").collect()
+    before = pl.col("end").shift()
+    before = before.over("clock") if run.within else before
+    longest: int | None = load.sort("end").select((pl.col("end") - before).max()).item()
+    return round((longest or 0) / 1e6, 3)
 
 
 def _of(op: str, requests: pl.DataFrame) -> Answered:

@@ -291,8 +291,8 @@ class Seen:
         each = not others and len(way) == self.workers.height > 1
         # unknown writes would let many a state pass for that
         exactly = (pl.col("top") == pl.col("n")) & (pl.col("n") >= MANY)
-        believed = self.exact("worker") and self.workers.select(exactly.all()).item()
-        if each or (believed and self.written.height > self.read):
+        believed = self.written.height > self.read and self.workers.select(exactly.all()).item()
+        if each or (believed and self.exact("worker")):
             return self.several("worker")
         if others or self.exact("thread"):
             lost = 0 if self.exact("thread") else min(map(self.lost, ways))
@@ -525,7 +525,7 @@ class Seen:
     def exact(self, of: Of) -> bool:
         """There are several, each of which was told exactly 1, 2, 3 … up to what was read there."""
         by, written = LEVELS[of], self.written
-        if not self.named(self.answered, of):
+        if not self.whole(of):
             return False
         value = pl.col("value")
         told = written.group_by(by).agg(
@@ -534,7 +534,7 @@ class Seen:
             most=value.max().fill_null(0),
             least=value.min().fill_null(1),
         )
-        return self.whole(of) and bool(
+        return bool(
             told.select((~pl.col("twice") & (pl.col("least") > 0)).all()).item()
             and told.select((pl.col("most") - pl.col("n")).clip(0).sum()).item() <= self.unknown
         )

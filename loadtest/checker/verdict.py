@@ -219,7 +219,7 @@ def judge(
     answered: two in each worker are enough.
     """
     run = Run(history, workers)
-    missing = _missing(run, workers, threads)
+    missing: tuple[str, ...] = ()
     found: tuple[Anomaly, ...] = ()
     division: Division | None = None
     guarantees: dict[str, bool] = {}
@@ -229,10 +229,12 @@ def judge(
         guarantees = _guarantees(run, {anomaly.name for anomaly in found})
     if run.undecided and found:
         found, division, guarantees = (), None, {}
-        missing = (UNDECIDED, *missing)
+        missing = (UNDECIDED,)
+    unknown = run.overlaps_create or bool(missing)
+    if not found:
+        missing += _missing(run, workers, threads)
     acknowledged = {"increment": run.counter.acknowledged, "append": run.items.acknowledged}
     writes = {kind: n for kind, n in acknowledged.items() if n}
-    unknown = run.overlaps_create or (run.undecided and missing[:1] == (UNDECIDED,))
     counters = None if unknown else run.counter_division
     outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
     verdict: Word
