@@ -24,6 +24,13 @@ def test_the_readme_has_figures_only_where_an_idiom_can_be_served():
             assert trial(idiom, column) or shown == "–"
 
 
+def test_no_sign_says_another_thing_than_the_figure_below_it():
+    cells = re.findall(r"\| ([✓✗])[^|]*?<br>([^|]*) (?=\|)", README.read_text(encoding="utf-8"))
+    assert cells
+    for sign, figure in cells:
+        assert (sign == "✓") == figure.startswith("0 in "), (sign, figure)
+
+
 def test_every_idiom_that_is_wrong_somewhere_is_shown_wrong_by_a_column():
     for idiom in GALLERY:
         shown = [gallery.promised(trial(idiom, column)) for column in COLUMNS]
