@@ -1,6 +1,7 @@
 """python -m loadtest faults, soak: what variants survive, and whether it is so every time."""
 
 import itertools
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -67,23 +68,32 @@ def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Tr
     help="Processes beside it that only take time.",
 )
 def soak(rounds: int, busy: int) -> None:
-    """Repeat the matrix and the faults, and say how often each cell came out as promised."""
+    """Repeat the matrix and the faults, and say how often each cell came out as promised.
+
+    A round in which all did is not kept longer than until the next one is over.
+    """
     load = Load()
     matrix = [Trial(*each, load) for each in itertools.product(VARIANTS, trial.SERVERS)]
     trials = [*matrix, *under_faults(VARIANTS, trial.ALONE, load)]
     kept: Counter[str] = Counter()
-    with beside(busy):
-        for number in range(1, rounds + 1):
-            cells = run(trials, at_once=AT_ONCE)
-            kept.update(each.name for each in cells if each.as_promised)
-            click.echo(
-                f"round {number} of {rounds}: {sum(kept.values())} of {number * len(trials)}"
-            )
-            for each in cells:
-                if not each.as_promised:
+    done, not_needed = 0, None
+    try:
+        with beside(busy):
+            while done < rounds:
+                cells = run(trials, at_once=AT_ONCE)
+                done += 1
+                wrong = [each for each in cells if not each.as_promised]
+                kept.update(each.name for each in cells if each.as_promised)
+                click.echo(f"round {done} of {rounds}: {kept.total()} of {done * len(trials)}")
+                for each in wrong:
                     click.echo(f"  {each.name}: {terminal.comparison(each)} {each.history}")
-    for name in [each.name for each in trials]:
-        click.echo(f"{kept[name]:4} of {rounds}  {name}")
+                if not_needed:
+                    shutil.rmtree(not_needed)
+                not_needed = None if wrong else cells[0].history.parent
+    finally:
+        # whoever stops it after some hours wants to know, too
+        for name in [each.name for each in trials] if done else []:
+            click.echo(f"{kept[name]:4} of {done}  {name}")
     sys.exit(0 if kept.total() == rounds * len(trials) else 1)
 
 

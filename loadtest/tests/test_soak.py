@@ -1,0 +1,81 @@
+"""A soak counts how often each cell came out as promised, and keeps what did not."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from loadtest import history
+from loadtest.cell import Cell
+from loadtest.checker import judge
+from loadtest.commands import faults
+from loadtest.promises import promise
+
+LOST = judge(history.read(Path(__file__).with_name("recorded") / "plain_global-1x8.jsonl.gz"))
+CLEAN = judge(history.read(Path(__file__).with_name("recorded") / "sqlite_row-4x8.jsonl.gz"))
+
+
+@pytest.fixture
+def soak(monkeypatch, tmp_path):
+    """Soaks, where each round is told which of its cells come out clean, or what it raises."""
+
+    def of(rounds, *options):
+        folders = []
+
+        def run(trials, **_):
+            clean = rounds[len(folders)]
+            if isinstance(clean, BaseException):
+                raise clean
+            folders.append(tmp_path / str(len(folders)))
+            folders[-1].mkdir()
+            return [
+                Cell(
+                    each,
+                    promise(each),
+                    CLEAN if each.name in clean else LOST,
+                    folders[-1] / f"{each.slug}.jsonl",
+                    1.0,
+                )
+                for each in trials
+            ]
+
+        monkeypatch.setattr(faults, "run", run)
+        monkeypatch.setattr(faults, "VARIANTS", ("plain_global",))
+        monkeypatch.setattr(faults, "under_faults", lambda *_: [])
+        monkeypatch.setattr(faults.trial, "SERVERS", faults.trial.SERVERS[:2])
+        return CliRunner().invoke(faults.soak, options), [each.exists() for each in folders]
+
+    return of
+
+
+ONE, OTHER = "plain_global at 1×1", "plain_global at 1×8"
+
+
+def test_every_time_is_status_0_and_only_the_last_round_is_kept(soak):
+    done, kept = soak([{ONE}] * 3, "--rounds", "3")
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-3:] == [
+        "round 3 of 3: 6 of 6",
+        f"   3 of 3  {ONE}",
+        f"   3 of 3  {OTHER}",
+    ]
+    assert kept == [False, False, True]
+
+
+def test_once_otherwise_is_status_1_and_its_round_is_kept(soak):
+    done, kept = soak([{ONE}, {ONE, OTHER}, {ONE}], "--rounds", "3")
+    assert done.exit_code == 1
+    assert "round 2 of 3: 3 of 4" in done.output
+    assert f"  {OTHER}: promised loses, found" in done.output
+    assert f"   2 of 3  {OTHER}" in done.output
+    assert kept == [False, True, True]
+
+
+def test_who_stops_it_is_told_what_it_has(soak):
+    done, _ = soak([{ONE}, KeyboardInterrupt()], "--rounds", "100")
+    assert f"   1 of 1  {OTHER}" in done.output
+
+
+def test_before_the_first_round_is_over_it_has_nothing_to_tell(soak):
+    done, _ = soak([KeyboardInterrupt()])
+    assert " of " not in done.output
