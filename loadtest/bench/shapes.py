@@ -105,6 +105,14 @@ def different_reads(size: int) -> pl.DataFrame:
     return pl.concat([appends, reads])
 
 
+def far_answers(size: int) -> pl.DataFrame:
+    """Increments that are told numbers a million apart, as ids are, and some told nothing."""
+    number = pl.int_range(pl.len())
+    outcome = pl.when(number % 10 > 0).then(pl.lit("ok")).otherwise(pl.lit("unknown"))
+    value = pl.when(number % 10 > 0).then(pl.col("value") * 1_000_000)
+    return _history(_counted(size), value=value, outcome=outcome)
+
+
 SHAPES: dict[str, Callable[[int], pl.DataFrame]] = {
     "clean": clean,
     "empty audits, unknown appends": empty_audits,
@@ -113,4 +121,5 @@ SHAPES: dict[str, Callable[[int], pl.DataFrame]] = {
     "a boot for each operation": boots,
     "one read of all items": one_long_read,
     "1,000 different reads": different_reads,
+    "answers a million apart": far_answers,
 }

@@ -384,7 +384,7 @@ class Seen:
         return bool(
             both.height > 1
             and both.select((read.is_null() | (n <= read)).all()).item()
-            and (both.select((read - n).clip(0).sum()).item() or 0) <= self.unknown
+            and total(both.select((read - n).clip(0)).to_series()) <= self.unknown
         )
 
     def apart(self) -> Division | None:
@@ -487,7 +487,7 @@ class Seen:
         larger_ended = larger.over(list(dict.fromkeys([*names, "clock"])))
         late = (larger_ended < pl.col("start")).fill_null(False)
         return bool(
-            spread["spread"].sum() <= self.unknown
+            total(spread["spread"]) <= self.unknown
             and not audit.select(late.any()).item()
             and _begin_alike(audit, names)
         )
@@ -512,7 +512,7 @@ class Seen:
         over = over.group_by("key").agg(
             over=(pl.col("value") - pl.col("asked").fill_null(0)).max().clip(0)
         )
-        return int(over["over"].sum())
+        return total(over["over"])
 
     def possible(self, of: Of) -> bool:
         """No copy holds more than it was asked, unless unknown writes or such without a label
@@ -536,7 +536,8 @@ class Seen:
         )
         return bool(
             told.select((~pl.col("twice") & (pl.col("least") > 0)).all()).item()
-            and told.select((pl.col("most") - pl.col("n")).clip(0).sum()).item() <= self.unknown
+            and total(told.select((pl.col("most") - pl.col("n")).clip(0)).to_series())
+            <= self.unknown
         )
 
     def copies(self, by: list[str]) -> tuple[Copy, ...]:
@@ -670,8 +671,13 @@ def _strayed(answered: pl.DataFrame, by: list[str]) -> int:
     again = read.select("key", "value").unique().join(values, on=["key", "value"], how="semi")
     # to whoever has v, somebody wrote each number up to v
     written = values.filter(pl.col("value") > 0).join(tops, on="key")
-    never = int(tops["top"].sum()) - written.filter(pl.col("value") <= pl.col("top")).height
+    never = total(tops["top"]) - written.filter(pl.col("value") <= pl.col("top")).height
     return none + again.height + never
+
+
+def total(values: pl.Series) -> int:
+    """Their sum. A few of the largest that can be told are more than a column can hold."""
+    return sum(values.drop_nulls().to_list())
 
 
 def most(values: pl.Series) -> int:

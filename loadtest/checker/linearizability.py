@@ -363,11 +363,13 @@ def _windows(thing: Thing, within: Within) -> pl.DataFrame:
 def _placed(thing: Thing, within: Within | None) -> pl.DataFrame | Misfit:
     """The numbers told to nobody, and the unknown or blind write that takes each: rank, row,
     start, clock."""
-    ranks = pl.DataFrame({"rank": pl.int_range(1, thing.most + 1, eager=True) * 2})
-    gaps = ranks.join(thing.writes, on="rank", how="anti").sort("rank")
     within = within or "clock"
     windows = _windows(thing, within)
     place = ["row", "start", "clock"]
+    # that far there is one gap too many, and whoever says 10¹² wants no 10¹² numbers looked at
+    enough = min(thing.most, thing.writes.height + windows.height + 1)
+    ranks = pl.DataFrame({"rank": pl.int_range(1, enough + 1, eager=True) * 2})
+    gaps = ranks.join(thing.writes, on="rank", how="anti").sort("rank")
     if gaps.height > windows.height:
         return Misfit(gaps["rank"][windows.height], NEVER, windows, within)
     if thing.blind.is_empty():  # no window ends

@@ -1,13 +1,16 @@
 """What is said of copies: which there are, what was not reached, what is forgotten."""
 
 from dataclasses import replace
+from random import Random
 
+import polars as pl
 import pytest
 
 from loadtest import checker
 from loadtest import history as h
 from loadtest.checker import Fault
 from loadtest.history import Operation
+from loadtest.history.operation import LARGEST
 from loadtest.tests.timelines import drawn, judged
 
 
@@ -469,6 +472,27 @@ def test_copies_in_step_with_one_another_are_believed_where_many_answers_show_th
         for w, b in ((1, "a"), (2, "b"))
     ]
     assert checker.judge(h.frame(pairs + audits)).division.of == of
+
+
+def test_however_large_the_answers_are_the_same_is_said_of_copies():
+    far = pl.col("value") >= 50
+    for seed in range(60):
+        dice = Random(seed)
+        names, apart = [f"b{n}" for n in range(dice.randint(3, 12))], dice.randint(0, 1)
+        last = {name: 100 + n * apart for n, name in enumerate(names)}
+        told_last = dice.random() < 0.5
+        boots = {name: upto(dice.randint(1, 3)) + [last[name]] * told_last for name in names}
+        history = told(boots, {name: value + dice.randint(0, 1) for name, value in last.items()})
+        # a few of these are more than 64 bits hold
+        verdicts = [
+            checker.judge(history.with_columns(pl.when(far).then(value).otherwise("value")))
+            for value in (pl.col("value"), pl.col("value") + LARGEST - 200)
+        ]
+        near, beyond = (
+            (v.faults, v.lost, v.division and v.division.of, [a.name for a in v.anomalies])
+            for v in verdicts
+        )
+        assert near == beyond, seed
 
 
 def test_unknown_writes_do_not_make_one_state_look_divided():

@@ -1,10 +1,14 @@
 """What contradicts an order of all operations, and the certificate where nothing does."""
 
+import subprocess
+import sys
+
 import pytest
 
 from loadtest import checker
 from loadtest import history as h
 from loadtest.history import Operation
+from loadtest.history.operation import LARGEST
 from loadtest.tests.timelines import drawn, judged
 
 
@@ -141,6 +145,30 @@ def test_one_client_and_equal_answers_are_said_shorter():
 )
 def test_every_kind_of_contradiction_has_its_words(drawing, why):
     assert judged(drawing).anomalies[-1].why == why
+
+
+IN_LITTLE_ROOM = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from loadtest import checker, history
+operations = [
+    history.Operation(client=0, op="increment", start=0, end=10, value=value),
+    history.Operation(client=1, op="increment", start=0, end=None, outcome="unknown"),
+    history.Operation(client=2, op="increment", start=0, end=10),
+]
+print(checker.judge(history.frame(operations)).anomalies[-1].why)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to such a limit")
+@pytest.mark.parametrize("value", [10**12, LARGEST - 1])
+def test_a_number_that_nobody_can_have_counted_to_takes_no_room(value):
+    judge = [sys.executable, "-c", f"value = {value}\n{IN_LITTLE_ROOM}"]
+    done = subprocess.run(judge, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == (
+        f"Client 0's increment was told {value:,}, yet nobody was told 1 (numbers missing: "
+        f"{value - 1:,}, with 2 untold increments to take them).\n"
+    )
 
 
 def test_the_certificate_is_an_order_with_an_instant_for_each():
