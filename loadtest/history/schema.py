@@ -135,12 +135,21 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
     for path in paths:
         stdin = str(path) == "-"
         with sys.stdin.buffer if stdin else Path(path).open("rb") as file:
-            for part in _parts(file, "standard input" if stdin else printable(str(path)), path):
+            for part in _named(file, "standard input" if stdin else printable(str(path)), path):
                 parts.append(part)
                 if progress is not None and not stdin and file.seekable():
                     progress(done + file.tell(), total)
         done += 0 if stdin else Path(path).stat().st_size
     return pl.concat(parts, rechunk=False)
+
+
+def _named(file: BinaryIO, name: str, path: str | Path) -> Iterator[pl.DataFrame]:
+    """The same as `_parts`; where reading fails, the machine says what is wrong, but not where."""
+    try:
+        yield from _parts(file, name, path)
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
 
 
 def _parts(file: BinaryIO, name: str, path: str | Path) -> Iterator[pl.DataFrame]:

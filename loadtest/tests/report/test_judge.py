@@ -231,6 +231,12 @@ def test_a_file_that_cannot_be_written_is_no_verdict(tmp_path, option):
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no file here that cannot be read")
+def test_a_file_whose_reading_fails_is_named():
+    done = judged("/proc/self/mem")
+    assert (done.returncode, done.stderr) == (2, b"/proc/self/mem: Input/output error\n")
+
+
 def test_a_pipe_that_nobody_reads_is_no_verdict(tmp_path):
     """As in `judge … | true`: the shell's status for it, and no word."""
     h.write(tmp_path / "h", drawn(LINEARIZABLE))
