@@ -1,6 +1,22 @@
 """What a person types: a command a file, each imported only when it is called."""
 
+import math
+from typing import Any
+
 import click
+
+
+class Between(click.FloatRange):
+    """As click's own, to which nan is in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
 
 workers_option = click.option("--workers", envvar="WORKERS", type=click.IntRange(1, 64))
 threads_option = click.option("--threads", envvar="THREADS", type=click.IntRange(1, 256))
@@ -30,7 +46,7 @@ users_option = click.option(
 pause_option = click.option(
     "--pause-ms",
     envvar="PAUSE_MS",
-    type=click.FloatRange(0, 1000),
+    type=Between(0, 1000),
     default=1,
     show_default=True,
     help="Milliseconds between read and write.",

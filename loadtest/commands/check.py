@@ -43,7 +43,7 @@ from variants import VARIANTS
 @click.option(
     "--duration",
     envvar="DURATION",
-    type=click.FloatRange(0.1, 3600),
+    type=commands.Between(0.1, 3600),
     default=0.5,
     show_default=True,
     help="Seconds of load a cell, at the least.",

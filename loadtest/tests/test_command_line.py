@@ -186,6 +186,8 @@ def test_a_store_that_cannot_be_used_is_said_in_its_own_words(shell, tmp_path):
         (["check"], {"WORKERS": "many"}, "'many' is not a valid int"),
         (["check"], {"PAUSE_MS": "-1"}, "'--pause-ms': -1.0 is not in"),
         (["check"], {"DURATION": "0"}, "'--duration': 0.0 is not in"),
+        (["check"], {"DURATION": "nan"}, "'--duration': nan is no number"),
+        (["serve", "flask_g"], {"PAUSE_MS": "-nan"}, "'--pause-ms': -nan is no number"),
         (["check", "redis_key"], {"REDIS_URL": "redis://127.0.0.1:1"}, "no Redis answers at"),
         (["judge", "no_such_file.jsonl"], {}, "no_such_file.jsonl"),
     ],
