@@ -287,7 +287,7 @@ class Seen:
 
     def common(self, ways: list[Way]) -> Division:
         """What all the ways have in common."""
-        (way, *others) = ways
+        (way, *others) = [*ways, *filter(None, map(self.by_accident, ways))]
         each = not others and len(way) == self.workers.height > 1
         # unknown writes would let many a state pass for that
         exactly = (pl.col("top") == pl.col("n")) & (pl.col("n") >= MANY)
@@ -295,9 +295,26 @@ class Seen:
         if each or (believed and self.exact("worker")):
             return self.several("worker")
         if others or self.exact("thread"):
+            ways = [way, *others]
             lost = 0 if self.exact("thread") else min(map(self.lost, ways))
             return self.unclear(lost, "", min(map(self.live, ways)))
         return self.one() if len(way) == 1 else self.grouped(way)
+
+    def by_accident(self, way: Way) -> Way | None:
+        """The same, but that those who read the same share nothing, where some do and others do
+        not: each may have a copy that loses and answers late, if it was told no more than it was
+        asked. None if that is no other way."""
+        unknown, apart = self.unknown, list[frozenset[int]]()
+        for block in way if len(way) > 1 else []:
+            mine = self.workers.filter(pl.col("number").is_in(block))
+            more = pl.max_horizontal("top", "read").fill_null(0) - pl.col("n")
+            granted = total(mine.select(more.clip(0)).to_series())
+            if len(block) > 1 and granted <= unknown:
+                unknown -= granted
+                apart += [frozenset([each]) for each in block]
+            else:
+                apart.append(block)
+        return apart if len(apart) > len(way) else None
 
     def strayed(self, block: frozenset[int]) -> tuple[int, bool]:
         """How many values the block was read to have that it cannot have had; and whether the

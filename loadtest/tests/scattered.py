@@ -16,7 +16,8 @@ ITEMS = ["x", "y", "z", "x", "v", "w"]
 
 
 def scatter(seed: int) -> list[Operation]:
-    """A history of a few operations."""
+    """A history of a few operations, no two of which are alike to the letter: of these nobody could
+    say which one is meant."""
     dice = Random(seed)
     clocks = dice.choice([(None,), (None,), (None,), ("m", "n"), (None, "m")])
     labels = dice.choice(LABELS)
@@ -69,4 +70,4 @@ def scatter(seed: int) -> list[Operation]:
                 clock=dice.choice(clocks),
             )
         )
-    return history
+    return list(dict.fromkeys(history))

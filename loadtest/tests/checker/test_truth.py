@@ -14,11 +14,13 @@ from loadtest.tests.simulated import simulate
 SEED = int(os.environ.get("SEED", "0"))
 HISTORIES = int(os.environ.get("HISTORIES", "700")) * 3 // 10
 PARTS = 4
+ALIKE = (34419, 57579, 85856, 89431, 1795922647)
+"""Of workers that each have a copy, which loses and answers late, a few read the same in the end."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_is_said_of_copies_is_true_of_the_state(part):
-    for seed in range(SEED + part, SEED + HISTORIES, PARTS):
+    for seed in (*ALIKE[part::PARTS], *range(SEED + part, SEED + HISTORIES, PARTS)):
         history, truth, workers = simulate(seed)
         for known in (None, workers):
             verdict = checker.judge(h.frame(history), workers=known)
