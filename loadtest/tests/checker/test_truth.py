@@ -15,7 +15,7 @@ SEED = int(os.environ.get("SEED", "0"))
 HISTORIES = int(os.environ.get("HISTORIES", "700")) * 3 // 10
 PARTS = 4
 ALIKE = (34419, 57579, 85856, 89431, 1795922647)
-"""Of workers that each have a copy, which loses and answers late, a few read the same in the end."""
+"""Workers have a copy each, which loses and answers late, and a few read the same in the end."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
