@@ -10,11 +10,12 @@ one state that loses and several copies would have given the same answers → `u
 Of up to five workers whose replies all say who they are from, every way to share copies is tried,
 and said is what is true of all that no answer refutes: of a state that is read and then written,
 whether in one step or two, and of one that loses nothing and answers late (but that one which
-loses told each worker exactly 1, 2, 3 … up to 20 at least is not believed). Of more workers, and
-without such labels: a copy holds no more than was asked of it, and unknown writes are granted once
-in all; where told or read is more, the division is another one. Copies that read the same by
-accident are still copies when each was told exactly 1, 2, 3 …; that copies which lose, or which
-several workers share, end alike is not believed.
+loses told each worker exactly 1, 2, 3 … up to 20 at least is not believed). That some share where
+others do not is said if copies of their own, which lose and answer late, cannot have read the same
+by accident. Of more workers, and without such labels: a copy holds no more than was asked of it,
+and unknown writes are granted once in all; where told or read is more, the division is another one.
+Copies that read the same by accident are still copies when each was told exactly 1, 2, 3 …; that
+all copies, which lose or which several workers share, end alike is not believed.
 
 A copy that acknowledged and that no audit reached is neither lost nor whole: it is not audited,
 or, if its boot answered no more, forgotten.
