@@ -261,34 +261,42 @@ class Seen:
             return []
         if self.answered["clock"].n_unique() > 1:
             return []
-        every = self.workers["number"].to_list()
-        return [way for way in _partitions(every) if self.explains(way)]
+        return [way for way in _partitions(self.every) if self.explains(way)]
 
-    def explains(self, way: Way) -> bool:
+    @property
+    def every(self) -> list[int]:
+        """The numbers of all workers."""
+        return self.workers["number"].to_list()
+
+    def explains(self, way: Way, *, anyhow: bool = False) -> bool:
         """No answer refutes it, with what unknown writes may have written."""
         unknown = self.unknown
         for block in sorted(way, key=len):
-            unknown -= self.granted(block)
+            unknown -= self.granted(block, anyhow)
             if unknown < 0:
                 return False
         return True
 
-    def granted(self, block: frozenset[int]) -> int:
+    def granted(self, block: frozenset[int], anyhow: bool) -> int:
         """How many unknown writes it takes at the least: the state is read and then written, or it
-        loses nothing and answers late."""
+        loses nothing and answers late; or, `anyhow`, it may lose and answer late."""
         mine = self.workers.filter(pl.col("number").is_in(block))
         changes = max(0, mine["reads"].explode().drop_nulls().n_unique() - 1)
-        strayed, late = self.strayed(block)
         n, read, top = int(mine["n"].sum()), mine["read"].max(), most(mine["top"])
-        if isinstance(read, int):
-            late = late and n <= read
-            top = max(top, read)
+        told = max(top, read) if isinstance(read, int) else top
+        more = max(0, told - n)
+        if anyhow:
+            return max(changes, more)
+        strayed, late = self.strayed(block)
+        late = late and (not isinstance(read, int) or n <= read)
         steps = max(0, strayed - int(mine["blind"].sum()))
-        return max(changes, min(steps, max(0, top - n)) if late else steps)
+        return max(changes, min(steps, more) if late else steps)
 
     def common(self, ways: list[Way]) -> Division:
         """What all the ways have in common."""
-        (way, *others) = [*ways, *filter(None, map(self.by_accident, ways))]
+        if any(1 < len(way) < self.workers.height for way in ways):
+            ways = [way for way in _partitions(self.every) if self.explains(way, anyhow=True)]
+        (way, *others) = ways
         each = not others and len(way) == self.workers.height > 1
         # unknown writes would let many a state pass for that
         exactly = (pl.col("top") == pl.col("n")) & (pl.col("n") >= MANY)
@@ -296,26 +304,9 @@ class Seen:
         if each or (believed and self.exact("worker")):
             return self.several("worker")
         if others or self.exact("thread"):
-            ways = [way, *others]
             lost = 0 if self.exact("thread") else min(map(self.lost, ways))
             return self.unclear(lost, "", min(map(self.live, ways)))
         return self.one() if len(way) == 1 else self.grouped(way)
-
-    def by_accident(self, way: Way) -> Way | None:
-        """The same, but that those who read the same share nothing, where some do and others do
-        not: each may have a copy that loses and answers late, if it was told no more than it was
-        asked. None if that is no other way."""
-        unknown, apart = self.unknown, list[frozenset[int]]()
-        for block in way if len(way) > 1 else []:
-            mine = self.workers.filter(pl.col("number").is_in(block))
-            more = pl.max_horizontal("top", "read").fill_null(0) - pl.col("n")
-            granted = total(mine.select(more.clip(0)).to_series())
-            if len(block) > 1 and granted <= unknown:
-                unknown -= granted
-                apart += [frozenset([each]) for each in block]
-            else:
-                apart.append(block)
-        return apart if len(apart) > len(way) else None
 
     def strayed(self, block: frozenset[int]) -> tuple[int, bool]:
         """How many values the block was read to have that it cannot have had; and whether the
