@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker.division import LABELS, LEVELS, Division
+from loadtest.checker.division import LABELLED, LABELS, LEVELS, Division
 from loadtest.checker.linearizability import (
     Contradiction,
     contradiction,
@@ -554,8 +554,7 @@ def lost_item(run: Run) -> Found | None:
     audit = audit.with_columns(run.history.select("clock")[audit["row"]])
     if division.of not in ("none", "request") or not division.lost:
         # it may be in a copy that was not reached; and where none is missing, in that of a thread
-        label = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
-        absent = absent.filter(label) if division.of != "none" else absent
+        absent = absent.filter(LABELLED) if division.of != "none" else absent
         by += LEVELS["worker" if division.lost and division.of != "thread" else "thread"]
     by = by or ["all"]
     absent, audit = (part.with_columns(all=pl.lit(0)) for part in (absent, audit))

@@ -11,9 +11,9 @@ Of up to five workers whose replies all say who they are from, every way to shar
 and said is what is true of all that no answer refutes: of a state that is read and then written,
 whether in one step or two, and of one that loses nothing and answers late (but that one which
 loses told each worker exactly 1, 2, 3 … up to 20 at least is not believed). That some share where
-others do not is said if copies of their own, which lose and answer late, cannot have read the same
-by accident. Of more workers, and without such labels: a copy holds no more than was asked of it,
-and unknown writes are granted once in all; where told or read is more, the division is another one.
+others do not is said if no other way, of a state that loses and answers late, can have read the
+same by accident. Of more workers, and without such labels: a copy holds no more than was asked of
+it, and unknown writes are granted once in all; where told or read is more, the division is another.
 Copies that read the same by accident are still copies when each was told exactly 1, 2, 3 …; that
 all copies, which lose or which several workers share, end alike is not believed.
 
@@ -303,8 +303,9 @@ class Seen:
         believed = self.written.height > self.read and self.workers.select(exactly.all()).item()
         if each or (believed and self.exact("worker")):
             return self.several("worker")
-        if others or self.exact("thread"):
-            lost = 0 if self.exact("thread") else min(map(self.lost, ways))
+        threads = self.exact("thread")
+        if others or threads:
+            lost = 0 if threads else min(map(self.lost, ways))
             return self.unclear(lost, "", min(map(self.live, ways)))
         return self.one() if len(way) == 1 else self.grouped(way)
 

@@ -11,13 +11,15 @@ from loadtest.checker import judge
 from loadtest.commands import faults
 from loadtest.promises import promise
 
-LOST = judge(history.read(Path(__file__).with_name("recorded") / "plain_global-1x8.jsonl.gz"))
-CLEAN = judge(history.read(Path(__file__).with_name("recorded") / "sqlite_row-4x8.jsonl.gz"))
+RECORDED = Path(__file__).with_name("recorded")
 
 
 @pytest.fixture
 def soak(monkeypatch, tmp_path):
     """Soaks, where each round is told which of its cells come out clean, or what it raises."""
+
+    names = ("plain_global-1x8", "sqlite_row-4x8")
+    lost, found_clean = (judge(history.read(RECORDED / f"{name}.jsonl.gz")) for name in names)
 
     def of(rounds, *options):
         folders = []
@@ -32,7 +34,7 @@ def soak(monkeypatch, tmp_path):
                 Cell(
                     each,
                     promise(each),
-                    CLEAN if each.name in clean else LOST,
+                    found_clean if each.name in clean else lost,
                     folders[-1] / f"{each.slug}.jsonl",
                     1.0,
                 )
