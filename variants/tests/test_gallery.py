@@ -1,13 +1,15 @@
 """The idioms of the gallery: their shape, and what each does when one request follows another."""
 
 import ast
+import os
 import queue
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
+import redis
 
 from loadtest.promises import promise
 from loadtest.report import schedules
@@ -191,6 +193,45 @@ def test_who_stands_still_for_longer_than_a_lock_lasts_undoes_what_others_wrote(
         may_go_on.set()
         assert late.result(30) == 500
     assert (told, client.get("/read").json) == ([1, 2], 1)
+
+
+@contextmanager
+def dead_after(steps):
+    """Redis takes this many steps more, and then dies."""
+    left = iter(range(steps))
+    ask = redis.Redis.execute_command
+
+    def execute_command(self, *args, **options):
+        if next(left, None) is None:
+            raise redis.ConnectionError
+        return ask(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis.Redis, "execute_command", execute_command)
+        yield
+
+
+FOR_EVER = -1
+
+
+@pytest.mark.parametrize("client", ["redis_cache", "redis_lock_ttl"], indirect=True)
+def test_wherever_its_store_dies_a_lock_is_not_kept_for_ever(client, redis_url):
+    lock = f"{os.environ['REDIS_PREFIX']}lock"
+    store = redis.Redis.from_url(redis_url)
+    seen = set()
+    for steps in range(8):
+        with dead_after(steps):
+            seen.add(client.post("/append", json={"item": "x"}).status_code)
+        assert store.ttl(lock) != FOR_EVER, f"dead after {steps} steps"
+        store.delete(lock)
+    assert seen == {500, 200}
+
+
+@pytest.mark.parametrize("client", ["redis_cache"], indirect=True)
+def test_who_dies_in_the_add_of_a_cache_leaves_there_for_ever_what_was_to_expire(client, redis_url):
+    with dead_after(1), pytest.raises(redis.ConnectionError):
+        sys.modules["variants.gallery.redis_cache"].cache.add("lock", True, timeout=5)
+    assert redis.Redis.from_url(redis_url).ttl(f"{os.environ['REDIS_PREFIX']}lock") == FOR_EVER
 
 
 def test_every_idiom_that_promises_to_go_wrong_has_the_steps_in_which_it_does():
