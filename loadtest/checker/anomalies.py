@@ -461,8 +461,8 @@ def _less_than_before(
 )
 def reset(run: Run) -> Found | None:
     """No audit heard of the boot that went, and one that came after it counts again below; or else
-    one boot counts from 1 again, as when its store forgot. Counted: boots that went, or such
-    beginnings.
+    one thread of a boot counts from 1 again, as when its store forgot. Counted: boots that went, or
+    such beginnings.
 
     A, boot 1      |-- increment → 1 --|
     B, boot 2                              |-- increment → 1 --|
@@ -487,7 +487,7 @@ def reset(run: Run) -> Found | None:
 
 
 def _from_one_again(run: Run) -> Found | None:
-    """An increment that was told 1, asked after its boot had answered others, while nobody was
+    """An increment that was told 1, asked after its thread had answered others, while nobody was
     under way who may write back what they read before all of them.
 
     Of copies per thread each has its own 1."""
@@ -496,26 +496,28 @@ def _from_one_again(run: Run) -> Found | None:
         return None
     if any(copy.acknowledged - copy.lost > (copy.audited or 0) for copy in division.copies):
         return None
-    writes = run.counter.writes.with_columns(run.history["boot"][run.counter.writes["row"]])
-    writes = writes.drop_nulls("boot")
-    firsts = writes.group_by("boot", "clock").agg(first=pl.col("end").min())
-    ones = writes.filter(value=1).join(firsts, on=["boot", "clock"])
-    ones = ones.filter(pl.col("start") > pl.col("first")).sort("start")
-    if ones.is_empty():
-        return None
-    ended = writes.sort("end").select("boot", "clock", "end", before="row")
+    labels = run.history.select("boot", pl.col("thread").fill_null(-1))
+    writes = run.counter.writes
+    writes = writes.with_columns(labels[writes["row"]]).drop_nulls("boot")
+    here = ["boot", "clock", "thread"]
+    ended = writes.sort("end").select(*here, "end", before="row")
     again = (
-        ones.select("boot", "clock", "start", "row")
+        writes.filter(value=1)
+        .sort("start")
+        .select(*here, "start", "row")
         .join_asof(
             ended,
             left_on="start",
             right_on="end",
-            by=["boot", "clock"],
+            by=here,
             allow_exact_matches=False,
             check_sortedness=False,
         )
         .drop_nulls("before")
     )
+    if again.is_empty():
+        return None
+    firsts = writes.group_by("boot", "clock").agg(first=pl.col("end").min())
     clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
     until = pl.when(outcome="unknown").then(NEVER).otherwise("end")
     under_way = run.rows.select(clock, "start", until=until).collect()
