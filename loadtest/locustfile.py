@@ -17,6 +17,7 @@ import os
 import signal
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -376,13 +377,22 @@ def is_worker(environment: Environment) -> bool:
     return isinstance(environment.runner, WorkerRunner)
 
 
+def reach(acknowledged: Mapping[str, int], increments: float) -> None:
+    """Waits until so many are acknowledged: for 30 s, or until none was for ten."""
+    for _ in range(3):
+        before = acknowledged["increment"]
+        with gevent.Timeout(10, exception=False):
+            while acknowledged["increment"] < increments:
+                gevent.sleep(0.05)
+        if acknowledged["increment"] >= increments or acknowledged["increment"] == before:
+            return
+
+
 def stop_when_enough(environment: Environment, run: Run, seconds: float, increments: float) -> None:
     told = run.options
     fault = told.fault and faults.begin(told.fault, told.target, run.files.path, seconds=seconds)
     gevent.sleep(seconds)
-    deadline = time.monotonic() + 30
-    while run.recorder.acknowledged["increment"] < increments and time.monotonic() < deadline:
-        gevent.sleep(0.05)
+    reach(run.recorder.acknowledged, increments)
     if fault:
         said, _ = fault.communicate()
         if fault.returncode:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from loadtest.checker import Fault, Verdict
@@ -18,11 +18,16 @@ ELSEWHERE = ("machine", "network")
 
 @dataclass(frozen=True)
 class Promise:
-    """The faults that a verdict must name, and those that it may name."""
+    """The faults that a verdict must name, and those that it may name.
+
+    What `tears` may be left so that nobody can read it. What is lost is not seen then, and that
+    something is wrong is enough.
+    """
 
     must: frozenset[Fault]
     may: frozenset[Fault]
     why: str
+    tears: bool = False
 
     @property
     def expect(self) -> Literal["holds", "breaks", "no promise"]:
@@ -34,7 +39,8 @@ class Promise:
             return False
         if self.expect == "holds":
             return verdict.linearizable and verdict.faults <= self.may
-        return self.must <= verdict.faults <= self.must | self.may
+        unseen = self.tears and verdict.violated and verdict.unread
+        return (unseen or self.must <= verdict.faults) and verdict.faults <= self.must | self.may
 
 
 def refusal(trial: Trial) -> str | None:
@@ -138,7 +144,7 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     if guard == "none":
         if trial.load.pause_ms:
             why = "others read between a read and its write"
-            return promised(Fault.LOSES, *must, may=may, why=why)
+            return replace(promised(Fault.LOSES, *must, may=may, why=why), tears=bool(may))
         why = "without a pause threads seldom take turns between read and write, but they can"
         return promised(*must, may=[Fault.LOSES, *may], why=why)
     if said.refuses == "must":
@@ -162,15 +168,16 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
     may = {*alone.may, Fault.REFUSES}
     if said.expires and kind.name in ("pause-worker", "lock-store"):
         why = "who stands still for longer than the lock lasts goes on without it"
-        return Promise(alone.must, frozenset({*may, Fault.LOSES, Fault.ANSWERS_LATE}), why)
+        return replace(alone, may=frozenset({*may, Fault.LOSES, Fault.ANSWERS_LATE}), why=why)
     if kind.ends == "nothing" or said.lives_in == "request":
-        return Promise(alone.must, frozenset(may), alone.why)
+        return replace(alone, may=frozenset(may))
     outlives = SURVIVES.index(said.outlives(preload))
     if kind.ends == "machine" and said.uses_redis:
         why = f"{alone.why}, and Redis syncs its file before it answers"
-        return Promise(alone.must, frozenset(may), why)
+        return replace(alone, may=frozenset(may), why=why)
     if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
-        return Promise(alone.must, frozenset(may), f"{alone.why}, and it outlives a {kind.ends}")
+        why = f"{alone.why}, and it outlives a {kind.ends}"
+        return replace(alone, may=frozenset(may), why=why)
     what = "store" if kind.ends == "disk" else kind.ends
     # the old and the new one may answer side by side for a while
     may |= {Fault.DIVIDED} if kind.ends in ("worker", "server") else set()
@@ -178,7 +185,8 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
         why = "counts that tell two the same, one after the other, look like one that loses"
         return Promise(frozenset(), frozenset({*may, *alone.must, Fault.FORGETS}), why)
     why = f"{alone.why}, but it ends with the {what}"
-    return Promise(alone.must | {Fault.FORGETS}, frozenset(may - alone.must), why)
+    must = alone.must | {Fault.FORGETS}
+    return replace(alone, must=must, may=frozenset(may - alone.must), why=why)
 
 
 def late(may: list[Fault], why: str, *, certain: bool) -> Promise:

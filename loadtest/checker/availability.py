@@ -1,4 +1,5 @@
-"""How many requests were answered and how long it took, by kind, and how long none was."""
+"""How many requests were answered and how long it took, by kind, how long none was, and what of
+the audit was not."""
 
 from __future__ import annotations
 
@@ -42,6 +43,12 @@ def silence(run: Run) -> float:
     before = before.over("clock") if run.within else before
     longest: int | None = load.sort("end").select((pl.col("end") - before).max()).item()
     return round((longest or 0) / 1e6, 3)
+
+
+def unread(run: Run) -> int:
+    """How much the audit asked without an answer."""
+    asked = run.rows.filter(pl.col("outcome") != "ok", phase="audit")
+    return asked.select(pl.len()).collect().item()
 
 
 def _of(op: str, requests: pl.DataFrame) -> Answered:

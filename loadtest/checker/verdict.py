@@ -19,7 +19,7 @@ import polars as pl
 from loadtest.checker import anomalies, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.availability import Answered as Answered
-from loadtest.checker.availability import answered, silence
+from loadtest.checker.availability import answered, silence, unread
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.division import most
@@ -61,6 +61,7 @@ class Verdict:
     answered      of each kind of operation, how many were answered and in what time
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
+    unread        how much the audit asked without an answer
     """
 
     verdict: Word
@@ -83,6 +84,7 @@ class Verdict:
     answered: tuple[Answered, ...] = ()
     silence: float = 0.0
     late: bool = False
+    unread: int = 0
 
     @property
     def linearizable(self) -> bool:
@@ -181,6 +183,7 @@ class Verdict:
             f"{counted(self.appended, 'append')} acknowledged",
         ]
         counts += [f"{percent(self.availability)} of the load answered ok"] * self.refuses
+        counts += [f"{counted(self.unread, 'read')} of the audit not answered"] * bool(self.unread)
         return "\n".join([*lines, "", *_wrapped(", ".join(counts), 2)])
 
     def _repr_html_(self) -> str:
@@ -266,6 +269,7 @@ def judge(
         answered=answered(run),
         silence=silence(run),
         late=_late(run, {anomaly.name for anomaly in found}),
+        unread=unread(run),
     )
 
 

@@ -98,6 +98,24 @@ def test_what_an_idiom_says_that_it_survives_it_does(
     assert each.as_promised, f"{each.name}: {each.verdict}"
 
 
+def test_a_file_that_two_have_torn_is_as_promised_though_nobody_can_read_what_was_lost(
+    tmp_path, monkeypatch
+):
+    docstring, code = source("json_file")
+    whole = "path.write_text(json.dumps(data))"
+    torn = "path.write_text(json.dumps(data) + '}' * (data == {'count': 30}))"
+    assert whole in code
+    (tmp_path / "torn.py").write_text(f'"""{docstring}"""{code.replace(whole, torn)}')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    each = cell.run(Trial("torn", ALONE, LOAD), tmp_path / "results")
+    assert each.verdict.unread
+    assert not each.verdict.lost
+    assert each.as_promised, each.verdict
+    # of one that says nothing of refusing, a loss has to be seen
+    assert not promise(Trial("plain_global", ALONE, LOAD)).kept(each.verdict)
+
+
 def source(variant):
     """The docstring of a variant, and its code."""
     path = Path(find_spec(module_name(variant)).origin)

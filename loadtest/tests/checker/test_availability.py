@@ -42,6 +42,23 @@ def test_silence_is_the_longest_time_in_which_nobody_was_answered():
     assert checker.judge(h.frame([])).silence == 0
 
 
+def test_what_the_audit_asked_without_an_answer_is_counted_and_said():
+    verdict = checker.judge(
+        h.frame(
+            drawn(
+                """
+                A      |-- increment → 1 --|
+                B         |-- increment → 1 --|  |-- read → fail --|
+                audit                                                 |-- read → unknown --|
+                audit                                                 |-- read → fail --|
+                """
+            )
+        )
+    )
+    assert (verdict.violated, verdict.unread, verdict.lost) == (True, 2, 0)
+    assert "2 reads of the audit not answered" in " ".join(str(verdict).split())
+
+
 def counted(ok, other, outcome="unknown"):
     """So many increments, each after the other, and then others that are not answered ok."""
     times = [(10 * n, 10 * n + 5) for n in range(ok + other)]

@@ -190,7 +190,8 @@ def test_json_has_the_documented_fields_and_leaves_out_long_lists():
     document = checker.judge(history).to_json()
     assert " ".join(document) == (
         "verdict why anomalies division operations acknowledged unknown failed audited lost "
-        "appended guarantees missing bounds blind forgotten not_audited answered silence late"
+        "appended guarantees missing bounds blind forgotten not_audited answered silence late "
+        "unread"
     )
     fork = next(anomaly for anomaly in document["anomalies"] if anomaly["name"] == "fork")
     assert list(fork) == ["name", "count", "witness", "why"]
