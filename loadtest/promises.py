@@ -39,7 +39,7 @@ class Promise:
             return False
         if self.expect == "holds":
             return verdict.linearizable and verdict.faults <= self.may
-        unseen = self.tears and verdict.violated and verdict.unread
+        unseen = self.tears and verdict.violated and verdict.unread > 0
         return (unseen or self.must <= verdict.faults) and verdict.faults <= self.must | self.may
 
 

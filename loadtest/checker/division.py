@@ -2,10 +2,11 @@
 
 All workers read the same → `none`: there is one state. Each worker agrees with itself → `worker`:
 each has its own. Each thread does → `thread`. Workers that share in pairs or more, such as those
-of one machine → `group`. Each client was told 1, 2, 3 … of its own, as with a cookie → `client`.
-Writes were acknowledged, every one was told 1, and nobody can read any of them → `request`, if one
-thread did that twice, or 20 were told so: of less, each may have been asked of another copy. Where
-one state that loses and several copies would have given the same answers → `unclear`.
+of one machine → `group`. Each client was told 1, 2, 3 … of its own, as with a cookie → `client`,
+if no copies of workers or threads can have told it, or 20 were told so. Writes were acknowledged,
+every one was told 1, and nobody can read any of them → `request`, if one thread did that twice, or
+20 were told so: of less, each may have been asked of another copy. Where one state that loses and
+several copies would have given the same answers → `unclear`.
 
 Of up to five workers whose replies all say who they are from, every way to share copies is tried,
 and said is what is true of all that no answer refutes: of a state that is read and then written,
@@ -185,6 +186,20 @@ class Seen:
         """Some client wrote more than once."""
         return bool(self.written.select(pl.struct(LEVELS["client"]).is_duplicated().any()).item())
 
+    def of_clients(self) -> bool:
+        """Each client was told exactly what it had asked for itself, and two or more that it was
+        several; nor can it be that each was always answered by another worker or thread."""
+        if not self.exact("client") or self.strays(LEVELS["client"]):
+            return False
+        by = LEVELS["client"]
+        told = self.answered.join(self.written, on=by, how="semi", nulls_equal=True)
+        again = told.group_by(by).agg(again=pl.col("value").max() - 1)["again"].drop_nulls()
+        if (again > 0).sum() < 2:
+            return False
+        if self.named(self.answered, "thread") and self.answered["clock"].n_unique() == 1:
+            return self.strays(LEVELS["worker"]) and self.strays(LEVELS["thread"])
+        return total(again.clip(0)) >= MANY
+
     def alike(self) -> Division:
         """All audits read the same."""
         n, read = self.written.height, self.read
@@ -197,12 +212,11 @@ class Seen:
             return self.one()
         if not read:
             # whoever asked may have been another client than those who wrote
-            known = self.exact("client") and self.again and not ways
-            return self.several("client") if known else self.unclear(0, "")
+            return self.several("client") if self.of_clients() else self.unclear(0, "")
         if ways:
             return self.common(ways)
         for of in LEVELS:
-            if self.exact(of):
+            if self.exact(of) and (of != "client" or self.of_clients()):
                 # one write told 1 may as well be of a state that loses
                 once = self.written.group_by(LEVELS[of]).len()["len"].min() == 1
                 doubtful = once or self.written["value"].has_nulls()
@@ -350,8 +364,11 @@ class Seen:
         writes whose value nobody knows have done it. Of several clocks nothing is said."""
         if self.answered["clock"].n_unique() > 1:
             return False
-        nobody_knows = self.unknown + self.written["value"].null_count()
-        return _strayed(self.early, by) > nobody_knows
+        early, nobody_knows = self.early, self.unknown + self.written["value"].null_count()
+        if by in (LEVELS["worker"], LEVELS["thread"]):
+            early = early.filter(LABELLED)
+            nobody_knows += self.written.filter(~LABELLED).height
+        return _strayed(early, by) > nobody_knows
 
     def grouped(self, way: Way) -> Division:
         """Workers that share in pairs or more, or by themselves."""
@@ -399,12 +416,13 @@ class Seen:
 
     def apart(self) -> Division | None:
         """The audits differ."""
+        possible = [of for of in LABELS if self.possible(of)]
+        apart = "thread" in possible and self.strays(LEVELS["worker"])
+        if apart and not self.strays(LEVELS["thread"]):
+            return self.several("thread")
         if ways := self.ways:
             return self.common(ways)
-        for of in LABELS:
-            if self.named(self.audit, of) and self.agree(LEVELS[of]) and self.possible(of):
-                return self.several(of)
-        return self.groups()
+        return self.several(possible[0]) if possible else self.groups()
 
     def one(self) -> Division:
         n, read = self.written.height, self.read
@@ -525,9 +543,11 @@ class Seen:
         return total(over["over"])
 
     def possible(self, of: Of) -> bool:
-        """No copy holds more than it was asked, unless unknown writes or such without a label
-        went there."""
+        """The audit's reads agree, and no copy holds more than it was asked, unless unknown writes
+        or such without a label went there."""
         by = LEVELS[of]
+        if not (self.named(self.audit, of) and self.agree(by)):
+            return False
         label = pl.any_horizontal(pl.col(name).is_not_null() for name in by[:2])
         without = self.written.filter(~label).height
         return self.excess(of) <= self.unknown + without

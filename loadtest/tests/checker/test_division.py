@@ -126,10 +126,30 @@ def test_a_cookie_is_a_copy_per_client():
         Operation(client=9, op="read", start=99 + w, end=100 + w, value=0, worker=w, phase="audit")
         for w in (1, 2)
     ]
-    verdict = checker.judge(h.frame(history))
-    assert verdict.why == (
+    by_one_thread = [replace(each, thread=1) for each in history]
+    assert checker.judge(h.frame(by_one_thread)).why == (
         "2 counters, one per client: 3 + 3 = 6 acknowledged. No answer is the total."
     )
+    # each client may have been answered by one thread, and the audit by another
+    assert checker.judge(h.frame(history)).division.of == "unclear"
+    # and what nobody was told shows nothing
+    blind = [replace(each, value=None if each.op == "increment" else 0) for each in by_one_thread]
+    assert checker.judge(h.frame(blind)).division.of == "unclear"
+
+
+def test_without_labels_many_clients_that_were_each_told_their_own_have_a_copy_each():
+    def cookies(clients):
+        load = [
+            Operation(client=c, op="increment", start=100 * n + c, end=100 * n + c + 50, value=n)
+            for n in (1, 2, 3)
+            for c in range(clients)
+        ]
+        end = 100 * 4 + clients
+        audit = Operation(client=99, op="read", start=end, end=end + 1, value=0, phase="audit")
+        return checker.judge(h.frame([*load, audit])).division.of
+
+    assert cookies(10) == "client"
+    assert cookies(9) == "unclear"
 
 
 def test_without_labels_it_is_lost_or_in_several_copies():
