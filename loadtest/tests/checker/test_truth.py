@@ -20,7 +20,7 @@ THREADS = (1795941197, 719, 825, 1823, 1795951427)
 """Copies of threads: that each worker has one was said of them, or that it was set back."""
 BLIND = (40, 68, 81, 103, 444, 2798, 1795951081, 1795951714)
 """Nobody can read what was written, which is no counter per client yet."""
-HEDGES = ("in a copy of another thread", "not audited", "without a label")
+HEDGES = ("in a copy of another thread", "not audited", "forgotten", "without a label")
 """One per worker, it is said, but perhaps not of all that was acknowledged."""
 
 
@@ -61,7 +61,7 @@ def test_what_is_said_of_copies_is_true_of_the_state(part):
             if copies == "worker":
                 sentence = verdict.division.sentence
                 hedged = any(words in sentence for words in HEDGES)
-                assert hedged or one_per_worker(truth, history), said
+                assert hedged or by_chance or one_per_worker(truth, history), said
             if copies == "none" and not verdict.unknown and truth.of not in ("client", "request"):
                 assert len(truth.used) == 1 or by_chance, said
             if truth.of == "none" and not truth.loses and not truth.late:
