@@ -31,13 +31,15 @@ def variant(cache):
     plain_global.increment()
 
 def lost(increment, cache, times):
-    cache["count"] = 0
-    def work():
-        for _ in range(times):
-            increment(cache)
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
+    for _ in range(5):  # or until something is: a fast machine may be through before it switches
+        cache["count"] = 0
+        def work():
+            for _ in range(times):
+                increment(cache)
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        if cache["count"] < 8 * times: break
     return 8 * times - cache["count"]
 
 print(json.dumps({
