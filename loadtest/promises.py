@@ -20,14 +20,14 @@ ELSEWHERE = ("machine", "network")
 class Promise:
     """The faults that a verdict must name, and those that it may name.
 
-    What `tears` may be left so that nobody can read it. What is lost is not seen then, and that
-    something is wrong is enough.
+    What `hides` may end so that nobody can read what was written: nobody is answered, or what is
+    read stays old. That something is wrong is enough then.
     """
 
     must: frozenset[Fault]
     may: frozenset[Fault]
     why: str
-    tears: bool = False
+    hides: bool = False
 
     @property
     def expect(self) -> Literal["holds", "breaks", "no promise"]:
@@ -39,8 +39,10 @@ class Promise:
             return False
         if self.expect == "holds":
             return verdict.linearizable and verdict.faults <= self.may
-        unseen = self.tears and verdict.violated and verdict.unread > 0
-        return (unseen or self.must <= verdict.faults) and verdict.faults <= self.must | self.may
+        unclear = verdict.division is None or verdict.division.of == "unclear"
+        hidden = verdict.unread > 0 or unclear or Fault.LOSES in self.may & verdict.faults
+        enough = self.hides and verdict.violated and hidden
+        return (enough or self.must <= verdict.faults) and verdict.faults <= self.must | self.may
 
 
 def refusal(trial: Trial) -> str | None:
@@ -144,7 +146,7 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     if guard == "none":
         if trial.load.pause_ms:
             why = "others read between a read and its write"
-            return replace(promised(Fault.LOSES, *must, may=may, why=why), tears=bool(may))
+            return replace(promised(Fault.LOSES, *must, may=may, why=why), hides=bool(may))
         why = "without a pause threads seldom take turns between read and write, but they can"
         return promised(*must, may=[Fault.LOSES, *may], why=why)
     if said.refuses == "must":
@@ -159,7 +161,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
         return late(may, why, certain=not greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
-        return late(may, why, certain=workers > 1 and not greenlets)
+        old = late([Fault.LOSES, *may], why, certain=workers > 1 and not greenlets)
+        return replace(old, hides=True)
     return promised(*must, may=may, why=whole)
 
 

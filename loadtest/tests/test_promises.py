@@ -2,8 +2,10 @@
 
 import pytest
 
-from loadtest import trial
+from loadtest import history, trial
+from loadtest.checker import judge
 from loadtest.promises import promise
+from loadtest.tests.timelines import drawn
 from loadtest.trial import Load, Server, Trial
 from variants.facts import facts
 
@@ -58,6 +60,27 @@ def test_several_copies_that_are_read_again_may_answer_late_each():
     assert promise(Trial("prometheus_counter", Server(1, 8))).must == {"answers late"}
     several = promise(Trial("prometheus_counter", Server(4, 8)))
     assert (several.must, several.may) == ({"divided"}, {"answers late"})
+
+
+def answers(*reads):
+    """Three increments, of which the second was not read by who came after it, and the audit."""
+    drawing = """
+        A@1, boot a  |-- increment → 1 --|  |-- increment → 2 --|                   |-- increment → 3 --|
+        B@2, boot b                                               |-- read → 1 --|
+        audit@1, boot a                                                                                   |-- read → {} --|
+        audit@2, boot b                                                                                   |-- read → {} --|
+        """  # noqa: E501
+    return judge(history.frame(drawn(drawing.format(*reads))))
+
+
+@pytest.mark.parametrize("reads", [(3, 3), (2, 1), (2, 2)])
+def test_a_copy_that_stays_old_may_hide_what_was_written(reads):
+    several = promise(Trial("lru_cache", Server(2, 1)))
+    assert several.must == {"answers late"}
+    assert several.kept(answers(*reads))
+    # it is no excuse for what does not say so
+    assert not promise(Trial("plain_global", Server(1, 8))).kept(answers(2, 1))
+    assert not promise(Trial("redis_key", Server(2, 1))).kept(answers(*reads))
 
 
 def module(tmp_path, monkeypatch, docstring):
