@@ -31,7 +31,7 @@ NO_LOCK = spoilt(LOCKED, f"with lock:\n    {READ}", f"if True:\n    {READ}")
 CALLS = 'cache["calls"] = cache.get("calls", 0) + 1\n'
 FORGETS = 'cache["count"] = seen + (cache["calls"] % 9 > 0)\n'
 FORGETFUL = spoilt(LOCKED, WRITE, f"{CALLS}        {FORGETS}")
-FORGETFUL_PLAIN = spoilt(PLAIN, WRITE, f"{CALLS}    {FORGETS}")
+OLD = spoilt(PLAIN, '    return cache["count"]\n', '    return max(0, cache["count"] - 5)\n')
 NO_TRANSACTION = (
     spoilt(SQLITE, "with transaction() as db", "if db := connection()")
     + "# with transaction() as db"
@@ -44,7 +44,8 @@ GET_THEN_SET = """    seen = int(client.get(CACHE) or 0)
 NO_INCR = spoilt(REDIS, INCR, GET_THEN_SET)
 DIVIDED = LOCKED + "# with transaction() as db"
 VERDICT = (ROOT / "loadtest" / "checker" / "verdict.py").read_text(encoding="utf-8")
-BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, "    if found:\n", "    if False:\n")}
+FINDS = "        found = anomalies.find(run)\n"
+BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, FINDS, "        found = ()\n")}
 
 RUNGS = ["preload", "value", "gevent", "cookie", "orm_attribute", "orm_expression"]
 LADDER = (HERE / "ladder.py").read_text(encoding="utf-8")
@@ -77,7 +78,7 @@ SABOTAGES = [
         "predict-threads threads proof",
         "alone.lost == | same.witness[0].value == | max(one.start",
         texts={'"duplicate value"': '"stale read"'},
-        plain_global=FORGETFUL_PLAIN,
+        plain_global=OLD,
     ),
     sabotage(
         "2",
