@@ -155,6 +155,9 @@ class Verdict:
         found = {fault for fault, there in faults.items() if there}
         if self.late and not found:
             found.add(Fault.ANSWERS_LATE)
+        if Fault.LOSES in found:
+            # which says that nothing is lost, and may be true of the list alone
+            found.discard(Fault.ANSWERS_LATE)
         return frozenset(found | ({Fault.REFUSES} if self.refuses else set()))
 
     def __str__(self) -> str:

@@ -75,6 +75,17 @@ def test_what_went_with_its_boot_is_forgotten_and_nothing_answers_late():
     assert judge(FORGOT, workers=1).faults == {Fault.FORGETS}
 
 
+def test_where_the_counter_loses_a_list_that_answers_late_is_no_other_fault():
+    drawing = """
+        A@1, boot a      |-- increment → 1 --|  |-- append x → 1 --|
+        B@1, boot a        |-- increment → 1 --|  |-- append y → 1 --|
+        audit@1, boot a                                                 |-- read → 1 --|
+        audit@1, boot a                                                   |-- items → [x, y] --|
+        audit@2, boot b                                                                             |-- items → [] --|
+        """  # noqa: E501
+    assert judge(drawing, workers=1).faults == {Fault.LOSES, Fault.DIVIDED}
+
+
 def test_an_unknown_write_may_stand_for_what_two_undid_of_one_another():
     verdict = judge(LATE + UNKNOWN)
     assert verdict.violated
