@@ -105,8 +105,8 @@ def run(
         if outlives(trial):
             found = env | target.found
             asked = beside(lambda: ask_afresh(trial, path, found))
-            if trial.fault:
-                # what has a fault may have a store that ends with it
+            if target.store or target.disk:
+                # which end with the server
                 asked()
     try:
         verdict, done = judged()

@@ -69,6 +69,10 @@ class Load:
     keep_alive: bool = False
 
 
+UNDER_FAULT = 200
+"""So many increments are enough where a fault takes seconds, in which a store may stand still."""
+
+
 @dataclass(frozen=True)
 class App:
     """Somebody's own app, and what they say of it, as they typed it (`history.mapping`).

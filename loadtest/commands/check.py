@@ -27,7 +27,7 @@ from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
 from loadtest.server.interpreter import environment
-from loadtest.trial import App, Load, Server, Trial, WorkerClass
+from loadtest.trial import UNDER_FAULT, App, Load, Server, Trial, WorkerClass
 from variants import VARIANTS
 
 
@@ -84,7 +84,13 @@ def check(
     cell came out as it promises, 1 if any did not, 2 if one was inconclusive or could not be run.
     """
     servers = columns(workers, threads, worker_class, preload, server_python)
-    load = Load(users=users, seconds=duration, pause_ms=pause_ms, keep_alive=keep_alive)
+    load = Load(
+        users=users,
+        seconds=duration,
+        increments=UNDER_FAULT if fault else Load.increments,
+        pause_ms=pause_ms,
+        keep_alive=keep_alive,
+    )
     if own and variants:
         raise click.UsageError("name variants or an app, not both")
     folder = new_folder() if own else None

@@ -17,7 +17,7 @@ from loadtest.promises import refusal
 from loadtest.report import terminal
 from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS
-from loadtest.trial import Load, Server, Trial
+from loadtest.trial import UNDER_FAULT, Load, Server, Trial
 from variants import VARIANTS
 
 # ends with whoever started it
@@ -43,7 +43,7 @@ def faults(
     nothing happens. Exit status as of check.
     """
     server = Server(workers or trial.ALONE.workers, threads or trial.ALONE.threads)
-    load = Load(users=users, pause_ms=pause_ms)
+    load = Load(users=users, pause_ms=pause_ms, increments=UNDER_FAULT)
     if lacking := missing():
         click.echo(f"power-cut is not done: {lacking}", err=True)
     trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
@@ -72,9 +72,8 @@ def soak(rounds: int, busy: int) -> None:
 
     A round in which all did is not kept longer than until the next one is over.
     """
-    load = Load()
-    matrix = [Trial(*each, load) for each in itertools.product(VARIANTS, trial.SERVERS)]
-    trials = [*matrix, *under_faults(VARIANTS, trial.ALONE, load)]
+    matrix = [Trial(*each) for each in itertools.product(VARIANTS, trial.SERVERS)]
+    trials = [*matrix, *under_faults(VARIANTS, trial.ALONE, Load(increments=UNDER_FAULT))]
     kept: Counter[str] = Counter()
     done, not_needed = 0, None
     try:

@@ -18,7 +18,6 @@ from typing import Literal
 
 ROOT = Path(__file__).parents[2]
 TARGET = "FAULTS_TARGET"
-TIMES = 2
 LASTS_S = 1.0
 """How long a worker stands still, or a store is locked."""
 
@@ -77,12 +76,14 @@ class Kind:
     ends      whose memory goes with it
     needs     what has to be there: a server of ours (that always), a store, one that is a process
               of its own, Redis, or a disk whose power can be cut
+    times     how often it is done during a load
     """
 
     name: str
     called: str
     ends: Literal["nothing", "worker", "server", "store", "disk", "machine"]
     needs: Literal["server", "store", "process", "Redis", "disk"]
+    times: int = 2
 
 
 KINDS = (
@@ -92,7 +93,8 @@ KINDS = (
     Kind("pause-worker", "a long garbage collection", "nothing", "server"),
     Kind("scale", "autoscaling", "worker", "server"),
     Kind("restart", "a reboot, a new container", "server", "server"),
-    Kind("two-machines", "the second container", "nothing", "server"),
+    # they are there all the time
+    Kind("two-machines", "the second container", "nothing", "server", times=1),
     Kind("lock-store", "a backup, `KEYS *`", "nothing", "store"),
     Kind("kill-store", "a crash", "store", "process"),
     Kind("kill-defaults", "a crash, as most people run it", "disk", "Redis"),
@@ -108,10 +110,12 @@ def file(history: Path) -> Path:
 
 
 def begin(
-    name: str, target: str, history: Path, *, times: int = TIMES, seconds: float = 0
+    name: str, target: str, history: Path, *, times: int | None = None, seconds: float = 0
 ) -> subprocess.Popen[str]:
-    """Does a fault in a process of its own, which says on its output why it could not."""
-    told = [name, str(file(history).absolute()), str(times), str(seconds)]
+    """Does a fault in a process of its own, which says on its output why it could not. So many
+    `times`, or as often as its kind says, and for so long at the least."""
+    often = times or FAULTS[name].times
+    told = [name, str(file(history).absolute()), str(often), str(seconds)]
     return subprocess.Popen(
         [sys.executable, "-m", "loadtest.server.faults_process", *told],
         cwd=ROOT,
