@@ -290,14 +290,12 @@ def space_time(
     With the history workers have the numbers that they have in the other charts, and time counts
     from the first request of the run.
     """
-    rows = frame(operations)
-    seen = Seen.of(rows if history is None else history)
+    seen = Seen.of(frame(operations) if history is None else history)
     first = dict(seen.first.iter_rows())
     starts = [each.start - first[each.clock] for each in operations]
     ends = [None if each.end is None else each.end - first[each.clock] for each in operations]
     low, high = min(starts), max([*starts, *(end for end in ends if end is not None)])
     unit, ns = ("nanoseconds", 1.0) if high < 10_000 else ("milliseconds", 1e6)
-    labels = seen.labelled(rows)["label"]
     lanes = []
     for n, (each, start, end) in enumerate(zip(operations, starts, ends, strict=True)):
         over = end if end is not None else high + max(1, (high - low) // 20)
@@ -310,10 +308,10 @@ def space_time(
                 "row": n,
                 "start": start / ns,
                 "end": over / ns,
-                "label": labels[n],
+                "label": seen.label(each),
                 "solid": 1 if end is not None else 0.15,
                 "what": f"{each.asked} → {each.answer}",
-                "who": _who(each, labels[n]),
+                "who": _who(each, seen.label(each)),
                 "inside": inside(each),
                 "side": side,
                 "at": at / ns,

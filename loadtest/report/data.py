@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -84,7 +85,10 @@ class Seen:
         rows = self.run.rows.drop("row", "item", "items").collect()
         rows = rows.join(self.first, on="clock", nulls_equal=True, maintain_order="left")
         sent, at = (((pl.col(name) - pl.col("first")) / 1e9).round(4) for name in ("start", "end"))
-        return self.labelled(rows.with_columns(sent=sent, at=at))
+        rows = rows.with_columns(sent=sent, at=at).join(
+            self.workers, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
 
     @cached_property
     def told(self) -> pl.DataFrame:
@@ -149,11 +153,13 @@ class Seen:
             known = rows.sort("start", "worker", "boot").collect()
         return known.select(*WORKER, label=pl.format("worker {}", pl.int_range(1, pl.len() + 1)))
 
-    def labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        rows = rows.join(
-            self.workers, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
-        )
-        return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
+    def label(self, operation: Operation) -> str:
+        """The label of the worker that answered it."""
+        return self.labels.get(tuple(getattr(operation, each) for each in WORKER), UNLABELLED)
+
+    @cached_property
+    def labels(self) -> dict[tuple[Any, ...], str]:
+        return {tuple(worker): label for *worker, label in self.workers.iter_rows()}
 
 
 def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) -> pl.DataFrame:
