@@ -20,14 +20,14 @@ ELSEWHERE = ("machine", "network")
 class Promise:
     """The faults that a verdict must name, and those that it may name.
 
-    What `hides` may end so that nobody can read what was written: nobody is answered, or what is
-    read stays old. That something is wrong is enough then.
+    What `hides` may be there and not be seen: nobody is answered, what is read stays old, or who
+    could tell has ended. That something is wrong is enough in its place then.
     """
 
     must: frozenset[Fault]
     may: frozenset[Fault]
     why: str
-    hides: bool = False
+    hides: frozenset[Fault] = frozenset()
 
     @property
     def expect(self) -> Literal["holds", "breaks", "no promise"]:
@@ -41,8 +41,8 @@ class Promise:
             return verdict.linearizable and verdict.faults <= self.may
         unclear = verdict.division is None or verdict.division.of == "unclear"
         hidden = verdict.unread > 0 or unclear or Fault.LOSES in self.may & verdict.faults
-        enough = self.hides and verdict.violated and hidden
-        return (enough or self.must <= verdict.faults) and verdict.faults <= self.must | self.may
+        must = self.must - self.hides if verdict.violated and hidden else self.must
+        return must <= verdict.faults <= self.must | self.may
 
 
 def refusal(trial: Trial) -> str | None:
@@ -146,7 +146,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     if guard == "none":
         if trial.load.pause_ms:
             why = "others read between a read and its write"
-            return replace(promised(Fault.LOSES, *must, may=may, why=why), hides=bool(may))
+            loses = promised(Fault.LOSES, *must, may=may, why=why)
+            return replace(loses, hides=loses.must) if may else loses
         why = "without a pause threads seldom take turns between read and write, but they can"
         return promised(*must, may=[Fault.LOSES, *may], why=why)
     if said.refuses == "must":
@@ -162,7 +163,7 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
         old = late([Fault.LOSES, *may], why, certain=workers > 1 and not greenlets)
-        return replace(old, hides=True)
+        return replace(old, hides=old.must)
     return promised(*must, may=may, why=whole)
 
 
@@ -189,7 +190,9 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
         return Promise(frozenset(), frozenset({*may, *alone.must, Fault.FORGETS}), why)
     why = f"{alone.why}, but it ends with the {what}"
     must = alone.must | {Fault.FORGETS}
-    return replace(alone, must=must, may=frozenset(may - alone.must), why=why)
+    # the last one may have been asked by the audit alone, and the others have ended
+    hides = alone.hides | (alone.must & {Fault.LOSES})
+    return replace(alone, must=must, may=frozenset(may - alone.must), why=why, hides=hides)
 
 
 def late(may: list[Fault], why: str, *, certain: bool) -> Promise:

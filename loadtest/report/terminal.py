@@ -22,8 +22,11 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     division = verdict.division
     unclear = division is not None and division.of == "unclear"
     copies = f"{len(division.copies)} {division.what}s" if division else ""
+    missing = 0
     if division and unclear:
         copies = f"{division.at_least}+ {division.what}s"
+        (copy,) = division.copies
+        missing = copy.acknowledged - (copy.audited or 0)
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
     items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
     if items and not verdict.lost:
@@ -36,7 +39,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, found if Fault.FORGETS in found:
-            return "forgets", f"gone {verdict.lost + verdict.forgotten:,}/{verdict.acknowledged:,}"
+            gone = verdict.lost + verdict.forgotten
+            surely = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"
+            return "forgets", f"{surely}/{verdict.acknowledged:,}"
         case _, found if Fault.DIVIDED in found:
             return copies, lost
         case _, found if Fault.LOSES in found:
@@ -45,11 +50,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
         case _, [] if division and unclear:
-            (copy,) = division.copies
-            missing = copy.acknowledged - (copy.audited or 0)
             return (
                 "unclear",
-                f"lost? {missing:,}/{copy.acknowledged:,}" if missing > 0 else "copies?",
+                f"lost? {missing:,}/{verdict.acknowledged:,}" if missing > 0 else "copies?",
             )
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 

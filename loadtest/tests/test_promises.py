@@ -1,10 +1,13 @@
 """The rule, against what theory says cell by cell."""
 
+from dataclasses import replace
+
 import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
 from loadtest.promises import promise
+from loadtest.report import terminal
 from loadtest.tests.timelines import drawn
 from loadtest.trial import Load, Server, Trial
 from variants.facts import facts
@@ -81,6 +84,28 @@ def test_a_copy_that_stays_old_may_hide_what_was_written(reads):
     # it is no excuse for what does not say so
     assert not promise(Trial("plain_global", Server(1, 8))).kept(answers(2, 1))
     assert not promise(Trial("redis_key", Server(2, 1))).kept(answers(*reads))
+
+
+ENDED = """
+    A@1.1, boot a    |-- increment → 1 --|   |-- increment → 2 --|
+    B@1.2, boot a     |-- increment → 1 --|   |-- increment → 2 --|
+    A@2.1, boot b                                                    |-- increment → 1 --|   |-- increment → 2 --|
+    B@2.2, boot b                                                     |-- increment → 1 --|   |-- increment → 2 --|
+    audit@3.1, boot c                                                                                                |-- read → 0 --|
+    """  # noqa: E501
+
+
+def test_what_was_lost_need_not_be_told_by_workers_that_have_all_ended():
+    verdict = judge(history.frame(drawn(ENDED)), workers=1)
+    assert verdict.faults == {"forgets"}
+    recycled = replace(Trial("plain_global", Server(1, 8)), fault="recycle")
+    assert promise(recycled).must == {"forgets", "loses"}
+    assert promise(recycled).kept(verdict)
+    # what it forgets has to be seen, and so has what is lost where somebody can tell
+    assert not promise(replace(recycled, fault=None)).kept(verdict)
+    assert not promise(recycled).kept(answers(2, 1))
+    assert not promise(replace(recycled, variant="sqlite_row")).kept(verdict)
+    assert terminal.figures(verdict) == ("forgets", "gone? 8/8")
 
 
 def module(tmp_path, monkeypatch, docstring):
