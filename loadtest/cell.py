@@ -22,6 +22,7 @@ from loadtest.checker import Verdict, judge
 from loadtest.history.audit import audit_afresh
 from loadtest.history.baseline import Baseline
 from loadtest.history.byhand import sounding, understand
+from loadtest.history.client import TIMEOUT_S
 from loadtest.history.mapping import OURS, Told, Unclear, mapping
 from loadtest.history.recorder import Recorder
 from loadtest.promises import Promise, outlives, promise
@@ -37,7 +38,6 @@ from loadtest.trial import App, Load, Server, Trial
 
 DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
-NEVER = (1 << 63) - 1
 ON = threading.Event()
 """Nobody sets it."""
 AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
@@ -241,7 +241,8 @@ def judge_file(path: Path, trial: Trial) -> Judged:
 def struck(operations: pl.DataFrame, done: Sequence[Done]) -> tuple[Done, ...]:
     """The faults that were done while requests of the load were in flight."""
     load = operations.filter(phase="load").filter(pl.col("op") != "create")
-    starts, ends = load["start"], load["end"].fill_null(NEVER)
+    # a client waits no longer than that, whatever became of its request
+    starts, ends = load["start"], load["end"].fill_null(load["start"] + int(TIMEOUT_S * 1e9))
     during = (((starts <= each.end) & (ends >= each.start)).any() for each in done)
     return tuple(each for each, struck in zip(done, during, strict=True) if struck)
 

@@ -114,8 +114,9 @@ def create_app(variant: str) -> Flask:
     for exception, advice in getattr(store, "UNAVAILABLE", {}).items():
 
         def unavailable(error: Exception, advice: str = advice) -> ResponseReturnValue:
-            app.logger.warning("%s (%s)", advice, error)
-            return jsonify(error=f"{advice} ({error})"), 503
+            line = f"{advice} ({' '.join(str(error).split())})"
+            app.logger.warning("%s", line)
+            return jsonify(error=line), 503
 
         app.register_error_handler(exception, unavailable)
 

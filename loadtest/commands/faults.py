@@ -15,7 +15,6 @@ from loadtest.commands.cells import AT_ONCE
 from loadtest.commands.check import run, show
 from loadtest.promises import refusal
 from loadtest.report import terminal
-from loadtest.server.disk import missing
 from loadtest.server.faults import FAULTS
 from loadtest.trial import UNDER_FAULT, Load, Server, Trial
 from variants import VARIANTS
@@ -44,17 +43,20 @@ def faults(
     """
     server = Server(workers or trial.ALONE.workers, threads or trial.ALONE.threads)
     load = Load(users=users, pause_ms=pause_ms, increments=UNDER_FAULT)
-    if lacking := missing():
-        click.echo(f"power-cut is not done: {lacking}", err=True)
     trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
     cells = run(trials, at_once=AT_ONCE)
     show(terminal.survival(cells), cells)
 
 
 def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Trial]:
-    """The trials of these variants with each fault that can be done to them."""
-    trials = (Trial(each, server, load, fault=fault) for fault in FAULTS for each in variants)
-    return [each for each in trials if not refusal(each)]
+    """The trials of these variants with each fault that can be done to them; what cannot be done
+    here, and could be elsewhere, is said."""
+    asked = [Trial(each, server, load, fault=fault) for fault in FAULTS for each in variants]
+    refused = {each: why for each in asked if (why := refusal(each))}
+    here = [(each, why) for each, why in refused.items() if not why.startswith(each.variant)]
+    for reason in dict.fromkeys(f"{each.fault} is not done: {why}" for each, why in here):
+        click.echo(reason, err=True)
+    return [each for each in asked if each not in refused]
 
 
 @click.command()

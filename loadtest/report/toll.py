@@ -54,15 +54,16 @@ def kept(cell: Cell) -> bool:
 DOCUMENTED = (
     Promised(
         "SQLite",
-        ("kill-worker", "restart"),
+        ("kill-worker", "restart", "power-cut"),
         "transactions that are atomic, consistent, isolated, and durable, even if the transaction "
-        "is interrupted by a program crash",
+        "is interrupted by a program crash, an operating system crash, or a power failure to the "
+        "computer.",
         "sqlite.org/transactional.html",
         kept,
     ),
     Promised(
         "Redis",
-        ("kill-store",),
+        ("kill-store", "power-cut"),
         "fsync every time new commands are appended to the AOF. Very very slow, very safe.",
         "redis.io/docs/latest/operate/oss_and_stack/management/persistence",
         kept,
@@ -118,6 +119,7 @@ def beside(cell: Cell) -> list[str]:
         f"{each.whose} says: “{each.quote}” ({each.address}) "
         f"{'It held here.' if each.held(cell) else 'It did not hold here.'}"
         for each in documented(cell)
+        if not cell.verdict.inconclusive
     ]
 
 
@@ -125,7 +127,8 @@ def held(cells: Sequence[Cell]) -> list[str]:
     """Each promise that was put to the test in these cells, and in how many it held."""
     said = []
     for each in DOCUMENTED:
-        tried = [cell for cell in cells if each in documented(cell)]
+        shown = [cell for cell in cells if not cell.verdict.inconclusive]
+        tried = [cell for cell in shown if each in documented(cell)]
         if tried:
             came = f"It held in {sum(map(each.held, tried))} of {number(len(tried), 'cell')}."
             faults = both(list(dict.fromkeys(str(cell.trial.fault) for cell in tried)))

@@ -31,7 +31,7 @@ def missing() -> str:
     if os.geteuid() and not shutil.which("fusermount3"):
         return "who is not root needs fusermount3"
     if find_spec("mfusepy") is None:
-        return "pip's mfusepy is not installed; make .venv/dev installs it"
+        return "pip's mfusepy is not installed"
     if not (os.environ.get("FUSE_LIBRARY_PATH") or find_library("fuse3") or find_library("fuse")):
         return "apt's libfuse3-3 is not installed"
     return ""

@@ -12,15 +12,17 @@ import pytest
 
 from loadtest import cell, history, promises
 from loadtest.checker import Fault, judge
+from loadtest.commands.faults import under_faults
 from loadtest.history import Operation
 from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import DiskError, disk, missing
 from loadtest.server.faults import FAULTS, Done
-from loadtest.trial import ALONE, App, Server, Trial
+from loadtest.trial import ALONE, App, Load, Server, Trial
 from variants import VARIANTS
 
 SOURCES = Path(__file__).parents[2] / "variants"
+HOUR = 3600 * 10**9
 FORGETS = ["recycle", "reload", "kill-worker", "scale", "restart"]
 SERVED = [
     ("locked_global", "recycle"),
@@ -28,8 +30,12 @@ SERVED = [
     ("locked_global", "scale"),
     ("locked_global", "two-machines"),
     ("plain_global", "pause-worker"),
+    ("flask_g", "kill-worker"),
     ("sqlite_row", "restart"),
+    ("sqlite_row", "two-machines"),
     ("sqlite_row", "lock-store"),
+    ("redis_key", "two-machines"),
+    ("redis_key", "lock-store"),
     ("redis_key", "kill-worker"),
     ("redis_key", "kill-store"),
     ("redis_key", "kill-defaults"),
@@ -44,11 +50,17 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
     assert len(each.done) >= 2
     if fault == "lock-store":
         # and not the Redis that others of the matrix use
-        assert {done.what for done in each.done} == {"the SQLite file"}
+        what = {"sqlite_row": "the SQLite file", "redis_key": "a slow script in Redis"}[variant]
+        assert {done.what for done in each.done} == {what}
     lines = (tmp_path / f"{each.trial.slug}.faults.jsonl").read_text().splitlines()
     assert list(json.loads(lines[0])) == ["fault", "start", "end", "what"]
     for log in tmp_path.glob("*.log"):
         assert "Traceback" not in log.read_text(), log.name
+    if fault == "kill-store":
+        # a line for each request that was turned away
+        served = (tmp_path / f"{each.trial.slug}.server.log").read_text()
+        away = sum(kind.unknown for kind in each.verdict.answered)
+        assert served.count("Redis does not answer at REDIS_URL") == away > 0
 
 
 def test_the_matrix_goes_through_a_fault_too(tmp_path):
@@ -220,14 +232,20 @@ def test_redis_that_syncs_once_a_second_is_red_when_the_power_is_cut(
     assert not each.as_promised, str(each.verdict)
 
 
-def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch):
+def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch, capsys):
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert "REDIS_URL" in refusal(Trial("redis_key", ALONE, fault="kill-store"))
     assert refusal(Trial("redis_key", ALONE, fault="kill-worker")) is None
+    trials = under_faults(VARIANTS, ALONE, Load())
+    assert "kill-store" not in {each.fault for each in trials}
+    said = capsys.readouterr().err.splitlines()
+    assert "kill-store is not done: the Redis at REDIS_URL is not ours; unset REDIS_URL" in said
+    assert not [line for line in said if "has no store" in line]
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "struck"), [(0, 4, 0), (4, 6, 1), (6, 7, 1), (11, 30, 1), (21, 30, 0)]
+    ("start", "end", "struck"),
+    [(0, 4, 0), (4, 6, 1), (6, 7, 1), (11, 30, 1), (21, 30, 0), (4 * HOUR, 5 * HOUR, 0)],
 )
 def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struck):
     ran = [
@@ -235,6 +253,8 @@ def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struc
         Operation(client=1, op="increment", start=5, end=9, value=1),
         Operation(client=1, op="increment", start=10, end=20, value=2),
         Operation(client=2, op="read", start=25, end=26, value=2, phase="audit"),
+        # which nobody waited for that long
+        Operation(client=3, op="increment", start=3 * HOUR, end=None, outcome="unknown"),
     ]
     done = [Done("kill-worker", start, end, "worker 1")]
     assert len(cell.struck(history.frame(ran), done)) == struck
