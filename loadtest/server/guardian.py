@@ -26,6 +26,7 @@ from pathlib import Path
 
 GRACE = 5.0
 PR_SET_PDEATHSIG = 1
+AGAIN = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class GuardianError(RuntimeError):
@@ -81,7 +82,11 @@ def main(folder: str, *command: str) -> int:
     guardian = os.getpid()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
+    # one that the other thread took might be heard only after the command's end
+    signal.pthread_sigmask(signal.SIG_BLOCK, AGAIN)
+
     def die_with_guardian() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, AGAIN)
         if libc:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != guardian:
@@ -119,6 +124,7 @@ def main(folder: str, *command: str) -> int:
     threading.Thread(target=when_owner_is_gone, daemon=True).start()
     signal.signal(signal.SIGUSR1, lambda *_: end_and_start_again(signal.SIGTERM))
     signal.signal(signal.SIGUSR2, lambda *_: end_and_start_again(signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, AGAIN)
     status = child.wait()
     while again:
         again = False

@@ -5,11 +5,11 @@ import time
 import psutil
 
 
-def wait_until(what, seconds=60):
+def wait_until(what, seconds=60, every=0.05):
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def alive(pid):

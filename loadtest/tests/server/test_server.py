@@ -13,7 +13,7 @@ import requests
 
 from loadtest.server.guardian import GuardianError, guarded
 from loadtest.server.gunicorn import ServerError, serve
-from loadtest.tests.waiting import family, wait_until, wait_until_gone
+from loadtest.tests.waiting import alive, family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
 
 
@@ -196,6 +196,21 @@ def test_what_a_command_leaves_running_ends_with_it(tmp_path):
     with guarded(command, log=tmp_path / "log") as guardian:
         assert guardian.wait(timeout=15) == 0
     wait_until_gone([int((tmp_path / "log").read_text())])
+
+
+def test_what_is_killed_while_its_guardian_stands_still_is_started_again_every_time(tmp_path):
+    log = tmp_path / "log"
+    with guarded(["sh", "-c", "echo $$; exec sleep 600"], log=log) as guardian:
+        for cut in range(1, 201):
+            wait_until(lambda: log.read_text().count("\n") == cut, every=0.001)  # noqa: B023
+            running = int(log.read_text().split()[-1])
+            os.kill(guardian.pid, signal.SIGSTOP)
+            try:
+                os.kill(running, signal.SIGKILL)
+                wait_until(lambda: not alive(running), every=0.001)  # noqa: B023
+                os.kill(guardian.pid, signal.SIGUSR2)
+            finally:
+                os.kill(guardian.pid, signal.SIGCONT)
 
 
 def half_a_request(server):
