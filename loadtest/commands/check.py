@@ -176,23 +176,23 @@ def status(cells: Sequence[Cell]) -> int:
 
 def document(cells: Sequence[Cell]) -> dict[str, object]:
     """What --json prints: {as_promised, cells: [{variant, server: {workers, threads, worker_class,
-    preload, python}, fault, done: [{fault, start, end, what}], promise: {must, may, why},
-    as_promised, before, history, seconds, verdict}]}; a verdict as `judge --json` prints it, `done`
-    what was done during the load, `before` what the workers of an app said at first."""
+    preload, python}, promise: {must, may, why}, as_promised, fault, done: [{fault, start, end,
+    what}], before, history, seconds, verdict}]}; a verdict as `judge --json` prints it, `done` what
+    was done during the load, `before` what the workers of an app said at first."""
     return {
         "as_promised": status(cells) == 0,
         "cells": [
             {
                 "variant": each.trial.variant,
                 "server": asdict(each.trial.server),
-                "fault": each.trial.fault,
-                "done": [asdict(done) for done in each.done],
                 "promise": {
                     "must": sorted(each.promise.must),
                     "may": sorted(each.promise.may),
                     "why": each.promise.why,
                 },
                 "as_promised": each.as_promised,
+                "fault": each.trial.fault,
+                "done": [asdict(done) for done in each.done],
                 "before": list(each.before),
                 "history": str(each.history),
                 "seconds": round(each.seconds, 3),

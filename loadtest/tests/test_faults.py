@@ -139,7 +139,6 @@ def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
         trial = Trial(mutant, ALONE, fault="lose-reply")
         each = cell.run(trial, tmp_path / str(attempt), redis_url=redis_url)
         assert each.promise.expect == "holds"
-        assert each.verdict.unknown == 0
         if not each.as_promised:
             return
     raise AssertionError(str(each.verdict))
