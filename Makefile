@@ -88,7 +88,7 @@ soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak
 
 deaths: .venv/dev ## ends commands 100 times: is anything left? (TIMES=8)
-	@$(PY) -m loadtest.tests.deaths $(or $(TIMES),100)
+	@$(PY) -m loadtest.tests.deaths "$${TIMES:-100}"
 
 lint: .venv/dev ## style and types
 	@$(PY) -m ruff check .

@@ -124,7 +124,8 @@ def run() -> int:
         return unread(said(f"error: {name}: {cause.strerror}"))
     except (RuntimeError, ValueError) as error:
         return said(f"error: {error}")
-    except Exception as error:
+    except BaseException as error:
+        # a panic of polars is no Exception
         where = error.__traceback__
         while where and where.tb_next:
             where = where.tb_next
@@ -149,7 +150,7 @@ def open_streams() -> None:
 def said(what: str, status: int = 2) -> int:
     # the terminal may have been closed
     with suppress(OSError):
-        click.echo(what, err=True)
+        click.echo(" ".join(what.split()), err=True)
     return status
 
 

@@ -107,14 +107,11 @@ def run(
             asked = beside(lambda: ask_afresh(trial, path, found))
             if target.store or target.disk:
                 # which end with the server
-                asked()
-    try:
-        verdict, done = judged()
-        if outlives(trial):
-            asked()
-            verdict = outlived(verdict, path)
-    except TimeoutError:
-        raise too_long(trial, "judging") from None
+                in_time(trial, asked)
+    verdict, done = in_time(trial, judged)
+    if outlives(trial):
+        in_time(trial, asked)
+        verdict = outlived(verdict, path)
     said = tuple(before(path).values())
     return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said)
 
@@ -165,7 +162,12 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
         command = [python, "-c", AFRESH.read_text(encoding="utf-8"), trial.variant]
         with log.open("wb") as errors:
             answers = subprocess.run(
-                command, env=around, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                command,
+                env=around,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                timeout=DEADLINE_S,
             ).stdout
         for op, status, text in map(json.loads, answers.splitlines()):
             recorder.call(0, op, partial(Told, status, text, {}), phase="audit")
@@ -216,6 +218,14 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     # no thread of a pool: Python would wait for it at its end, however long it takes
     threading.Thread(target=begin, daemon=True).start()
     return lambda: done.result(timeout=DEADLINE_S)
+
+
+def in_time(trial: Trial, work: Callable[[], T]) -> T:
+    """What came of a work that was begun. Raises LoadError if that takes too long."""
+    try:
+        return work()
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise too_long(trial, "judging") from None
 
 
 def too_long(trial: Trial, what: str) -> LoadError:

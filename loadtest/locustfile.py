@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 @events.init_command_line_parser.add_listener
 def options(parser: LocustArgumentParser) -> None:
+    # nobody else's machine; --web-host names another
+    parser.set_defaults(web_host="127.0.0.1")
     parser.add_argument(
         "--history",
         help="the file for the history; default results/<time>/history.jsonl",

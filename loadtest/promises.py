@@ -39,8 +39,11 @@ class Promise:
             return False
         if self.expect == "holds":
             return verdict.linearizable and verdict.faults <= self.may
-        unclear = verdict.division is None or verdict.division.of == "unclear"
-        hidden = verdict.unread > 0 or unclear or Fault.LOSES in self.may & verdict.faults
+        division = verdict.division
+        unclear = division is None or division.of == "unclear"
+        silent = division is not None and any(copy.audited is None for copy in division.copies)
+        hidden = verdict.unread > 0 or unclear or silent
+        hidden = hidden or Fault.LOSES in self.may & verdict.faults
         must = self.must - self.hides if verdict.violated and hidden else self.must
         return must <= verdict.faults <= self.must | self.may
 
@@ -192,6 +195,8 @@ def disturbed(alone: Promise, said: Facts, kind: Kind, preload: bool) -> Promise
     must = alone.must | {Fault.FORGETS}
     # the last one may have been asked by the audit alone, and the others have ended
     hides = alone.hides | (alone.must & {Fault.LOSES})
+    # of several copies one that nobody reads any more may have ended, or not have been reached
+    hides |= {Fault.FORGETS} if Fault.DIVIDED in alone.must else set()
     return replace(alone, must=must, may=frozenset(may - alone.must), why=why, hides=hides)
 
 

@@ -14,7 +14,11 @@ from loadtest.checker.words import both, number, short, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable
 from loadtest.report import advice
+from loadtest.report.grid import column
 from loadtest.report.toll import held, toll
+
+NARROW = 4
+"""So many columns leave room for long words."""
 
 
 def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
@@ -81,16 +85,17 @@ def refusal(verdict: Verdict) -> str:
 
 
 def matrix(cells: Sequence[Cell]) -> Table:
-    """A row a variant, a column a server."""
-    servers = list(dict.fromkeys(cell.trial.server for cell in cells))
+    """A row a variant, a column a server and what is done to it."""
+    columns = list(dict.fromkeys(column(cell) for cell in cells))
     table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, header_style="bold")
     table.add_column("workers×threads", no_wrap=True)
-    for server in servers:
-        table.add_column(str(server), max_width=15)
-    at = {(cell.trial.variant, cell.trial.server): cell for cell in cells}
+    for each in columns:
+        table.add_column(each, max_width=15, overflow="fold")
+    narrow = len(columns) > NARROW
+    at = {(cell.trial.variant, column(cell)): cell for cell in cells}
     for variant in dict.fromkeys(cell.trial.variant for cell in cells):
-        row = [at.get((variant, server)) for server in servers]
-        table.add_row(variant, *(square(cell) if cell else "" for cell in row))
+        row = [at.get((variant, each)) for each in columns]
+        table.add_row(variant, *(square(cell, narrow) if cell else "" for cell in row))
     return table
 
 
@@ -122,8 +127,10 @@ def outcome(cell: Cell) -> Text:
     return text
 
 
-def square(cell: Cell) -> Text:
+def square(cell: Cell, narrow: bool = False) -> Text:
     word, *figures = words(cell)
+    if narrow and word == "linearizable":
+        word = "holds"
     text = Text(f"{SIGN[shown_as(cell)]} {word}", style=COLOUR[shown_as(cell)])
     text.append("".join(f"\n  {figure}" for figure in figures), style="dim")
     if not cell.as_promised:
@@ -222,7 +229,7 @@ def comparison(cell: Cell) -> str:
     promised = {
         "holds": "linearizable",
         "breaks": " and ".join(sorted(cell.promise.must)),
-        "no promise": "linearizable, or loses",
+        "no promise": ", or ".join(["linearizable", *sorted(cell.promise.may - {Fault.REFUSES})]),
     }[cell.promise.expect]
     return f"promised {promised}, found {word} ({figure}){rest}."
 

@@ -131,7 +131,7 @@ def death(number: int, name: str, how: str, after: float) -> str:
         until(lambda: not marked(mark) and not any((folder / "tmp").iterdir()))
         left = [*marked(mark), *(f"tmp/{each.name}" for each in (folder / "tmp").iterdir())]
         said = (folder / "said").read_text(errors="replace")
-        if "Traceback" in said or " error: " in said:
+        if re.search(r"^(Traceback|error: )", said, re.MULTILINE):
             left.append(said.strip().splitlines()[-1])
     return f"{name}, {how} after {after:.2f} s: {', '.join(left)}" if left else ""
 

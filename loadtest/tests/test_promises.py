@@ -6,6 +6,7 @@ import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
+from loadtest.history import Operation
 from loadtest.promises import promise
 from loadtest.report import terminal
 from loadtest.tests.timelines import drawn
@@ -106,6 +107,28 @@ def test_what_was_lost_need_not_be_told_by_workers_that_have_all_ended():
     assert not promise(recycled).kept(answers(2, 1))
     assert not promise(replace(recycled, variant="sqlite_row")).kept(verdict)
     assert terminal.figures(verdict) == ("forgets", "gone? 8/8")
+
+
+def in_step(*read):
+    """Two workers that count for themselves, 25 each, and an audit of those boots."""
+    counted = [
+        Operation(client=n, op="increment", start=10 * v + n, end=10 * v + 5, value=v, boot=boot)
+        for v in range(1, 26)
+        for n, boot in enumerate("ab")
+    ]
+    audit = [
+        Operation(client=2, op="read", start=300, end=301, value=25, boot=boot, phase="audit")
+        for boot in read
+    ]
+    return judge(history.frame([*counted, *audit]))
+
+
+def test_a_copy_that_nobody_reads_any_more_may_have_been_forgotten():
+    killed = promise(replace(Trial("locked_global", Server(2, 1)), fault="kill-worker"))
+    assert killed.must == {"divided", "forgets"}
+    assert in_step("b").faults == in_step("a", "b").faults == {"divided"}
+    assert killed.kept(in_step("b"))
+    assert not killed.kept(in_step("a", "b"))
 
 
 def module(tmp_path, monkeypatch, docstring):

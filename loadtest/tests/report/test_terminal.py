@@ -134,6 +134,20 @@ def test_what_clean_cells_are_worth_is_said_of_each_kind():
     assert "0 violations in 2 increments or more" in printed(terminal.conclusion([cell(HOLDS)]))
 
 
+def test_each_server_with_its_fault_is_a_column_of_its_own():
+    one, two = cell(HOLDS, "sqlite_row"), cell(LOSES, "sqlite_row")
+    told = [
+        replace(each, trial=Trial("sqlite_row", server)) for each in (one,) for server in SERVERS
+    ]
+    trial = Trial("sqlite_row", SERVERS[0], fault="two-machines")
+    said = printed(terminal.matrix([*told, replace(two, trial=trial)]))
+    assert said.count("✓ holds") == len(SERVERS)
+    assert said.count("✗ loses") == 1
+    assert "two-machin" in said
+    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said
+
+
 def test_long_names_leave_room_for_the_verdicts():
     losing = cell(LOSES)
     trials = [Trial("postgres_serializable_retry", server) for server in SERVERS]
