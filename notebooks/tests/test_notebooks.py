@@ -107,6 +107,13 @@ def test_a_reader_who_types_what_the_text_asks_for_gets_through(path, house, not
             assert "repaired: " in printed(cell), printed(cell)
 
 
+@pytest.mark.parametrize("number", BREAKS)
+def test_the_folded_answer_is_what_breaks_it(number):
+    (path,) = [path for path in CHAPTERS if path.name.startswith(number)]
+    told = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    assert BREAKS[number][2].strip('"})') in told
+
+
 def test_who_says_nothing_is_stopped_with_a_friendly_line(house):
     cells = [
         *("from course import predict", 'predict("?", "Which?", a="this", b="that")'),

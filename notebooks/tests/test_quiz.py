@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from loadtest.trial import Server
 from notebooks.run import HERE
 
 
@@ -122,6 +123,16 @@ def test_what_may_come_is_no_mistake(quiz, said, words, may, right):
 
     found = Found(quiz.words(words), quiz.words(may), Cell(None))
     assert found.foretold_by(quiz.words(said)) is right
+
+
+def test_nothing_is_asked_that_a_chapter_or_the_ladder_has_shown(quiz):
+    from ladder import RUNGS
+
+    asked = {(t.variant, t.server, t.fault) for trials in quiz.pool().values() for t in trials}
+    shown = {(t.variant, t.server, t.fault) for t in RUNGS.values()}
+    assert shown.isdisjoint(asked)
+    assert ("plain_global", Server(4, 8), None) not in asked
+    assert ("plain_global", Server(4, 1), None) in asked
 
 
 def test_no_card_tells_what_the_docstring_promises(quiz):
