@@ -133,10 +133,12 @@ def kill_store(target: Target) -> str:
     assert target.store
     (before,) = psutil.Process(target.store).children()
     # those of PostgreSQL have sessions of their own, and would go on for a while
-    for each in before.children(recursive=True):
+    others = before.children(recursive=True)
+    # first, or their end might be taken for the store's own
+    os.kill(target.store, signal.SIGUSR2)
+    for each in others:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    os.kill(target.store, signal.SIGUSR2)
     until(lambda: not before.is_running() and answers(target), "the store was not back")
     return f"{'Redis' if target.redis_url else 'PostgreSQL'} {before.pid}"
 
