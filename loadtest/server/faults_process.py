@@ -260,14 +260,17 @@ def do(name: str, target: Target) -> Done:
 
 def main(name: str, path: str, times: str = "1", seconds: str = "0") -> None:
     target = Target(**json.loads(os.environ[TARGET]))
+    began, count = time.monotonic(), 0
+
+    def enough() -> bool:
+        return count >= int(times) and time.monotonic() >= began + float(seconds)
+
     with Path(path).open("a", buffering=1) as out:
-        began, left = time.monotonic(), int(times)
-        while left > 0 or time.monotonic() < began + float(seconds):
-            done = do(name, target)
-            out.write(json.dumps(asdict(done)) + "\n")
-            left -= 1
-            # whoever is new gets some requests, before the next and after the last
-            if left > 0 or FAULTS[name].ends != "nothing":
+        while not enough():
+            out.write(json.dumps(asdict(do(name, target))) + "\n")
+            count += 1
+            # requests come before the next, and whoever is new gets some after the last
+            if not enough() or FAULTS[name].ends != "nothing":
                 time.sleep(APART_S)
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import DiskError, disk, missing
 from loadtest.server.faults import FAULTS, Done
+from loadtest.server.faults_process import APART_S
 from loadtest.trial import ALONE, App, Load, Server, Trial
 from variants import VARIANTS
 
@@ -48,6 +50,9 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
     each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
     assert each.as_promised, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
+    # requests come between, or what is asked again would be struck again
+    apart = [two.start - one.end for one, two in pairwise(each.done)]
+    assert min(apart) >= APART_S * 1e9
     if fault == "lock-store":
         # and not the Redis that others of the matrix use
         what = {"sqlite_row": "the SQLite file", "redis_key": "a slow script in Redis"}[variant]
@@ -139,6 +144,7 @@ def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
         trial = Trial(mutant, ALONE, fault="lose-reply")
         each = cell.run(trial, tmp_path / str(attempt), redis_url=redis_url)
         assert each.promise.expect == "holds"
+        assert each.verdict.unknown == 0
         if not each.as_promised:
             return
     raise AssertionError(str(each.verdict))
