@@ -40,10 +40,13 @@ class Promise:
         if self.expect == "holds":
             return verdict.linearizable and verdict.faults <= self.may
         division = verdict.division
-        unclear = division is None or division.of == "unclear"
-        silent = division is not None and any(copy.audited is None for copy in division.copies)
-        hidden = verdict.unread > 0 or unclear or silent
-        hidden = hidden or Fault.LOSES in self.may & verdict.faults
+        hidden = (
+            verdict.unread > 0
+            or division is None
+            or division.of == "unclear"
+            or any(copy.audited is None for copy in division.copies)
+            or Fault.LOSES in self.may & verdict.faults
+        )
         must = self.must - self.hides if verdict.violated and hidden else self.must
         return must <= verdict.faults <= self.must | self.may
 
@@ -55,6 +58,11 @@ def refusal(trial: Trial) -> str | None:
     """
     if why := impossible(trial):
         return why
+    said = None if trial.own else facts(trial.variant)
+    kind = FAULTS.get(trial.fault or "")
+    of_redis = kind is not None and kind.needs != "server" and said is not None and said.uses_redis
+    if of_redis and os.environ.get("REDIS_URL"):
+        return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
     if trial.fault == "power-cut" and (lacking := missing()):
         # never quietly done as a kill
         return f"what was never synced survives a kill, and for a disk that drops it {lacking}"
@@ -81,8 +89,6 @@ def impossible(trial: Trial) -> str | None:
         return None
     if said is None:
         return f"{trial.variant} does not say where it keeps its state"
-    if said.uses_redis and os.environ.get("REDIS_URL"):
-        return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
     if said.uses_postgres and kind.needs in ("store", "process"):
         return None
     in_a_file = said.lives_in == "machine" and kind.needs in ("store", "disk")

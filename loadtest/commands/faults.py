@@ -12,8 +12,8 @@ import click
 
 from loadtest import commands, trial
 from loadtest.commands.cells import AT_ONCE
-from loadtest.commands.check import run, show, status
-from loadtest.promises import refusal
+from loadtest.commands.check import possible, run, show, status
+from loadtest.promises import impossible
 from loadtest.report import terminal
 from loadtest.server.faults import FAULTS
 from loadtest.trial import UNDER_FAULT, Load, Server, Trial
@@ -51,12 +51,8 @@ def faults(
 def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Trial]:
     """The trials of these variants with each fault that can be done to them; what cannot be done
     here, and could be elsewhere, is said."""
-    asked = [Trial(each, server, load, fault=fault) for fault in FAULTS for each in variants]
-    refused = {each: why for each in asked if (why := refusal(each))}
-    here = [(each, why) for each, why in refused.items() if not why.startswith(each.variant)]
-    for reason in dict.fromkeys(f"{each.fault} is not done: {why}" for each, why in here):
-        click.echo(reason, err=True)
-    return [each for each in asked if each not in refused]
+    asked = (Trial(each, server, load, fault=fault) for fault in FAULTS for each in variants)
+    return possible([each for each in asked if not impossible(each)])
 
 
 @click.command()
