@@ -82,7 +82,7 @@ def web(tmp_path):
     def run(url):
         port = free_port()
         command = [LOCUST, "-f", LOCUSTFILE, "--host", url, "--history", tmp_path / "h.jsonl"]
-        command += ["--web-host", "127.0.0.1", "--web-port", port]
+        command += ["--web-port", port]
         with guarded(list(map(str, command)), log=tmp_path / "locust.log") as run.process:
             address = f"http://127.0.0.1:{port}"
             wait_until(lambda: answers(address))

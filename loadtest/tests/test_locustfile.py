@@ -163,6 +163,13 @@ def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
         assert verdict_of_a_run(address, server, 30)["verdict"] == "linearizable"
 
 
+def test_its_web_page_is_for_this_machine_alone(web):
+    with web("http://127.0.0.1:1"):
+        (running,) = psutil.Process(web.process.pid).children()
+        heard = [each for each in running.net_connections("tcp") if each.status == "LISTEN"]
+        assert {each.laddr.ip for each in heard} == {"127.0.0.1"}
+
+
 def test_whatever_kills_locust_nothing_is_left_of_it(web):
     with odd() as server, web(server.url) as address:
         verdict_of_a_run(address, server, 10)
