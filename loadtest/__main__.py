@@ -150,7 +150,7 @@ def open_streams() -> None:
 def said(what: str, status: int = 2) -> int:
     # the terminal may have been closed
     with suppress(OSError):
-        click.echo(" ".join(what.split()), err=True)
+        click.echo(" ".join(what.splitlines()), err=True)
     return status
 
 

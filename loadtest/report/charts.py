@@ -296,6 +296,7 @@ def space_time(
     ends = [None if each.end is None else each.end - first[each.clock] for each in operations]
     low, high = min(starts), max([*starts, *(end for end in ends if end is not None)])
     unit, ns = ("nanoseconds", 1.0) if high < 10_000 else ("milliseconds", 1e6)
+    labels = list(map(seen.label, operations))
     lanes = []
     for n, (each, start, end) in enumerate(zip(operations, starts, ends, strict=True)):
         over = end if end is not None else high + max(1, (high - low) // 20)
@@ -308,10 +309,10 @@ def space_time(
                 "row": n,
                 "start": start / ns,
                 "end": over / ns,
-                "label": seen.label(each),
+                "label": labels[n],
                 "solid": 1 if end is not None else 0.15,
                 "what": f"{each.asked} → {each.answer}",
-                "who": _who(each, seen.label(each)),
+                "who": _who(each, labels[n]),
                 "inside": inside(each),
                 "side": side,
                 "at": at / ns,

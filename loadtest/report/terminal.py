@@ -44,8 +44,8 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
         case _, found if Fault.FORGETS in found:
             gone = verdict.lost + verdict.forgotten
-            surely = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"
-            return "forgets", f"{surely}/{verdict.acknowledged:,}"
+            figure = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"
+            return "forgets", f"{figure}/{verdict.acknowledged:,}"
         case _, found if Fault.DIVIDED in found:
             return copies, lost
         case _, found if Fault.LOSES in found:

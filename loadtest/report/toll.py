@@ -104,7 +104,10 @@ DOCUMENTED = (
 
 
 def documented(cell: Cell) -> Iterator[Promised]:
-    """What is promised of this cell's fault, by the server or by the store that it keeps."""
+    """What is promised of this cell's fault, by the server or by the store that it keeps; nothing
+    where nothing was shown."""
+    if cell.verdict.inconclusive:
+        return
     for each in DOCUMENTED:
         if cell.trial.fault in each.faults and each.whose in (
             "gunicorn",
@@ -119,7 +122,6 @@ def beside(cell: Cell) -> list[str]:
         f"{each.whose} says: “{each.quote}” ({each.address}) "
         f"{'It held here.' if each.held(cell) else 'It did not hold here.'}"
         for each in documented(cell)
-        if not cell.verdict.inconclusive
     ]
 
 
@@ -127,8 +129,7 @@ def held(cells: Sequence[Cell]) -> list[str]:
     """Each promise that was put to the test in these cells, and in how many it held."""
     said = []
     for each in DOCUMENTED:
-        shown = [cell for cell in cells if not cell.verdict.inconclusive]
-        tried = [cell for cell in shown if each in documented(cell)]
+        tried = [cell for cell in cells if each in documented(cell)]
         if tried:
             came = f"It held in {sum(map(each.held, tried))} of {number(len(tried), 'cell')}."
             faults = both(list(dict.fromkeys(str(cell.trial.fault) for cell in tried)))

@@ -136,9 +136,7 @@ def test_what_clean_cells_are_worth_is_said_of_each_kind():
 
 def test_each_server_with_its_fault_is_a_column_of_its_own():
     one, two = cell(HOLDS, "sqlite_row"), cell(LOSES, "sqlite_row")
-    told = [
-        replace(each, trial=Trial("sqlite_row", server)) for each in (one,) for server in SERVERS
-    ]
+    told = [replace(one, trial=Trial("sqlite_row", server)) for server in SERVERS]
     trial = Trial("sqlite_row", SERVERS[0], fault="two-machines")
     said = printed(terminal.matrix([*told, replace(two, trial=trial)]))
     assert said.count("✓ holds") == len(SERVERS)
