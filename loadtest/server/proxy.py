@@ -42,8 +42,9 @@ async def main(listener: socket.socket, servers: list[str], lose: Path | None) -
         async def downwards() -> None:
             with suppress(OSError):
                 while data := await source.read(1 << 16):
-                    if losing and lose is not None:
-                        lose.unlink(missing_ok=True)
+                    # of several that are under way the first
+                    if losing and lose is not None and lose.exists():
+                        lose.unlink()
                         return
                     writer.write(data)
                     await writer.drain()

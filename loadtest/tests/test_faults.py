@@ -61,6 +61,8 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
     assert list(json.loads(lines[0])) == ["fault", "start", "end", "what"]
     for log in tmp_path.glob("*.log"):
         assert "Traceback" not in log.read_text(), log.name
+    if fault == "lose-reply":
+        assert sum(kind.unknown for kind in each.verdict.answered) == len(each.done)
     if fault == "kill-store":
         # a line for each request that was turned away
         served = (tmp_path / f"{each.trial.slug}.server.log").read_text()
