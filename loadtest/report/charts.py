@@ -158,15 +158,16 @@ def lost_over_time(
     said = [f"Increments acknowledged so far, less the highest value told so far{copies}."]
     if of == "request":
         said = ["Increments acknowledged so far: what they counted ended with their request."]
+    forgotten = verdict.forgotten if verdict else 0
     if division:
-        forgotten = verdict.forgotten if verdict else 0
         over = {"at": [seen.rows["at"].max()], "lost": [division.lost + forgotten]}
         lost = pl.concat([lost, pl.DataFrame(over, schema=lost.schema)])
         said.append("The last point is what the audit found, when nothing was under way.")
     else:
         said.append("No audit has settled it: it may be more.")
     acknowledged = seen.told.height + (0 if before is None else before["acknowledged"].sum())
-    text = f"{lost['lost'].tail(1).sum():,} of {acknowledged:,} lost"
+    gone = "gone" if forgotten else "lost"
+    text = f"{lost['lost'].tail(1).sum():,} of {acknowledged:,} {gone}"
     return Picture(
         layout=_lost,
         variation=_shaded(seen),

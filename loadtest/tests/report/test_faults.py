@@ -56,6 +56,13 @@ def table(picture, name):
     return pl.read_csv(picture.tables[name].encode())
 
 
+def test_what_is_forgotten_is_gone_and_not_lost():
+    verdict = judge(history.frame(OPERATIONS), workers=1)
+    assert (verdict.lost, verdict.forgotten) == (0, 3)
+    picture = charts.lost_over_time(history.frame(OPERATIONS), verdict)
+    assert table(picture, "last")["text"].item() == "3 of 5 gone"
+
+
 def test_the_story_is_told_in_order(tmp_path):
     assert story(Seen.read(recorded(tmp_path, KILLED))) == [
         "0.21 s: worker 4242, boot b1 answers for the last time, with 3 acknowledged increments.",
