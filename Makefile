@@ -4,8 +4,10 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/gallery/*.py))))
 PYTHON ?= python3
 PY := .venv/bin/python
-# what is typed reaches the programs through the environment, where no shell reads it
-export VARIANT FILE
+# what is typed reaches the programs through the environment as it was typed, where no shell reads it;
+# make itself would expand a $ in it
+$(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))), \
+    $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit bench pictures setup lock clean
 
@@ -49,7 +51,8 @@ locust-%: .venv/run ## serve it and open locust's web UI against it
 
 A ?= plain_global
 B ?= locked_global
-export A B
+export A := $(value A)
+export B := $(value B)
 diff: ## two variants side by side: A=… B=…
 	@for variant in "$$A" "$$B"; do test -f "variants/$$variant.py" -o -f "variants/gallery/$$variant.py" || \
 	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS) $(GALLERY)"; exit 2; }; done

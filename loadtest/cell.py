@@ -159,17 +159,13 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
             audit_afresh(recorder, server.url)
     else:
         python, _, around = interpreter(alone, env, path.parent)
-        command = [python, "-c", AFRESH.read_text(encoding="utf-8"), trial.variant]
-        with log.open("wb") as errors:
-            answers = subprocess.run(
-                command,
-                env=around,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                timeout=DEADLINE_S,
-            ).stdout
-        for op, status, text in map(json.loads, answers.splitlines()):
+        answers = path.with_suffix(".answers")
+        script = AFRESH.read_text(encoding="utf-8")
+        command = [python, "-c", script, trial.variant, str(answers.absolute())]
+        with guarded(command, log=log, env=around) as process:
+            process.wait(DEADLINE_S)
+        lines = answers.read_text(encoding="utf-8").splitlines() if answers.exists() else []
+        for op, status, text in map(json.loads, lines):
             recorder.call(0, op, partial(Told, status, text, {}), phase="audit")
     recorder.close()
 

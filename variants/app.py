@@ -7,7 +7,11 @@ gunicorn 'variants.app:create_app("plain_global")' --workers 4 --threads 8
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from socket import SHUT_RD
+from threading import Timer
 from typing import cast
 
 from flask import Flask, Response, abort, jsonify, request
@@ -45,10 +49,25 @@ def storable(text: str) -> bool:
     return True
 
 
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Whoever sends a body byte by byte, or not at all, would keep this thread for ever."""
+    connection = request.environ.get("gunicorn.socket")
+    too_late = Timer(BODY_S, lambda: connection.shutdown(SHUT_RD))
+    too_late.daemon = True
+    if connection:
+        too_late.start()
+    try:
+        yield
+    finally:
+        too_late.cancel()
+
+
 def sent() -> object:
     """The body as JSON; None if it is none, or nested deeper than Python reads."""
     try:
-        return request.get_json(silent=True)
+        with in_time():
+            return request.get_json(silent=True)
     except RecursionError:
         return None
 
@@ -61,12 +80,6 @@ def create_app(variant: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 
     getattr(store, "init_app", lambda app: None)(app)
-
-    @app.before_request
-    def in_time() -> None:
-        # whoever sends no more of a body would keep this thread for ever
-        if connection := request.environ.get("gunicorn.socket"):
-            connection.settimeout(BODY_S)
 
     @app.before_request
     def only_asked() -> None:

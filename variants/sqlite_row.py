@@ -22,7 +22,9 @@ UNAVAILABLE = {
 }
 PATH = os.environ.get("SQLITE_PATH", "state.sqlite3")
 SCHEMA = """
-    CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS cache (
+        id INTEGER PRIMARY KEY, count INTEGER NOT NULL CHECK (typeof(count) = 'integer')
+    );
     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
     INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
 """

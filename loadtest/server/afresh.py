@@ -1,8 +1,8 @@
 """What a process that is started anew finds of a variant's state, run by what served it.
 
-    python -c "…this text…" VARIANT
+    python -c "…this text…" VARIANT FILE
 
-Prints a line of JSON for each request: what was asked, the status, and the body.
+Writes a line of JSON for each request to FILE: what was asked, the status, and the body.
 """
 
 import json
@@ -12,6 +12,7 @@ from variants.app import create_app
 
 if __name__ == "__main__":
     client = create_app(sys.argv[1]).test_client()
-    for op in ("read", "items"):
-        reply = client.get("/" + op)
-        print(json.dumps([op, reply.status_code, reply.get_data(as_text=True)]))
+    with open(sys.argv[2], "w") as answers:  # noqa: PTH123
+        for op in ("read", "items"):
+            reply = client.get("/" + op)
+            print(json.dumps([op, reply.status_code, reply.get_data(as_text=True)]), file=answers)

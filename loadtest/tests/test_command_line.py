@@ -384,12 +384,14 @@ def test_make_alone_is_a_menu_and_its_targets_exist():
     [
         (["check", "VARIANT=x; touch P"], "check|x; touch P"),
         (["check", "VARIANT=`touch P`"], "check|`touch P`"),
+        (["check", "VARIANT=$(shell touch P)$x"], "check|$(shell touch P)$x"),
         (["check"], "check"),
         (["faults", "VARIANT=x && touch P"], "faults|x && touch P"),
         (["serve-$(touch P)"], "serve|$(touch P)"),
         (["locust-x;touch P"], "locust|x;touch P"),
         (["judge", "FILE=a b.jsonl"], "judge|a b.jsonl"),
         (["diff", "A=x; touch P"], None),
+        (["diff", "A=$(shell touch P)"], None),
     ],
 )
 def test_what_is_typed_reaches_the_program_as_it_was_typed(tmp_path, arguments, reached):
@@ -415,7 +417,17 @@ def test_what_is_typed_reaches_the_program_as_it_was_typed(tmp_path, arguments, 
     if reached:
         assert done.stdout.strip() == reached
     else:
-        assert "unknown variant 'x; touch P'" in done.stdout
+        assert f"unknown variant '{arguments[1][2:]}'" in done.stdout
+
+
+def test_a_secret_with_a_dollar_reaches_the_program_as_it_was_typed(tmp_path):
+    says = tmp_path / "says"
+    says.write_text('#!/bin/sh\necho "$HEADERS"\n')
+    says.chmod(0o755)
+    typed = ["serve-app", "HEADERS=Authorization: Bearer a$b$$c", f"PY={says}"]
+    command = ["make", "--no-print-directory", "-C", ROOT, *typed, "--old-file=.venv/run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "Authorization: Bearer a$b$$c\n", done.stderr
 
 
 def test_diff_shows_what_differs_between_two_variants():

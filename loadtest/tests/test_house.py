@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ORDER = ["trial", "server", "history", "checker", "promises", "cell", "report", "bench", "commands"]
+ORDER = [
+    "signals",
+    "trial",
+    "server",
+    "history",
+    "checker",
+    "promises",
+    "cell",
+    "report",
+    "bench",
+    "commands",
+]
 # what locust runs stands apart: it is the load, and shows itself in locust's web UI
 APART = {"locustfile", "__main__"}
 MODULES = [
