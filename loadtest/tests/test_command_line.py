@@ -288,6 +288,26 @@ def test_a_check_that_is_stopped_leaves_nothing_behind(start, how, status):
     wait_until_gone(children)
 
 
+def test_the_process_that_is_asked_afresh_does_not_outlive_a_check_that_is_killed(start, tmp_path):
+    source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
+    hangs = """def read() -> int:
+    import sys, time
+    time.sleep(600 if sys.argv[0] == "-c" else 0)
+"""
+    planted = source.replace("def read() -> int:\n", hangs)
+    (tmp_path / "hangs.py").write_text(planted, encoding="utf-8")
+    process = start("check", "hangs", "--workers", "1", "--threads", "1")
+
+    def asked():
+        lines = (Path(f"/proc/{pid}/cmdline") for pid in left_of(process))
+        return [line for line in lines if b"started anew" in line.read_bytes()]
+
+    wait_until(asked)
+    children = left_of(process)
+    process.kill()
+    wait_until_gone(children)
+
+
 def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
     port = free_port()
     process = start("serve", "locked_global", "--workers", "1", "--port", str(port))

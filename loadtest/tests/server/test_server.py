@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -221,11 +223,22 @@ def half_a_request(server):
     return client
 
 
-def test_a_client_that_sends_no_more_of_its_body_gives_the_only_thread_back(tmp_path):
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_client_that_is_slow_with_its_body_gives_the_only_thread_back(tmp_path, drips):
+    def drip():
+        while not answered.wait(0.5):
+            slow.sendall(b" ")
+
+    answered = threading.Event()
     with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
-        with half_a_request(server) as slow:
-            assert requests.get(f"{server.url}/read", timeout=60).json() == 0
-            assert slow.recv(12) == b"HTTP/1.1 400"
+        with half_a_request(server) as slow, ThreadPoolExecutor() as pool:
+            if drips:
+                pool.submit(drip)
+            try:
+                assert requests.get(f"{server.url}/read", timeout=30).json() == 0
+                assert slow.recv(12) == b"HTTP/1.1 400"
+            finally:
+                answered.set()
         assert "Traceback" not in (tmp_path / "log").read_text()
 
 
