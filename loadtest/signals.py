@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -15,8 +16,23 @@ def stop_at_once(number: int, _: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def on_signals(do: Callable[[int, FrameType | None], NoReturn] | signal.Handlers) -> None:
+def on_signals(do: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
     for each in SIGNALS:
         # such as the one that nohup takes away
         if signal.getsignal(each) != signal.SIG_IGN:
             signal.signal(each, do)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """What comes during the block is answered at its end."""
+    came: list[int] = []
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    on_signals(lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for each, do in before.items():
+            signal.signal(each, do)
+        for number in came[:1]:
+            signal.raise_signal(number)

@@ -53,10 +53,12 @@ def storable(text: str) -> bool:
 def in_time() -> Iterator[None]:
     """Whoever sends a body byte by byte, or not at all, would keep this thread for ever."""
     connection = request.environ.get("gunicorn.socket")
-    too_late = Timer(BODY_S, lambda: connection.shutdown(SHUT_RD))
+    if not connection:
+        yield
+        return
+    too_late = Timer(BODY_S, connection.shutdown, [SHUT_RD])
     too_late.daemon = True
-    if connection:
-        too_late.start()
+    too_late.start()
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.promises import promise, refusal
 from loadtest.report import page, terminal
 from loadtest.server.interpreter import environment
+from loadtest.signals import held
 from loadtest.trial import UNDER_FAULT, App, Load, Server, Trial, WorkerClass
 from variants import VARIANTS
 
@@ -248,13 +249,20 @@ def progress(total: int) -> Iterator[Callable[[str | Cell], None]]:
         yield line
         return
     bars = (TextColumn("{task.description:48}"), BarColumn(16), MofNCompleteColumn())
-    with Progress(*bars, TimeElapsedColumn(), console=out, transient=True) as bar:
-        task = bar.add_task("starting", total=total)
+    bar = Progress(*bars, TimeElapsedColumn(), console=out, transient=True)
+    task = bar.add_task("starting", total=total)
 
-        def move(news: str | Cell) -> None:
-            if isinstance(news, Cell):
-                bar.advance(task)
-            else:
-                bar.update(task, description=news)
+    def move(news: str | Cell) -> None:
+        if isinstance(news, Cell):
+            bar.advance(task)
+        else:
+            bar.update(task, description=news)
 
+    try:
+        # which hides the cursor; only a start that came to its end can be undone
+        with held():
+            bar.start()
         yield move
+    finally:
+        with held():
+            bar.stop()

@@ -27,6 +27,7 @@ from pathlib import Path
 GRACE = 5.0
 PR_SET_PDEATHSIG = 1
 AGAIN = (signal.SIGUSR1, signal.SIGUSR2)
+UNGUARDED = ": the process that guards it was killed; run it again"
 
 
 class GuardianError(RuntimeError):
@@ -71,8 +72,7 @@ def guarded(
         if guardian.wait() < 0 and folder:
             shutil.rmtree(folder, ignore_errors=True)
     if guardian.returncode < 0:
-        name = Path(command[0]).name
-        raise GuardianError(f"the process that guards {name} was killed; run it again ({log})")
+        raise GuardianError(f"{Path(command[0]).name}{UNGUARDED} ({log})")
 
 
 def main(folder: str, *command: str) -> int:

@@ -16,7 +16,7 @@ import psutil
 import requests
 
 from loadtest.server.environment import for_server
-from loadtest.server.guardian import guarded
+from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
 from loadtest.server.interpreter import environment as environment_of
 from loadtest.server.interpreter import look, pythonpath, theirs
 from loadtest.trial import Trial
@@ -42,8 +42,10 @@ class Running:
     boots: int
 
     def check(self) -> None:
-        """Raises ServerError if the server has ended."""
-        if self.process and self.process.poll() is not None:
+        """Raises ServerError if the server has ended, GuardianError if nobody guards it."""
+        if self.process and (status := self.process.poll()) is not None:
+            if status < 0:
+                raise GuardianError(f"the server{UNGUARDED} ({self.log})")
             raise ServerError(f"the server ended: {why(self.log)}")
 
     def workers(self) -> set[int]:

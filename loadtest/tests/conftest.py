@@ -5,6 +5,7 @@ import pytest
 
 from loadtest.server.redis import redis_server
 from loadtest.tests.locusts import impatient, locust, web  # noqa: F401
+from loadtest.tests.shells import environment, shell, start  # noqa: F401
 
 
 @pytest.fixture(scope="session")

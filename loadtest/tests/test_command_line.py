@@ -1,11 +1,9 @@
 """What a person types and sees."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,59 +17,6 @@ from loadtest.server.redis import client, store
 from loadtest.tests.waiting import family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def environment(tmp_path, redis_url):
-    """A shell somewhere else, in which modules of one's own can be imported."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "COLUMNS": "80"}
-
-
-@pytest.fixture
-def shell(tmp_path, environment):
-    def run(*arguments, **more):
-        return subprocess.run(
-            [sys.executable, "-m", "loadtest", *arguments],
-            cwd=tmp_path,
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-
-    return run
-
-
-@pytest.fixture
-def start(tmp_path, environment):
-    """Starts a command that goes on until it is stopped, and checks that nothing is left of it."""
-    started = []
-    # what is ignored here, as under nohup, would be by what is started
-    heard = [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
-    before = {how: signal.getsignal(how) for how in heard}
-    for how in heard:
-        if before[how] is signal.SIG_IGN:
-            signal.signal(how, signal.SIG_DFL)
-
-    def run(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "loadtest", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for how in heard:
-        signal.signal(how, before[how])
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def free_port():
@@ -199,43 +144,6 @@ def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments,
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-
-
-SMALL = "check locked_global --workers 1 --threads 1 --duration 0.1"
-NO_VERDICT = {
-    "> /dev/full": (2, "the output: No space left on device"),
-    "| true": (141, ""),
-    "; rm -r results; mkdir -p results/latest;": (2, "results/latest: it is no link of ours"),
-    "; rm -r results; touch results;": (2, "Not a directory"),
-}
-
-
-@pytest.mark.parametrize("how", NO_VERDICT)
-def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(environment, tmp_path, how):
-    status, said = NO_VERDICT[how]
-    command = f"{sys.executable} -m loadtest {SMALL}"
-    if how.startswith(";"):
-        (tmp_path / "results").mkdir()
-        command = f"{how[1:]} {command}"
-    else:
-        command = f"{command} {how}"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == status, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_streams_that_are_closed_change_nothing(environment, tmp_path):
-    command = f"{sys.executable} -m loadtest {SMALL} <&- >&- 2>&-"
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, timeout=100)
-    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

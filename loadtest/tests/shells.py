@@ -1,0 +1,64 @@
+"""A shell somewhere else, in which commands are typed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environment(tmp_path, redis_url):
+    """A shell somewhere else, in which modules of one's own can be imported."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "COLUMNS": "80"}
+
+
+@pytest.fixture
+def shell(tmp_path, environment):
+    def run(*arguments, **more):
+        return subprocess.run(
+            [sys.executable, "-m", "loadtest", *arguments],
+            cwd=tmp_path,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    """Starts a command that goes on until it is stopped, and checks that nothing is left of it."""
+    started = []
+    # what is ignored here, as under nohup, would be by what is started
+    heard = [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+    before = {how: signal.getsignal(how) for how in heard}
+    for how in heard:
+        if before[how] is signal.SIG_IGN:
+            signal.signal(how, signal.SIG_DFL)
+
+    def run(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "loadtest", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for how in heard:
+        signal.signal(how, before[how])
+    for process in started:
+        process.kill()
+        process.communicate()
