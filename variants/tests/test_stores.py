@@ -10,10 +10,14 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import redis
+import requests
 
+from loadtest.server.gunicorn import serve
+from loadtest.trial import Server, Trial
 from variants.app import create_app, load
 
 SHARED = ["sqlite_row", "redis_key"]
@@ -144,6 +148,38 @@ def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url
     assert client.post("/create").json == 0
     assert client.post("/increment").json == 1
     assert client.get("/items").json == []
+
+
+def test_a_sqlite_file_that_is_overwritten_while_it_is_served_is_503_and_a_line_each(tmp_path):
+    path, log = tmp_path / "state.sqlite3", tmp_path / "log"
+    env = {"SQLITE_PATH": str(path)}
+    with serve(Trial("sqlite_row", Server(2, 2)), log=log, env=env) as server:
+        ask = partial(requests.post, f"{server.url}/increment", timeout=30)
+        assert ask().json() == 1
+        for each in tmp_path.glob("state.sqlite3*"):
+            each.write_bytes(b"no database" * 1000)
+        refused = [reply.json()["error"] for reply in (ask() for _ in range(20)) if not reply.ok]
+    assert refused
+    assert all("SQLITE_PATH" in each for each in refused)
+    said = log.read_text()
+    assert said.count("SQLITE_PATH") == len(refused)
+    assert "Traceback" not in said
+
+
+def test_a_redis_key_with_text_in_it_is_503_and_a_line_each(tmp_path, redis_url):
+    log = tmp_path / "log"
+    env = {"REDIS_URL": redis_url, "REDIS_PREFIX": "damaged:"}
+    with serve(Trial("redis_key", Server(2, 2)), log=log, env=env) as server:
+        redis.Redis.from_url(redis_url).set("damaged:cache", "text")
+        post, get = (partial(way, timeout=30) for way in (requests.post, requests.get))
+        asked = [way(server.url + path) for way, path in ((post, "/increment"), (get, "/read")) * 5]
+        refused = [reply.json()["error"] for reply in asked]
+        assert post(f"{server.url}/create").json() == 0
+        assert post(f"{server.url}/increment").json() == 1
+    assert all("create starts over" in each for each in refused)
+    said = log.read_text()
+    assert said.count("create starts over") == len(refused)
+    assert "Traceback" not in said
 
 
 def test_a_module_that_is_no_variant_is_refused_by_what_it_lacks():
