@@ -87,7 +87,7 @@ def launch(
             *(["--no-control-socket"] if has is None or "--no-control-socket" in has else []),
             # it would believe whoever is on this machine that they are a proxy
             *("--forwarded-allow-ips", ""),
-            *("--graceful-timeout", "2"),
+            *("--graceful-timeout", "1"),
             *(["--preload"] if server.preload else []),
             # a second server of the same name would end the first one's dirty arbiter
             *("--name", f"state-{listener.getsockname()[1]}"),
