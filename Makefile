@@ -82,10 +82,11 @@ test-apps: .venv/dev ## published packages, judged as they are
 test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that some need
 	@$(PY) -m pytest variants/tests/test_gallery.py loadtest/tests/test_gallery.py loadtest/tests/server/test_postgres_server.py
 
-nightly: .venv/dev ## the checker against oracles, 100,000 times (SEED=1)
+nightly: .venv/dev ## 100,000 histories and 10,000 odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \
 	    ../../../$(PY) -m pytest --verbose --numprocesses 3 --timeout 0 \
 	    test_agreement.py test_truth.py test_witness.py test_worlds.py
+	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3
 
 soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak
