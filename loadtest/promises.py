@@ -168,7 +168,8 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Promise:
         if must:
             # each copy may be asked too seldom
             return promised(*must, may=[Fault.ANSWERS_LATE, *may], why=why)
-        return late(may, why, certain=not greenlets)
+        waits = said.pauses and trial.load.pause_ms > 0
+        return late(may, why, certain=waits or not greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
         old = late([Fault.LOSES, *may], why, certain=workers > 1 and not greenlets)

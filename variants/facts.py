@@ -8,9 +8,13 @@ Four questions, a labelled line each; what follows the first words is for people
                ("transaction that refuses", "none, may refuse": requests are turned
                away; "lock that expires"; "lock, or none under gevent")
     Answers    inside · read again · cached · nothing    the answer comes out of that step (the
-               default), or is read again after it; reads come from a copy; or there is none
+               default), or is read again after it ("read again after the pause": others have had
+               their turn by then); reads come from a copy; or there is none
     Survives   nothing · request · worker · server · store · machine    whose end it outlives, at
                the most ("worker if preloaded": a request, if not)
+
+What goes wrong somewhere also says what to write `Instead`: "sqlite_returning", "redis_key on two
+machines", or both: "sqlite_returning, or redis_key on two machines".
 """
 
 from __future__ import annotations
@@ -48,8 +52,9 @@ GALLERY = Path(__file__).with_name("gallery")
 class Facts:
     """The answers to the four questions; `preloaded` is where it lives once gunicorn has loaded
     the app before it forks, `under_gevent` the guard that is left among greenlets; `refuses` is
-    whether requests that overlap are turned away, and `expires` whether the guard ends by itself.
-    `lines` are the labelled lines, by label."""
+    whether requests that overlap are turned away, `expires` whether the guard ends by itself, and
+    `pauses` whether the answer is read again only after the pause. `lines` are the labelled lines,
+    by label."""
 
     lives_in: str
     guard: str
@@ -59,6 +64,7 @@ class Facts:
     under_gevent: str
     refuses: Refuses = "no"
     expires: bool = False
+    pauses: bool = False
     title: str = ""
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -66,6 +72,15 @@ class Facts:
         """What it survives, which for some depends on where they were made."""
         forked = preload or "if preloaded" not in self.lines.get("Survives", "")
         return self.survives if forked else "request"
+
+    def instead(self, machines: int = 1) -> str | None:
+        """What to write in its place; on several machines that may be another."""
+        line = self.lines.get("Instead", "")
+        apart = re.search(r"(\w+) on two machines", line)
+        if apart and machines > 1:
+            return apart[1]
+        first = re.match(r"\w+", line)
+        return first[0] if first and not (apart and apart.start() == 0) else None
 
     @property
     def uses_redis(self) -> bool:
@@ -134,6 +149,7 @@ def facts(variant: str) -> Facts | None:
         under_gevent="none" if re.search(r"\bor none under gevent\b", said) else guard,
         refuses="must" if "that refuses" in said else "may" if "may refuse" in said else "no",
         expires="that expires" in said,
+        pauses=lines.get("Answers", "").startswith("read again after the pause"),
         title=title.rstrip("."),
         lines=lines,
     )

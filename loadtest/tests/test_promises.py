@@ -66,6 +66,16 @@ def test_several_copies_that_are_read_again_may_answer_late_each():
     assert (several.must, several.may) == ({"divided"}, {"answers late"})
 
 
+def test_greenlets_answer_late_for_sure_where_they_pause_before_they_read_again():
+    greenlets = Server(2, 1, worker_class="gevent")
+    assert promise(Trial("redis_incr_get", greenlets)).must == {"answers late"}
+    assert promise(Trial("prometheus_multiprocess", greenlets)).must == {"answers late"}
+    # nothing waits between its commit and its reading again
+    expression = promise(Trial("orm_expression", greenlets))
+    assert (expression.must, expression.may) == (set(), {"answers late"})
+    assert not promise(Trial("redis_incr_get", greenlets, Load(pause_ms=0))).must
+
+
 def answers(*reads):
     """Three increments, of which the second was not read by who came after it, and the audit."""
     drawing = """

@@ -2,11 +2,12 @@
 
 Lives in: worker. Each worker has a registry of its own; /metrics answers with one of them.
 Guard: lock. `inc` takes the counter's own.
-Answers: read again. `inc` answers nothing.
-Loses: nothing within a worker, but the total between workers.
+Answers: read again after the pause. `inc` answers nothing.
+Loses: nothing within a worker, but the total between workers; `prometheus_multiprocess` adds them
+  up. An item that comes twice is there once, at its later place: a label has one value.
 Survives: request.
 Seen in: github.com/freelawproject/courtlistener/issues/7980
-Instead: prometheus_multiprocess
+Instead: redis_key
 """
 
 from prometheus_client import REGISTRY as registry

@@ -1,9 +1,10 @@
 """A Prometheus counter in multiprocess mode: a file for each worker, added up when it is read.
 
 Lives in: machine. The folder is one for all workers; each writes to a file of its own there.
-Guard: lock, may refuse. `inc` takes the worker's own; who reads a file just made answers 500.
-Answers: read again. `inc` answers nothing, and the sum is taken over the files.
-Loses: nothing. The sum is right; it is no number of its own for each request.
+Guard: lock, may refuse. `inc` takes the worker's own; who reads a file just made may answer 500.
+Answers: read again after the pause. `inc` answers nothing, and the sum is taken over the files.
+Loses: nothing. The sum is right; it is no number of its own for each request. An item that comes
+  twice is there once, at its later place. `create` starts over in one worker alone.
 Survives: server. The file of a worker that has ended is still added up.
 Seen in: prometheus.github.io/client_python/multiprocess
 Instead: redis_key

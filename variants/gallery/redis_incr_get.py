@@ -2,8 +2,8 @@
 
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: server. INCR reads and writes in one step, inside the server.
-Answers: read again. INCR has answered, but its answer is thrown away and GET asks once more.
-Loses: nothing, but others have counted between INCR and GET: two are told the same.
+Answers: read again after the pause. INCR has answered; that is thrown away, and GET asks once more.
+Loses: nothing, but others may have counted between INCR and GET: then two are told the same.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/docker/awesome-compose (flask-redis/app.py)
