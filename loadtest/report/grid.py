@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -46,8 +45,8 @@ def beside_twins(cells: Sequence[Cell]) -> list[Cell]:
 
     def instead(name: str) -> str:
         said = about(name)
-        words = re.findall(r"\w+", said.lines.get("Instead", "") if said else "")
-        return next((word for word in words if word in names), name)
+        other = said.instead() if said else None
+        return other if other in names else name
 
     ranks = {name: (names.index(instead(name)), instead(name) == name) for name in names}
     return sorted(cells, key=lambda cell: ranks[cell.trial.variant])

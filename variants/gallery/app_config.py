@@ -4,7 +4,7 @@ Lives in: worker. Each worker has an app of its own.
 Guard: none. While one thread pauses, another reads the same count.
 Loses: updates between the threads of a worker, and the total between workers.
 Survives: request.
-Seen in: duoke360.com/post/44463 (app.view_counter)
+Seen in: github.com/fastapi/fastapi/issues/592 (app.counter)
 Instead: redis_key
 """
 

@@ -6,6 +6,7 @@ Loses: nothing.
 Survives: server. Nobody waits for the disk.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
 Seen in: github.com/grantjenks/python-diskcache (docs/tutorial.rst)
+Instead: redis_key on two machines
 """
 
 import os

@@ -4,7 +4,8 @@ Lives in: machine. The folder is one for all workers that can open it.
 Guard: none. `inc` reads one file and replaces it by another, and `add` looks before it writes.
 Loses: updates, although `inc` is said to be atomic "for supporting caches": this one is none.
 Survives: server. A cache may also forget what it has no room for, or what got old.
-Seen in: github.com/pallets-eco/cachelib (src/cachelib/base.py, inc)
+Seen in: github.com/pallets-eco/cachelib (src/cachelib/base.py, inc),
+  github.com/pallets-eco/flask-caching/issues/192
 Instead: redis_cache
 """
 

@@ -2,7 +2,8 @@
 
 Lives in: machine. The dirty arbiter, a process beside the workers, keeps it for all of them.
 Guard: none. Its documentation says so: get and put are two messages, and others may come between.
-Loses: updates. Two workers get the same count, and both put it back.
+Loses: updates. Two get the same count, and both put back one more. Before anybody has put one, get
+  raises, although the recipe names a default (gunicorn 27).
 Survives: worker. It ends with the arbiter.
 Served: with --dirty-app variants.gallery.gunicorn_stash:Nothing --dirty-workers 1
 Seen in: github.com/benoitc/gunicorn (docs/content/dirty.md, Global Counters)

@@ -2,11 +2,12 @@
 
 Lives in: machine. The file is one for all workers that can open it.
 Guard: none, may refuse. While one is at it, another reads the same count.
-Loses: updates. Who reads while another writes finds half a file, and answers 500; two who write at
-  once may leave one that nobody can read again.
-Survives: server, but who is killed while it writes leaves half a file. Nobody waits for the disk.
+Loses: updates. Who reads while another writes may find half a file, and answers 500; two who write
+  at once may leave one that nobody can read.
+Survives: server, but who is killed while it writes may leave half a file. Nobody waits for the
+  disk.
 Seen in: github.com/danieldeer/seriousdb/pull/9, github.com/linux-netdev/nipa/pull/90
-Instead: json_file_locked
+Instead: json_file_locked, or redis_key on two machines
 """
 
 import json

@@ -4,7 +4,8 @@ Lives in: machine. The file is one for all workers that can open it, and so is t
 Guard: lock. Whoever wants to read or write opens the file beside it and locks that.
 Loses: nothing, as long as everyone who touches the file takes the lock.
 Survives: server. Nobody waits for the disk.
-Seen in: github.com/danieldeer/seriousdb/pull/9
+Seen in: github.com/Netflix/metaflow/pull/3006
+Instead: redis_key on two machines
 """
 
 import json

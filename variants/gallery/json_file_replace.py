@@ -4,8 +4,8 @@ Lives in: machine. The file is one for all workers that can open it.
 Guard: none. A reader finds a whole file, but while it is at it, another reads the same count.
 Loses: updates. The file that is put in place undoes what others have put there since.
 Survives: server. Nobody waits for the disk.
-Seen in: github.com/webzfs/webzfs/issues/177
-Instead: json_file_locked
+Seen in: github.com/jonathanbossenger/concilium/issues/128, github.com/webzfs/webzfs/issues/177
+Instead: json_file_locked, or redis_key on two machines
 """
 
 import json

@@ -4,7 +4,7 @@ Lives in: network. One server keeps it for all workers, on this machine or any o
 Guard: server. INCR reads and writes in one step, inside the server.
 Answers: cached. Each worker keeps what it has read, until it increments itself.
 Loses: nothing, but the other workers go on reading what they have read before; and who reads while
-  the copy is dropped may put the old count back for good.
+  the copy is dropped may put the old count back, until its worker increments again.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: krzysztofzuraw.com/blog/2017/gunicorn-and-lru-cache-pitfall

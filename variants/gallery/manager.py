@@ -3,8 +3,9 @@
 Lives in: worker, or machine if preloaded. Whoever imports this starts a manager.
 Guard: lock. It lives in the manager too, so whoever shares the dict shares the lock.
 Loses: nothing within a worker; without --preload the total between workers.
-Survives: worker if preloaded. The manager ends with the process that started it.
-Served: not by gevent. It makes pipes non-blocking, and the manager cannot be started.
+Survives: worker if preloaded. The manager ends with the process that started it. A worker that is
+  killed while it has the lock keeps it for ever, and all wait.
+Served: not by gevent. That makes pipes non-blocking, and the manager cannot be started.
 Seen in: stackoverflow.com/questions/32815451
 Instead: redis_key
 """

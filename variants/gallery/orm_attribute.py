@@ -2,10 +2,11 @@
 
 Lives in: machine. The database is one for all workers.
 Guard: none. The object was read before the transaction wrote anything.
-Loses: updates. SQLAlchemy writes `SET count = 5`, whatever is there by then.
+Loses: updates. SQLAlchemy writes the number itself, `SET count=5`, whatever is there by then.
 Survives: machine. The row is on the disk when commit returns.
-Seen in: github.com/flaskbb/flaskbb (forum/views.py), iifx.dev/en/articles/10720150
-Instead: orm_returning
+Seen in: github.com/flaskbb/flaskbb (flaskbb/forum/views.py, topic.views),
+  python-code.dev/articles/10720150 ("atomically")
+Instead: orm_returning, or postgres_returning on two machines
 """
 
 import os

@@ -3,11 +3,10 @@
 Lives in: machine. The database is one for all workers.
 Guard: transaction. SQLAlchemy writes `SET count = count + 1`, which the database does in one step.
 Answers: read again. commit expires the object, and `cache.count` asks the database once more.
-Loses: nothing, but others have counted by the time of the answer: two are told the same.
+Loses: nothing, but others may have counted by the time of the answer: then two are told the same.
 Survives: machine. The row is on the disk when commit returns.
-Seen in: docs.sqlalchemy.org/en/20/orm/persistence_techniques.html ("useful for atomic updates"),
-    dev.to/ivankwongtszfung/safe-update-operation-in-postgresql-using-sqlalchemy-3ela
-Instead: orm_returning
+Seen in: docs.sqlalchemy.org/en/20/orm/persistence_techniques.html ("useful for atomic updates")
+Instead: orm_returning, or postgres_returning on two machines
 """
 
 import os

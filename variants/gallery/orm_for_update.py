@@ -4,8 +4,9 @@ Lives in: machine. The database is one for all workers.
 Guard: none. SQLite has no FOR UPDATE, and SQLAlchemy leaves it out without a word.
 Loses: updates, while the same code on PostgreSQL loses none.
 Survives: machine. The row is on the disk when commit returns.
-Seen in: github.com/sqlalchemy/sqlalchemy (dialects/sqlite/base.py, for_update_clause)
-Instead: orm_returning
+Seen in: restack.io/p/sqlalchemy-knowledge-with-for-update-example-cat-ai ("locked"),
+  github.com/IBM/mcp-context-forge/issues/1641 ("ignored")
+Instead: orm_returning, or postgres_returning on two machines
 """
 
 import os

@@ -5,6 +5,7 @@ Guard: transaction. UPDATE takes the lock before it reads.
 Loses: nothing. RETURNING answers with the count that this very UPDATE wrote.
 Survives: machine. The row is on the disk when commit returns.
 Seen in: docs.sqlalchemy.org/en/20/orm/queryguide/dml.html (using RETURNING with UPDATE)
+Instead: postgres_returning on two machines
 """
 
 import os

@@ -5,7 +5,8 @@ Guard: none. READ COMMITTED, the default, lets two transactions read the same co
 Loses: updates. Both commits succeed, and the second undoes the first.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
-Seen in: bitbucket.org/zzzeek/sqlalchemy/wiki/UsageRecipes/SafeCounterColumns, as not safe
+Seen in: dev.to/ivankwongtszfung/safe-update-operation-in-postgresql-using-sqlalchemy-3ela,
+  as not safe
 Instead: postgres_for_update
 """
 

@@ -5,7 +5,8 @@ Guard: transaction. SELECT FOR UPDATE waits for whoever has the row, and then re
 Loses: nothing. The answer is taken before the commit that gives the lock away.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
-Seen in: bitbucket.org/zzzeek/sqlalchemy/wiki/UsageRecipes/SafeCounterColumns
+Seen in: dev.to/ivankwongtszfung/safe-update-operation-in-postgresql-using-sqlalchemy-3ela
+  (update lock)
 """
 
 import os

@@ -5,7 +5,7 @@ Guard: transaction. UPDATE waits for whoever has the row, and then reads what th
 Loses: nothing. RETURNING answers with the count that this very UPDATE wrote.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
-Seen in: postgresql.org/docs/current/dml-returning.html, sql.coderang.dev/en/blog/sql-atomic-counter
+Seen in: postgresql.org/docs/current/dml-returning.html, github.com/polarsource/polar/pull/9259
 """
 
 import os

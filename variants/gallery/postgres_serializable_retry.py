@@ -2,7 +2,7 @@
 
 Lives in: network. One PostgreSQL keeps it for all workers, on this machine or any other.
 Guard: transaction. Of two that read the same count one commits, the other starts afresh.
-Loses: nothing. It costs as many attempts as there are others at work.
+Loses: nothing. The more are at work, the more attempts it costs.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
 Seen in: postgresql.org/docs/current/mvcc-serialization-failure-handling.html

@@ -2,7 +2,7 @@
 
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: none. Each command is one step; the two of them are not.
-Loses: updates. Between GET and SET others get the same count.
+Loses: updates. Between GET and SET others may get the same count.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/mozilla/send/pull/1299, github.com/openshift-eng/art-tools/pull/2920

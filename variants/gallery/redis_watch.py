@@ -2,7 +2,7 @@
 
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: transaction. EXEC does nothing if another has touched the key since WATCH; then again.
-Loses: nothing. It costs as many attempts as there are others at work.
+Loses: nothing. The more are at work, the more attempts it costs.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: redis.io/docs/latest/develop/clients/redis-py/transpipe

@@ -5,7 +5,7 @@ that sends several requests at once.
 
 Lives in: network. One Redis keeps it for all workers, on this machine or any other.
 Guard: none. A request begins by reading all of the session, and ends by writing all of it back.
-Loses: updates. Even a request that changes nothing writes back what it has read.
+Loses: updates. By default even a request that changes nothing writes back what it has read.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/pallets-eco/flask-session/issues/71

@@ -1,9 +1,10 @@
 """Flask's session: a signed cookie.
 
 Lives in: client. The server keeps nothing; each client brings its own count along.
-Guard: none. It needs none: no other client can see it.
-Loses: nothing for one client, but nobody else can read what it has.
-Survives: machine. It is not there at all.
+Guard: none. Two requests of one client that overlap bring the same cookie.
+Loses: nothing of a client that waits for each answer; of two requests at once the cookie that comes
+  back last undoes the other. And nobody else can read what it has.
+Survives: machine. It is not there at all. A browser may forget it, or not take it: many keep 4 kB.
 Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-view
 Instead: redis_key
 """

@@ -2,9 +2,10 @@
 
 Lives in: worker, or machine if preloaded. A worker that is forked after it was made shares it.
 Guard: lock, or none under gevent. A thread may take it again, and greenlets are one thread.
-Loses: nothing within a worker; without --preload the total between workers.
+Loses: nothing between threads, but updates under gevent; without --preload the total between
+  workers.
 Survives: worker if preloaded. It ends with the server. A worker that is killed while it has the
-  lock may keep it for ever, and all wait.
+  lock keeps it for ever, and all wait.
 Seen in: w3toppers.com/increment-counter-for-every-access-to-a-flask-view
 Instead: redis_key
 """

@@ -2,10 +2,11 @@
 
 Lives in: worker, or machine if preloaded. A worker that is forked after it was made shares it.
 Guard: none. Reading takes the lock, and writing takes it again; in between it is free.
-Loses: updates, and without --preload the total between workers.
+Loses: updates, and without --preload the total between workers. `shared_value` mends the first,
+  except under gevent.
 Survives: worker if preloaded. It ends with the server.
 Seen in: giraycoskun.dev/blog/2023/12/18/sharing-data-in-a-flask-app-accross-gunicorn-workers
-Instead: shared_value
+Instead: redis_key
 """
 
 import json

@@ -4,7 +4,7 @@ Lives in: worker. Each worker has a cache of its own.
 Guard: lock. `inc` takes the cache's own; what takes several steps needs one more, here by `add`.
 Loses: nothing within a worker, but the total between workers.
 Survives: request. A cache may also forget what it has no room for, or what got old.
-Seen in: github.com/pallets-eco/cachelib (src/cachelib/simple.py)
+Seen in: github.com/pallets-eco/flask-caching/issues/192
 Instead: redis_cache
 """
 

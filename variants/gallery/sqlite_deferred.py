@@ -2,11 +2,11 @@
 
 Lives in: machine. The file is one for all workers that can open it.
 Guard: transaction that refuses. BEGIN locks nothing yet: of two that read, one may not write.
-Loses: nothing. Whoever has read an old count gets "database is locked", at once.
+Loses: nothing. Who has read what another is about to change gets "database is locked", at once.
 Survives: machine. The file is on the disk when COMMIT returns.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
-Seen in: forum.djangoproject.com/t/sqlite-and-database-is-locked-error/26994
-Instead: sqlite_returning
+Seen in: blog.pecar.me/django-sqlite-dblock
+Instead: sqlite_returning, or postgres_returning on two machines
 """
 
 import os

@@ -5,6 +5,7 @@ Guard: transaction. UPDATE takes the file's write lock before it reads.
 Loses: nothing. RETURNING answers with the count that this very UPDATE wrote.
 Survives: machine. The file is on the disk when commit returns.
 Seen in: sqlite.org/lang_returning.html
+Instead: postgres_returning on two machines
 """
 
 import os

@@ -1,11 +1,13 @@
 """An object of which each thread has its own.
 
-Lives in: thread. Each thread that touches it gets one that is empty.
+Lives in: thread. Each thread that touches it gets one that is empty; so does each connection under
+  gevent, where it has a greenlet of its own.
 Guard: none. It needs none: no other thread can see it.
-Loses: nothing within a thread, but the total between threads, and between workers.
+Loses: nothing within a thread, but the total between threads, and between workers. Under gevent all
+  that a connection has counted ends with it.
 Survives: request.
 Seen in: github.com/arXiv/arxiv-base/pull/125 (as a cure), github.com/feincms/feincms/issues/454
-Instead: locked_global
+Instead: redis_key
 """
 
 import threading

@@ -17,7 +17,12 @@ from variants import VARIANTS
 def twins(tmp_path, monkeypatch):
     """Variants that name each other."""
     monkeypatch.syspath_prepend(tmp_path)
-    for name, instead in {"wrong_a": "right", "other": "", "wrong_b": "right", "right": ""}.items():
+    for name, instead in {
+        "wrong_a": "right",
+        "other": "",
+        "wrong_b": "right",
+        "right": "other on two machines",
+    }.items():
         line = f"Instead: {instead}\n" if instead else ""
         text = f'"""Mine.\n\nLives in: worker.\n{line}"""\nfrom variants.plain_global import *\n'
         (tmp_path / f"{name}.py").write_text(text)
