@@ -28,7 +28,7 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write: 34 idioms, five servers
+gallery: .venv/gallery ## what people really write: 34 idioms, six servers
 	@$(PY) -m loadtest gallery $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from loadtest.cell import Cell
 from loadtest.checker import Fault, Verdict
 from loadtest.checker.words import number
 from loadtest.promises import promise
-from loadtest.report.schedules import schedule
+from loadtest.report.schedules import orders
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 from variants.facts import GALLERY as FOLDER
@@ -19,16 +20,19 @@ README = FOLDER / "README.md"
 LOAD = Load(users=12, seconds=0.3, increments=200)
 BARE = Trial("plain_global", Server(1, 8), LOAD)
 """The bare route: the same three steps, and nothing that keeps anybody out."""
-Column = tuple[Server, str | None]
+LONGER = replace(LOAD, seconds=4.0)
+"""Long enough for a worker to stand still four times: now and then that is in the wrong place."""
+Column = tuple[Server, str | None, Load]
 COLUMNS: dict[str, Column] = {
-    "1×8": (Server(1, 8), None),
-    "4×1": (Server(4, 1), None),
-    "4×8 preload": (Server(4, 8, preload=True), None),
-    "2×1 gevent": (Server(2, 1, worker_class="gevent"), None),
-    "two machines": (Server(1, 8), "two-machines"),
+    "1×8": (Server(1, 8), None, LOAD),
+    "4×1": (Server(4, 1), None, LOAD),
+    "4×8 preload": (Server(4, 8, preload=True), None, LOAD),
+    "2×1 gevent": (Server(2, 1, worker_class="gevent"), None, LOAD),
+    "two machines": (Server(1, 8), "two-machines", LOAD),
+    "2×1 paused": (Server(2, 1), "pause-worker", LONGER),
 }
-"""Threads of one worker; workers alone; both, and what they share when forked; greenlets; and two
-servers that share nothing but the network."""
+"""Threads of one worker; workers alone; both, and what they share when forked; greenlets; two
+servers that share nothing but the network; and a worker that stands still for a second."""
 OUTLIVES = {
     "nothing": "nothing",
     "request": "a request",
@@ -37,6 +41,7 @@ OUTLIVES = {
     "store": "its store",
     "machine": "the machine's restart",
 }
+MAY = {Fault.LOSES: "lose", Fault.ANSWERS_LATE: "answer late"}
 INTRODUCTION = """# The gallery: what people really write
 
 Each file here is one way to keep a count and a list, as it is found in tutorials, answers and
@@ -49,17 +54,31 @@ who knew their trade, and each works until a second request comes.
 
 The columns: one worker of 8 threads; 4 workers of one; 4 of 8, forked from a master that had
 loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); and two servers that share
-nothing but the network, 1×8 each. Every cell was loaded by {users} clients for {increments}
-increments or more, with {pause:g} ms between read and write. The words are those of the
-[first page](../../README.md#what-each-word-means). The numbers change from run to run; the words
-do not: `make gallery` fails if they do. – means that this server cannot serve it, and the file says
-why; "may" means that it hangs on how requests happen to meet, and one run shows it and another
-does not; a cell without a number has not been measured since the last change. What an increment
-cost was taken at 1×8: the median and the 99th percentile of the time to its answer, and how many
-times those of the bare route they are, which is [`plain_global`](../plain_global.py) in the same
-run. Several cells run at a time, so that these are impressions and no benchmark.
+nothing but the network, 1×8 each; and 2 workers of one, of which one stands still for a second,
+four times. Every cell was loaded by {users} clients for {increments} increments or more, with
+{pause:g} ms between read and write. The numbers change from run to run; the words do not:
+`make gallery` fails if they do.
+
+- **✓**, **loses** and **divided** are explained on the [first
+  page](../../README.md#what-each-word-means).
+- **answers late**: {late}.
+  Who reads an old copy is answered late, too.
+- **refuses**: {refuses}.
+- **may**: it hangs on how requests happen to meet; one run shows it, and another does not.
+- **–**: this server cannot serve it, and the file says why.
+- An empty cell: by the rule a worker that stands still changes nothing here, so it was not tried.
+- A cell without a number has not been measured since the last change.
+
+What an increment cost was taken at 1×8: the median and the 99th percentile of the time to its
+answer, and how many times those of the bare route they are, which is
+[`plain_global`](../plain_global.py) in the same run. Several cells run at a time, so that these are
+impressions and no benchmark. What stands under *instead* holds in every cell in which the idiom
+does not; on two machines that may be another one.
 """
-STORIES = "## How each goes wrong, and where it was seen"
+STORIES = """## How each goes wrong, and where it was seen
+
+Whatever lives on one machine is divided between two, as `sqlite_returning` is below; what goes
+wrong on one machine already does not repeat it. An idiom without steps goes wrong in no column."""
 LEFT_OUT = """## Left out
 
 - Flask-Limiter in memory, Dash's shared storage: `simple_cache` and `redis_get_set` again, under
@@ -71,17 +90,27 @@ LEFT_OUT = """## Left out
 
 
 def trials(idioms: Iterable[str]) -> list[Trial]:
-    """Each idiom in each column that can serve it."""
+    """Each idiom in each column that can serve it, and that can show something of it."""
     every = (trial(idiom, column) for idiom in idioms for column in COLUMNS)
     return [each for each in every if each]
 
 
 def trial(idiom: str, column: str) -> Trial | None:
-    """What stands in that column; None if the idiom cannot be served so."""
-    server, fault = COLUMNS[column]
-    if said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}"):
-        return None
-    return Trial(idiom, server, LOAD, fault=fault)
+    """What stands in that column; None if the idiom cannot be served so, or if by the rule a worker
+    that stands still changes nothing there."""
+    server, fault, load = COLUMNS[column]
+    each = Trial(idiom, server, load, fault=fault)
+    idle = fault == "pause-worker" and wrong(each) == wrong(replace(each, fault=None))
+    return each if served(idiom, server) and not idle else None
+
+
+def served(idiom: str, server: Server) -> bool:
+    return not said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}")
+
+
+def wrong(each: Trial) -> frozenset[Fault]:
+    """What must or may go wrong, but for refusals, which every fault may bring."""
+    return (promise(each).must | promise(each).may) - {Fault.REFUSES}
 
 
 def said(idiom: str) -> Facts:
@@ -91,15 +120,13 @@ def said(idiom: str) -> Facts:
     return lines
 
 
-def promised(each: Trial | None) -> str:
+def promised(each: Trial) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
-    if each is None:
-        return "–"
     promise_ = promise(each)
-    if not promise_.must:
-        late = Fault.ANSWERS_LATE in promise_.may
-        return "may answer late" if late else "✓"
-    return f"✗ {', '.join(sorted(promise_.must, reverse=True))}"
+    if promise_.must:
+        return f"✗ {', '.join(sorted(promise_.must, reverse=True))}"
+    may = [verb for fault, verb in MAY.items() if fault in promise_.may]
+    return f"may {' or '.join(may)}" if may else "✓"
 
 
 def figure(verdict: Verdict) -> str:
@@ -122,18 +149,24 @@ def readme(cells: Sequence[Cell]) -> str:
     rows = [head, ["---"] * len(head)]
     for idiom in GALLERY:
         row = [f"[`{idiom}`]({idiom}.py)"]
-        row += [square(trial(idiom, column), verdicts) for column in COLUMNS]
+        row += [square(idiom, column, verdicts) for column in COLUMNS]
         rows.append([*row, *rest(idiom, verdicts)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     introduction = INTRODUCTION.format(
-        users=LOAD.users, increments=LOAD.increments, pause=LOAD.pause_ms
+        users=LOAD.users,
+        increments=LOAD.increments,
+        pause=LOAD.pause_ms,
+        late=Fault.ANSWERS_LATE.meaning,
+        refuses=Fault.REFUSES.meaning,
     )
     stories = "\n".join(map(story, GALLERY))
     return f"{introduction}\n{table}\n\n{STORIES}\n\n{stories}\n{LEFT_OUT}"
 
 
-def square(each: Trial | None, verdicts: Mapping[Trial, Verdict]) -> str:
-    verdict = verdicts.get(each) if each else None
+def square(idiom: str, column: str, verdicts: Mapping[Trial, Verdict]) -> str:
+    if (each := trial(idiom, column)) is None:
+        return "" if served(idiom, COLUMNS[column][0]) else "–"
+    verdict = verdicts.get(each)
     return promised(each) + (f"<br>{figure(verdict)}" if verdict else "")
 
 
@@ -144,11 +177,17 @@ def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
     ratios = [f"{one / other:.1f}×" for one, other in zip(own, bare, strict=False)]
     cost = [", ".join(f"{time:.0f}" for time in own) + " ms"] * bool(own)
     cost += [f"{' and '.join(ratios)} bare"] * bool(ratios)
-    instead = said(idiom).lines.get("Instead")
     shown = "<br>".join(cost) or "–"
     survives = OUTLIVES[said(idiom).survives]
     survives += ", if preloaded" * (said(idiom).outlives(preload=False) != said(idiom).survives)
-    return [survives, shown, link(instead) if instead else "this"]
+    return [survives, shown, instead(idiom)]
+
+
+def instead(idiom: str) -> str:
+    """What is to be written in its place, or that it may stay."""
+    here, apart = (said(idiom).instead(machines) for machines in (1, 2))
+    words = link(here) if here else "keep it"
+    return words + (f"; on two machines {link(apart)}" if apart and apart != here else "")
 
 
 def times(verdict: Verdict | None) -> list[float]:
@@ -167,8 +206,10 @@ def story(idiom: str) -> str:
     lines = said(idiom).lines
     text = f"**{idiom}**: {said(idiom).title[0].lower()}{said(idiom).title[1:]}."
     text += f" *Guard*: {lines['Guard']} *Loses*: {lines['Loses']}"
-    steps = schedule(idiom)
-    if steps:
-        text += "\n\n" + "\n".join(f"    {step}" for step in steps) + "\n"
+    for order in orders(idiom):
+        text += f"\n\n{order.where}:" * bool(order.where)
+        steps = (*order.steps, f"({order.known})")
+        text += "\n\n" + "\n".join(f"    {step}" for step in steps)
+    text += "\n" * bool(orders(idiom))
     seen = lines.get("Seen in")
     return text + (f"\nSeen in {seen}.\n" if seen else "\n")

@@ -23,7 +23,7 @@ from loadtest.checker import SIGN, Anomaly, Fault, anomalies
 from loadtest.report import advice
 from loadtest.report import terminal as report
 from loadtest.report.grid import Grid, about, beside_twins, filters
-from loadtest.report.schedules import schedule
+from loadtest.report.schedules import orders
 from loadtest.report.toll import beside, toll
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             filters=filters(cells),
             about=about,
             variants={cell.trial.variant for cell in cells},
-            schedule=schedule,
+            orders=orders,
             ran=ran,
             path=path,
             meaning=advice.meaning(cells),
