@@ -64,7 +64,8 @@ four times. Every cell was loaded by {users} clients for {increments} increments
 - **answers late**: {late}.
   Who reads an old copy is answered late, too.
 - **refuses**: {refuses}.
-- **may**: it hangs on how requests happen to meet; one run shows it, and another does not.
+- **may**: it hangs on how requests happen to meet; one run shows it, and another does not. The lock
+  that expires lost in one run of ten; a test plays the steps below, and loses each time.
 - **–**: this server cannot serve it, and the file says why.
 - An empty cell: by the rule a worker that stands still changes nothing here, so it was not tried.
 - A cell without a number has not been measured since the last change.

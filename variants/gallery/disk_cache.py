@@ -2,7 +2,7 @@
 
 Lives in: machine. The folder is one for all workers that can open it.
 Guard: transaction. `incr` is one, and `transact` makes one of several steps.
-Loses: nothing.
+Loses: nothing, up to its size limit: above 1 GB it drops what was stored first.
 Survives: server. Nobody waits for the disk.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
 Seen in: github.com/grantjenks/python-diskcache (docs/tutorial.rst)

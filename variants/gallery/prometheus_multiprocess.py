@@ -4,7 +4,7 @@ Lives in: machine. The folder is one for all workers; each writes to a file of i
 Guard: lock, may refuse. `inc` takes the worker's own; who reads a file just made may answer 500.
 Answers: read again after the pause. `inc` answers nothing, and the sum is taken over the files.
 Loses: nothing. The sum is right; it is no number of its own for each request. An item that comes
-  twice is there once, at its later place. `create` starts over in one worker alone.
+  twice is there once, at its later place. `create` starts the count over in one worker alone.
 Survives: server. The file of a worker that has ended is still added up.
 Seen in: prometheus.github.io/client_python/multiprocess
 Instead: redis_key
