@@ -5,7 +5,8 @@ Guard: server. `inc` is INCR, one step in the server. A list has no such step he
   lock. The cache's own `add` would be a bad one: it sets the key in one step and its expiry in
   another, and who dies between them leaves the list locked for ever.
 Loses: nothing, while Redis lives and nobody stands still for five seconds with the lock.
-Survives: store, if Redis keeps an append-only file. One that is a cache may forget what it has no room for.
+Survives: store, if Redis keeps an append-only file. One that is a cache may forget what it has no
+  room for.
 Needs: Redis
 Seen in: github.com/pallets-eco/cachelib (src/cachelib/redis_base.py)
 """
