@@ -89,9 +89,10 @@ def matrix(cells: Sequence[Cell]) -> Table:
     columns = list(dict.fromkeys(column(cell) for cell in cells))
     table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, header_style="bold")
     table.add_column("workers×threads", no_wrap=True)
-    for each in columns:
-        table.add_column(each, max_width=15, overflow="fold")
     narrow = len(columns) > NARROW
+    for each in columns:
+        # a line ends between words
+        table.add_column(each.replace("-", " " if narrow else "-"), max_width=15, overflow="fold")
     at = {(cell.trial.variant, column(cell)): cell for cell in cells}
     for variant in dict.fromkeys(cell.trial.variant for cell in cells):
         row = [at.get((variant, each)) for each in columns]
@@ -132,7 +133,8 @@ def square(cell: Cell, narrow: bool = False) -> Text:
     if narrow and word == "linearizable":
         word = "holds"
     text = Text(f"{SIGN[shown_as(cell)]} {word}", style=COLOUR[shown_as(cell)])
-    text.append("".join(f"\n  {figure}" for figure in figures), style="dim")
+    indent = "" if narrow else "  "
+    text.append("".join(f"\n{indent}{figure}" for figure in figures), style="dim")
     if not cell.as_promised:
         text.append("\n! not promised", style="bold yellow")
     return text

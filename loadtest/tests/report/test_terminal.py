@@ -141,7 +141,7 @@ def test_each_server_with_its_fault_is_a_column_of_its_own():
     said = printed(terminal.matrix([*told, replace(two, trial=trial)]))
     assert said.count("✓ holds") == len(SERVERS)
     assert said.count("✗ loses") == 1
-    assert "two-machin" in said
+    assert "under two" in said
     assert max(map(len, said.splitlines())) <= 80
     assert "…" not in said
 
