@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from course import Guess, Stop, asked, reading, tell, write
-from foretell import WORDS, card, come_out, together, words
+from foretell import WORDS, Found, card, come_out, together, words
 
 from loadtest.cell import LoadError
 from loadtest.server.gunicorn import ServerError
@@ -15,7 +15,7 @@ FEW = Load(seconds=0.3, increments=200)
 RUNGS = {
     "preload": Trial("locked_global", Server(4, 1, preload=True), FEW),
     "value": Trial("shared_value", Server(4, 1), FEW),
-    "gevent": Trial("impatient_sqlite", Server(1, 1, "gevent"), Load(users=4, increments=20)),
+    "gevent": Trial("sqlite_row_50ms", Server(1, 1, "gevent"), Load(users=4, increments=20)),
     "cookie": Trial("session_cookie", Server(1, 8), FEW),
     "recycle": Trial("locked_global", Server(1, 8), fault="recycle"),
     "redis": Trial("redis_key", Server(1, 8), fault="kill-defaults"),
@@ -35,14 +35,14 @@ def foretell(said: str, rung: str) -> None:
     if not guess.letter and not reading():
         raise Stop("\nPut a word, or several with commas, in place of the ? and run it again.")
     found = come_out(trial)
-    came_out[rung] = set(found.words)
+    came_out[rung] = found
     guess.came_out(
         guess.letter if found.foretold_by(words(said)) else together(found.words), str(found)
     )
 
 
-def repair(rung: str, **changes: Any) -> bool:
-    """Runs a rung with something else in place of what it had, and says whether it holds now.
+def repair(*rungs: str, **changes: Any) -> bool:
+    """Runs rungs with something else in place of what they had, and says whether they hold now.
 
     changes: variant, workers, threads, worker_class, preload, fault ("kill-store" for a Redis
     that has its file, "restart" for the app).
@@ -54,6 +54,10 @@ def repair(rung: str, **changes: Any) -> bool:
     if unknown := changes.keys() - {*CHANGES}:
         print(f"not yet: there is no {min(unknown)} to change; there are {', '.join(CHANGES)}")
         return False
+    return all(repaired(rung, changes.copy()) for rung in rungs)
+
+
+def repaired(rung: str, changes: dict[str, Any]) -> bool:
     trial = RUNGS[rung]
     server = {name: changes.pop(name) for name in [*changes] if name in vars(trial.server)}
     try:
@@ -69,16 +73,16 @@ def repair(rung: str, **changes: Any) -> bool:
         tell(f"not yet: {error}")
         return False
     # while a store is away, requests are refused, whatever one does
-    repaired = found.foretold_by(frozenset(["holds"]))
-    tell(f"{'repaired' if repaired else 'not yet'}: {trial.name} {found}")
-    return repaired
+    holds = found.foretold_by(frozenset(["holds"]))
+    tell(f"{'repaired' if holds else 'not yet'}: {trial.name} {found}")
+    return holds
 
 
 def prepare() -> None:
     """What the rung with SQLite under gevent serves: it gives up sooner, so that it ends sooner."""
     text = Path("variants/sqlite_row.py").read_text(encoding="utf-8")
     assert "timeout=5" in text
-    write("impatient_sqlite", text.replace("timeout=5", "timeout=0.05"))
+    write("sqlite_row_50ms", text.replace("timeout=5", "timeout=0.05"))
 
 
-came_out: dict[str, set[str]] = {}
+came_out: dict[str, Found] = {}

@@ -63,11 +63,9 @@ LADDER = {
     "orm_expression": "answers late",
 }
 REPAIRS = {
-    "preload": {"variant": "sqlite_row"},
-    "value": {"preload": True},
-    "gevent": {"variant": "sqlite_row", "worker_class": "gthread", "threads": 8},
-    "cookie": {"variant": "locked_global"},
-    "recycle": {"variant": "sqlite_row"},
-    "redis": {"fault": "kill-store"},
-    "orm_expression": {"variant": "orm_returning"},
+    "repair-places": 'variant="sqlite_row"',
+    "repair-gevent": 'variant="sqlite_row", worker_class="gthread", threads=8',
+    "repair-value": "preload=True",
+    "repair-redis": 'fault="kill-store"',
+    "repair-orm": 'variant="orm_returning"',
 }

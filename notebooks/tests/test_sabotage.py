@@ -164,8 +164,8 @@ SABOTAGES = [
     sabotage(
         "6",
         "preload-rung value-rung gevent-rung cookie-rung recycle-rung redis-rung orm-rung",
-        " | ".join(f'came_out["{rung}"]' for rung in RUNGS)
-        + ' | in came_out["redis"] | in came_out["recycle"]',
+        " | ".join(f'came_out["{rung}"].words ==' for rung in RUNGS)
+        + ' | in came_out["redis"] | in came_out["recycle"] | came_out["cookie"].cell',
         files=NO_LADDER,
     ),
     sabotage(
