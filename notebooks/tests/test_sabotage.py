@@ -31,6 +31,7 @@ NO_LOCK = spoilt(LOCKED, f"with lock:\n    {READ}", f"if True:\n    {READ}")
 CALLS = 'cache["calls"] = cache.get("calls", 0) + 1\n'
 FORGETS = 'cache["count"] = seen + (cache["calls"] % 9 > 0)\n'
 FORGETFUL = spoilt(LOCKED, WRITE, f"{CALLS}        {FORGETS}")
+APPENDED = "    entries.append(item)\n"
 OLD = spoilt(PLAIN, '    return cache["count"]\n', '    return max(0, cache["count"] - 5)\n')
 NO_TRANSACTION = (
     spoilt(SQLITE, "with transaction() as db", "if db := connection()")
@@ -69,16 +70,17 @@ def sabotage(number, cells, fails, texts=None, files=None, **spoilt_variants):
 SABOTAGES = [
     sabotage(
         "1",
-        "schedule predict-orders all-orders predict-threads threads predict-log-line",
-        "losing == | assert run.verdict.lost > 0 | cell(logs, 1, 8)",
+        "schedule predict-orders all-orders predict-threads threads predict-log-line log-line",
+        "losing == | counts[order] for | assert run.verdict.lost > 0 | run.verdict.audited < | "
+        "logged.lost >",
         plain_global=CLOSED,
     ),
     sabotage(
         "1",
         "predict-threads threads proof",
-        "alone.lost == | same.witness[0].value == | max(one.start",
+        "alone.lost == | run.verdict.ok == | same.witness[0].value == | max(one.start",
         texts={'"duplicate value"': '"stale read"'},
-        plain_global=OLD,
+        plain_global=spoilt(OLD, APPENDED, APPENDED + "    raise OSError\n"),
     ),
     sabotage(
         "2",
