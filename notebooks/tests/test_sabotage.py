@@ -85,23 +85,25 @@ SABOTAGES = [
     sabotage(
         "2",
         "predict-lock lock predict-cost cost",
-        "assert locked.verdict.lost == | locked.verdict.audited == | within <=",
+        "assert locked.verdict.lost == | locked.verdict.linearizable | locked.verdict.audited == | "
+        "within <=",
         texts={"* 1e9": "* 1e12"},
         locked_global=NO_LOCK,
     ),
     sabotage(
         "2",
         "predict-workers workers predict-both both predict-browser browser",
-        "four.verdict.division.of == | worst.division.of == | worst.lost > | len(sync)",
-        texts={', "sync")': ")"},
+        'four.verdict.division.of == | group_by("client") | worst.division.of == | worst.lost > | '
+        "len(sync)",
+        texts={', "sync")': ")", '"locked_global", 4, 1)\nfound': '"locked_global", 1, 4)\nfound'},
         locked_global=SQLITE,
         plain_global=SQLITE,
     ),
     sabotage(
         "2",
-        "predict-workers workers predict-browser browser",
-        "four.verdict.lost == | sum(copy.audited | len(gthread)",
-        texts={"browser.post": "requests.post"},
+        "predict-workers workers firsts predict-browser browser",
+        "four.verdict.lost == | sum(copy.audited | len(firsts) == | len(gthread)",
+        texts={"browser.post": "requests.post", "filter(value=1)": "filter(value=0)"},
         locked_global=FORGETFUL,
     ),
     sabotage(
