@@ -14,7 +14,7 @@ GUESSES = {
     },
     "3": {
         "predict-g": "b",
-        "predict-thread": "c",
+        "predict-thread": "a",
         "predict-cookie": "b",
         "predict-kill": "b",
         "predict-deploy": "b",

@@ -108,13 +108,17 @@ SABOTAGES = [
     ),
     sabotage(
         "3",
-        "predict-g g predict-thread thread cookie predict-cookie browsers predict-kill kill "
-        "predict-deploy deploy",
-        "answers == | threads.verdict | (hers, his) == | killed == | deployed ==",
+        "predict-g g predict-thread thread thread-answers cookie predict-cookie browsers "
+        "predict-kill kill predict-deploy deploy",
+        "answers == | answered == | threads.verdict | (hers, his) == | old == | killed == | "
+        "deployed == | client=ada) == [4] | =FILE)",
         texts={
             'start("flask_g"': 'start("locked_global"',
             "Local(threading.local)": "Local",
+            "ask(start(per_thread, 1, 1)": 'ask(start("flask_g", 1, 1)',
             "client=bob": "client=ada",
+            'cookies={"count": "1"}': "cookies={}",
+            "variant, 1, 1, SQLITE_PATH=FILE": "variant, 1, 1",
         },
         locked_global=SQLITE,
     ),
