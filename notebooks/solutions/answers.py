@@ -22,7 +22,7 @@ GUESSES = {
     "4": {
         "predict-stores": "a",
         "predict-operation": "b",
-        "predict-incr": "a",
+        "predict-incr": "b",
         "predict-begin": "c",
         "predict-cost": "c",
         "predict-machines": "b",

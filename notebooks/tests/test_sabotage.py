@@ -125,11 +125,13 @@ SABOTAGES = [
     sabotage(
         "4",
         "files predict-stores stores predict-incr incr predict-begin begin predict-cost cost",
-        "sqlite.verdict.lost == | redis.verdict.lost == | kept == | deferred.verdict.lost | "
-        "refused > | times >",
+        "sqlite.verdict.lost == | redis.verdict.lost == | redis.verdict.linearizable | real == | "
+        "assert answered == | deferred.verdict.lost | refused > | times > | in others",
         texts={"took(sqlite)\n": 'took(sqlite) | {"p99": 0}\n'},
         sqlite_row=NO_TRANSACTION,
         redis_key=NO_INCR,
+        plain_global=SQLITE,
+        locked_global=SQLITE,
     ),
     sabotage(
         "4",
