@@ -27,7 +27,7 @@ GUESSES = {
         "predict-cost": "c",
         "predict-machines": "b",
     },
-    "5": {"predict-six": "a", "predict-late": "b", "predict-alone": "c", "predict-rare": "b"},
+    "5": {"predict-six": "a", "predict-twice": "b", "predict-alone": "c", "predict-rare": "b"},
     "A": {"predict-bare": "a", "predict-no-pause": "b"},
     "B": {"predict-window": "b"},
     "C": {"predict-threads": "a", "predict-processes": "c"},

@@ -166,9 +166,12 @@ SABOTAGES = [
     ),
     sabotage(
         "5",
-        "six predict-six explains trying dozen agree predict-late answers-late",
-        "judged == | slip.audited == | slip.violated",
-        texts={'again = \'cache["count"] = seen + 1': 'again = \'cache["count"] = seen'},
+        "six predict-six explains trying dozen agree predict-twice twice",
+        "permutations(six) | judged == | twice.audited == | twice.violated | duplicate value",
+        texts={
+            '    "f": operation(3, "read", 65, 90, 2),\n': "",
+            'again = \'cache["count"] = seen + 1': 'again = \'cache["count"] = seen',
+        },
         files=BLIND,
     ),
     sabotage(
