@@ -69,3 +69,49 @@ REPAIRS = {
     "repair-redis": 'fault="kill-store"',
     "repair-orm": 'variant="orm_returning"',
 }
+
+# chapter: prediction, and a piece of what explains its answer, which no reader has met before it
+TOLD = {
+    "1": {
+        "predict-orders": "before either *writes*",
+        "predict-threads": "one request at a time",
+        "predict-log-line": "One log line is enough",
+    },
+    "2": {
+        "predict-lock": "One thread at a time",
+        "predict-cost": "makes a queue",
+        "predict-workers": "its own memory",
+        "predict-both": "| both |",
+        "predict-browser": "belongs to the worker that accepted it",
+    },
+    "3": {
+        "predict-g": "for each request",
+        "predict-thread": "outlives its requests",
+        "predict-cookie": "lives with the **client**",
+        "predict-kill": "any worker can go on",
+        "predict-deploy": "dies with it",
+    },
+    "4": {
+        "predict-stores": "*before* the read",
+        "predict-operation": "wrong operation",
+        "predict-incr": "where the pause stands",
+        "predict-begin": "refuses",
+        "predict-cost": "a long tail",
+        "predict-machines": "one for each",
+    },
+    "5": {
+        "predict-six": "may happen in either order",
+        "predict-twice": "**answers late**",
+        "predict-alone": "No request ever met another",
+        "predict-rare": "rule of three",
+    },
+    "6": {
+        "preload-rung": "copies the memory",
+        "value-rung": "makes one of its own",
+        "cookie-rung": "one count for each client",
+        "recycle-rung": "begins anew",
+        "gevent-rung": "stands still",
+        "redis-rung": "no append-only file",
+        "orm-rung": "expires the object",
+    },
+}

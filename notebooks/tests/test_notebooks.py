@@ -11,7 +11,7 @@ from jupyter_client.manager import start_new_kernel
 from nbclient.exceptions import CellExecutionError
 
 from notebooks.run import HERE, NO_COPY, RENDERED, notebooks, run
-from notebooks.solutions.answers import BREAKS, GUESSES, LADDER, ORDERS, REPAIRS
+from notebooks.solutions.answers import BREAKS, GUESSES, LADDER, ORDERS, REPAIRS, TOLD
 
 CHAPTERS = [path for path in notebooks() if path.name[0].isdigit()]
 COPIED = [path for path in notebooks() if path.name[0] != NO_COPY]
@@ -152,6 +152,30 @@ def test_no_answer_is_in_sight(path):
             told = next(later for later in cells[n + 1 :] if later.cell_type == "markdown")
             asked = any(later.id.startswith("predict-") for later in cells[n : cells.index(told)])
             assert asked or told.source.startswith("<details>"), f"{told.id} tells {cell.id}"
+
+
+@each_chapter
+def test_what_tells_an_answer_is_said_after_it(path):
+    cells = [cell for cell in read(path).cells if cell.id != "claims"]
+    names = [cell.id for cell in cells]
+    predictions = [name for name in names if name.startswith("predict-") or name.endswith("-rung")]
+    assert predictions == [*TOLD[path.name[0]]]
+    for name, told in TOLD[path.name[0]].items():
+        asked = names.index(name)
+        above, below = (
+            "\n".join(cell.source for cell in some)
+            for some in (cells[: asked + 1], cells[asked + 1 :])
+        )
+        assert told not in above, f"{told!r} tells {name}"
+        folded = "".join(re.findall("<details>.*?</details>", below, re.DOTALL))
+        assert told in folded, f"{told!r} explains {name}"
+
+
+@each_chapter
+def test_no_file_is_named_after_what_comes_out(path):
+    sources = "\n".join(cell.source for cell in code(read(path)))
+    for names in re.findall(r'edited\(\s*(?:\*\()?"\w+", "(\w+)"|^%%variant (\w+)', sources, re.M):
+        assert not re.search("los|late|divid|forget|refus|wrong|right|stale", "".join(names))
 
 
 @pytest.mark.parametrize("path", COPIED, ids=lambda path: path.stem)
