@@ -126,6 +126,8 @@ def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
         if not found.cell.as_promised:
             tell(f"      not as promised ({why}); that is not your mistake", " " * 6)
         elif not foretold:
-            tell(f"      You said {together(said[number]) or 'nothing'}. Why: {why}.", " " * 6)
+            guard = facts_of(trial.variant)["Guard"].partition(". ")[2]
+            told = f"You said {together(said[number]) or 'nothing'}. Why: {why}. {guard}"
+            tell(f"      {told.rstrip()}", " " * 6)
     print(f"\n{right} of {len(paper)}")
     return right
