@@ -4,8 +4,8 @@ VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/gallery/*.py))))
 PYTHON ?= python3
 PY := .venv/bin/python
-# what is typed reaches the programs through the environment as it was typed, where no shell reads it;
-# make itself would expand a $ in it
+# what is typed reaches the programs through the environment as it was typed: no shell reads it
+# there, and make expands no $ in it
 $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))), \
     $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -28,13 +28,12 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write: 34 idioms, six servers
+gallery: .venv/gallery ## what people really write: 34 idioms, six columns
 	@$(PY) -m loadtest gallery $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery
 	@$(PY) -m loadtest check $@
 
-# what is said of an app of one's own (APP, INCREMENT, …) reaches the program as it was typed
 serve-app: .venv/run
 	@$(PY) -m loadtest serve
 
@@ -86,7 +85,8 @@ nightly: .venv/dev ## 100,000 histories and 10,000 odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \
 	    ../../../$(PY) -m pytest --verbose --numprocesses 3 --timeout 0 \
 	    test_agreement.py test_truth.py test_witness.py test_worlds.py
-	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3
+	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3 \
+	    --hypothesis-seed "$${SEED:-$$(date +%s)}"
 
 soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak

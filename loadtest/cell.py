@@ -149,7 +149,7 @@ def afresh(path: Path) -> Path:
 
 def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
     """Asks a process that is started only now: an app's server, or a variant as it was served.
-    Raises ServerError, PythonError and NotRecorded."""
+    Raises ServerError, PythonError, GuardianError and NotRecorded."""
     alone = replace(trial, server=replace(trial.server, workers=1, threads=1), fault=None)
     log = path.with_suffix(".afresh.log")
     recorder = Recorder(afresh(path), mapping=mapping(trial.own) if trial.own else OURS)
@@ -160,6 +160,8 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
     else:
         python, _, around = interpreter(alone, env, path.parent)
         answers = path.with_suffix(".answers")
+        # of an earlier try
+        answers.unlink(missing_ok=True)
         script = AFRESH.read_text(encoding="utf-8")
         command = [python, "-c", script, trial.variant, str(answers.absolute())]
         with guarded(command, log=log, env=around) as process:

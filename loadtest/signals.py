@@ -34,5 +34,5 @@ def held() -> Iterator[None]:
     finally:
         for each, do in before.items():
             signal.signal(each, do)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        if came:
+            signal.raise_signal(came[0])

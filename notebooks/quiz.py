@@ -126,8 +126,8 @@ def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
         if not found.cell.as_promised:
             tell(f"      not as promised ({why}); that is not your mistake", " " * 6)
         elif not foretold:
-            guard = facts_of(trial.variant)["Guard"].partition(". ")[2]
-            told = f"You said {together(said[number]) or 'nothing'}. Why: {why}. {guard}"
-            tell(f"      {told.rstrip()}", " " * 6)
+            guard = facts_of(trial.variant)["Guard"]
+            told = f"You said {together(said[number]) or 'nothing'}. Why: {why}. Guard: {guard}"
+            tell(f"      {told}", " " * 6)
     print(f"\n{right} of {len(paper)}")
     return right

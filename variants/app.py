@@ -51,7 +51,7 @@ def storable(text: str) -> bool:
 
 @contextmanager
 def in_time() -> Iterator[None]:
-    """Whoever sends a body byte by byte, or not at all, would keep this thread for ever."""
+    """Whoever sends a body byte by byte would keep this thread for ever."""
     connection = request.environ.get("gunicorn.socket")
     if not connection:
         yield
@@ -82,6 +82,12 @@ def create_app(variant: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 
     getattr(store, "init_app", lambda app: None)(app)
+
+    @app.before_request
+    def patience() -> None:
+        # whoever sends no more, or takes no answer, would keep this thread for ever
+        if connection := request.environ.get("gunicorn.socket"):
+            connection.settimeout(BODY_S)
 
     @app.before_request
     def only_asked() -> None:

@@ -162,7 +162,7 @@ BY_HAND = {
 
 
 def orders(idiom: str) -> list[Order]:
-    """Each way in which an idiom goes wrong, with what happens on one machine first; none for what
+    """Ways in which an idiom goes wrong, with what happens on one machine first; none for what
     does not go wrong."""
     said = facts(idiom) if idiom in GALLERY else None
     if said is None:

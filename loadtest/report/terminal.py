@@ -91,8 +91,9 @@ def matrix(cells: Sequence[Cell]) -> Table:
     table.add_column("workers×threads", no_wrap=True)
     narrow = len(columns) > NARROW
     for each in columns:
-        # a line ends between words
-        table.add_column(each.replace("-", " " if narrow else "-"), max_width=15, overflow="fold")
+        # a line may end between words, and would end within "two-machines"
+        head = each.replace("-", " ") if narrow else each
+        table.add_column(head, max_width=15, overflow="fold")
     at = {(cell.trial.variant, column(cell)): cell for cell in cells}
     for variant in dict.fromkeys(cell.trial.variant for cell in cells):
         row = [at.get((variant, each)) for each in columns]

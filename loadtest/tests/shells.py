@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def environment(tmp_path, redis_url):
-    """A shell somewhere else, in which modules of one's own can be imported."""
+def environment(redis_url):
+    """That of a shell somewhere else: what is imported there comes from its folder, or is ours."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "COLUMNS": "80"}
 
@@ -35,7 +35,7 @@ def shell(tmp_path, environment):
 
 @pytest.fixture
 def start(tmp_path, environment):
-    """Starts a command that goes on until it is stopped, and checks that nothing is left of it."""
+    """Starts a command that goes on until it is stopped, and ends it."""
     started = []
     # what is ignored here, as under nohup, would be by what is started
     heard = [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]

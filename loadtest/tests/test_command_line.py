@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from loadtest.server.redis import client, store
-from loadtest.tests.waiting import family, wait_until, wait_until_gone
+from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
 
@@ -207,8 +207,7 @@ def test_the_process_that_is_asked_afresh_does_not_outlive_a_check_that_is_kille
     process = start("check", "hangs", "--workers", "1", "--threads", "1")
 
     def asked():
-        lines = (Path(f"/proc/{pid}/cmdline") for pid in left_of(process))
-        return [line for line in lines if b"started anew" in line.read_bytes()]
+        return [pid for pid in left_of(process) if b"started anew" in command_line(pid)]
 
     wait_until(asked)
     children = left_of(process)

@@ -1,4 +1,4 @@
-"""What the machine refuses, or kills, is a line and status 2: never a verdict."""
+"""What the machine refuses, or somebody ends, is never the status of a verdict."""
 
 import os
 import pty
@@ -7,12 +7,10 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
-import psutil
 import pytest
 
-from loadtest.tests.waiting import family, wait_until, wait_until_gone
+from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
 
 SMALL = "check locked_global --workers 1 --threads 1 --duration 0.1"
 NO_VERDICT = {
@@ -87,16 +85,16 @@ def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):
 
 def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
     def guardian():
-        for pid in family(process.pid):
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"guardian.py" in line and b"gunicorn" in line:
-                return psutil.Process(pid)
-        return None
+        lines = ((pid, command_line(pid)) for pid in family(process.pid))
+        found.extend(pid for pid, line in lines if b"guardian.py" in line and b"gunicorn" in line)
+        return found
+
+    found = []
 
     process = start("check", "locked_global", "--workers", "1", "--duration", "30")
     wait_until(guardian)
     children = family(process.pid)
-    guardian().kill()
+    os.kill(found[0], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     assert "error: the server: the process that guards it was killed; run it again" in err

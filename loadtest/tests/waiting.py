@@ -1,6 +1,7 @@
 """How tests wait."""
 
 import time
+from pathlib import Path
 
 import psutil
 
@@ -21,6 +22,14 @@ def alive(pid):
 
 def family(pid):
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def command_line(pid):
+    """Empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_until_gone(pids):

@@ -2,9 +2,9 @@
 
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: lock that expires. One has it, for 0.8 s; who takes longer works on without it.
-Loses: nothing, until a worker stands still for a second: others have the lock meanwhile, and what
-  they wrote is undone, unless who has it by then writes last. With a longer lock it takes a longer
-  standstill.
+Loses: nothing, until a worker stands still for a second: others have the lock meanwhile, and then
+  the late one overwrites what they wrote, unless another writes after it. With a longer lock it
+  takes a longer standstill.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: github.com/repository-service-tuf/repository-service-tuf-worker/issues/151,

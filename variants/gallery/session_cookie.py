@@ -4,7 +4,7 @@ Lives in: client. The server keeps nothing; each client brings its own count alo
 Guard: none. Two requests of one client that overlap bring the same cookie.
 Loses: nothing of a client that waits for each answer; of two requests at once the cookie that comes
   back last undoes the other. And nobody else can read what it has.
-Survives: machine. It is not there at all. A browser may forget it, or not take it: many keep 4 kB.
+Survives: machine. It is not there at all. A browser may forget it, and many take none above 4 kB.
 Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-view
 Instead: redis_key
 """

@@ -129,6 +129,16 @@ def test_a_sqlite_file_that_is_overwritten_is_503_with_advice(client_of, caplog)
     assert len(caplog.records) == 4
 
 
+def test_a_row_in_sqlite_holds_a_number_whoever_writes_it(client_of):
+    client = client_of("sqlite_row")
+    assert client.post("/increment").json == 1
+    other = sqlite3.connect(importlib.import_module("variants.sqlite_row").PATH)
+    with pytest.raises(sqlite3.IntegrityError):
+        other.execute("UPDATE cache SET count = 'text'")
+    other.close()
+    assert client.post("/increment").json == 2
+
+
 @pytest.mark.parametrize("there", ["text", b"\xff\xfe", ["a", "list"]])
 def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url, caplog, there):
     client = client_of("redis_key")
