@@ -16,8 +16,11 @@ def main() -> int:
         # docstrings are needed: of the anomalies, and of what Altair draws with
         os.environ.pop("PYTHONOPTIMIZE", None)
         os.execv(sys.executable, [sys.executable, "-m", "loadtest", *sys.argv[1:]])
-    from loadtest.commands.line import run
-
+    try:
+        from loadtest.commands.line import run
+    except ImportError as error:
+        print(f"error: {error}; make setup installs it in .venv", file=sys.stderr)
+        return 2
     return run()
 
 

@@ -40,6 +40,8 @@ DEADLINE_S = 120
 """What a cell may take beyond its load, and its judging again."""
 ON = threading.Event()
 """Nobody sets it."""
+FULL = ("database or disk is full", "disk I/O error", "No space left on device", "File too large")
+"""What SQLite and the system say."""
 AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 
@@ -100,6 +102,8 @@ def run(
         told = ("--fault", trial.fault) if trial.fault else ()
         known = target if trial.fault else None
         apply(trial.load, server, path, *told, target=known, over=over)
+        if not trial.fault:
+            had_room(server)
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
@@ -305,9 +309,18 @@ def apply(
         raise LoadError(f"the load did not run: {why(log)}")
 
 
+def had_room(server: Running) -> None:
+    """Raises LoadError if the machine refused to write for the store: no verdict on the variant."""
+    said = server.log.read_text(errors="replace") if server.log.exists() else ""
+    if full := next((words for words in FULL if words in said), None):
+        raise LoadError(
+            f"{server.trial.name} could not be run: its store met {full!r} ({room(server.log)})"
+        )
+
+
 def why(log: Path) -> str:
     """The error that locust logged first, or else the last line of its log."""
-    lines = log.read_text().strip().splitlines()
+    lines = log.read_text(errors="replace").strip().splitlines()
     errors = [line.partition(": ")[2] for line in lines if "/ERROR/" in line]
     return [*errors[:1], *lines[-1:], f"{log} is empty ({room(log)})"][0]
 

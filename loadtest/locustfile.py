@@ -3,7 +3,8 @@
     locust -f loadtest/locustfile.py --host http://127.0.0.1:8000
 
 It loads whatever has the routes of `variants.app`, in locust's web UI or with --headless, in one
-process, in several (--processes) or on several machines (--master, --worker).
+process, in several (--processes) or on several machines (--master --master-bind-host='*', and
+--worker there).
 
 At the start of a run the state is made empty; then the clients load the server and each operation
 is written to the history; when the load has stopped, the audit reads every worker several times.
@@ -51,8 +52,8 @@ log = logging.getLogger(__name__)
 
 @events.init_command_line_parser.add_listener
 def options(parser: LocustArgumentParser) -> None:
-    # nobody else's machine; --web-host names another
-    parser.set_defaults(web_host="127.0.0.1")
+    # nobody else's machine; --web-host and --master-bind-host name another
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     parser.add_argument(
         "--history",
         help="the file for the history; default results/<time>/history.jsonl",

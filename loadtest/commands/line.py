@@ -2,12 +2,11 @@
 
 import gc
 import os
-import signal
 import sys
+import time
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -27,14 +26,22 @@ COMMANDS = {
 """Where each command is. Only the one that is called is imported: some take a second."""
 
 
+ENDING_S = 15.0
+stopped = -ENDING_S
+"""When a signal was answered."""
+
+
 class Stopped(BaseException):
     """A signal came, of this number."""
 
 
-def stop(number: int, _: FrameType | None) -> NoReturn:
-    # once is enough: what was started is being ended
-    on_signals(signal.SIG_IGN)
-    raise Stopped(number)
+def stop(number: int, _: FrameType | None) -> None:
+    """Once is enough, since what was started is being ended; but not for ever, since Python drops
+    what is raised while it destroys an object."""
+    global stopped
+    if time.monotonic() - stopped > ENDING_S:
+        stopped = time.monotonic()
+        raise Stopped(number)
 
 
 class Lazy(click.Group):
@@ -48,12 +55,12 @@ class Lazy(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         gc.freeze()
         gc.enable()
+        on_signals(stop)
         return command
 
     def invoke(self, ctx: click.Context) -> int:
         """The exit status."""
         try:
-            on_signals(stop)
             super().invoke(ctx)
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else 2

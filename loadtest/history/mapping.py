@@ -420,7 +420,7 @@ def steps(path: Path) -> Steps:
     sys.path.insert(0, str(path.absolute().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Unclear(f"MAPPING={path} cannot be imported: {in_a_line(error)}") from None
     finally:
         sys.path.pop(0)

@@ -12,7 +12,7 @@ from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
-from loadtest.server.guardian import guarded
+from loadtest.server.guardian import guarded, last_line
 
 PROCESS = Path(__file__).with_name("disk_process.py")
 STARTUP_S = 10.0
@@ -45,7 +45,6 @@ def disk(log: Path) -> Iterator[Path]:
         deadline = time.monotonic() + STARTUP_S
         while not folder.is_mount():
             if process.poll() is not None or time.monotonic() > deadline:
-                last = log.read_text().strip().splitlines()[-1:]
-                raise DiskError(f"the disk could not be mounted: {' '.join(last)}")
+                raise DiskError(f"the disk could not be mounted: {last_line(log)}")
             time.sleep(0.02)
         yield folder

@@ -69,10 +69,21 @@ def guarded(
         yield guardian
     finally:
         guardian.stdin.close()
+        try:
+            guardian.wait(4 * GRACE)
+        except subprocess.TimeoutExpired:
+            # somebody has stopped it
+            guardian.kill()
         if guardian.wait() < 0 and folder:
             shutil.rmtree(folder, ignore_errors=True)
     if guardian.returncode < 0:
         raise GuardianError(f"{Path(command[0]).name}{UNGUARDED} ({log})")
+
+
+def last_line(log: Path) -> str:
+    """What a log says last; empty if it says nothing."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return " ".join(lines[-1:])
 
 
 def main(folder: str, *command: str) -> int:

@@ -215,6 +215,7 @@ def answers(url: str) -> bool:
 
 def why(log: Path) -> str:
     """What the server's log says last: an exception's own line if there is one."""
-    lines = [line.strip() for line in log.read_text().splitlines() if line.strip()]
+    text = log.read_text(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
     return (errors or lines or ["its log is empty"])[-1]

@@ -9,17 +9,22 @@ import functools
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.server.guardian import guarded, last_line
+
 PROBE = Path(__file__).with_name("probe.py")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STARTUP_S = 60
 OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
 """What people tell us of their app; to it these would be settings of its own."""
+GUNICORNS = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME")
+"""Where gunicorn takes options from that we did not give."""
 
 
 class PythonError(RuntimeError):
@@ -59,24 +64,19 @@ def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False)
     if not where.is_dir():
         raise PythonError(f"CHDIR={chdir} is no folder")
     probe, lent = PROBE.read_text(encoding="utf-8"), lend(folder, "gunicorn")
-    command = [path, "-c", probe, target, str(lent)]
+    # two may look at once
+    name = f"probe-{secrets.token_hex(4)}"
+    answer, log = (folder.absolute() / f"{name}.{suffix}" for suffix in ("json", "log"))
+    command = [path, "-c", probe, target, str(lent), str(answer)]
+    env = theirs(lend(folder, "variants") if ours else None)
     try:
-        done = subprocess.run(
-            command,
-            cwd=where,
-            env=theirs(lend(folder, "variants") if ours else None),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=STARTUP_S,
-        )
+        with guarded(command, log=log, env=env, cwd=where) as process:
+            process.wait(STARTUP_S)
     except subprocess.TimeoutExpired:
         raise PythonError(f"APP={target} was not imported within {STARTUP_S} s") from None
-    try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        raise PythonError(f"{path} is no Python of today: {' '.join(last)}") from None
+    if not answer.exists():
+        raise PythonError(f"{path} is no Python of today: {last_line(log)}")
+    told = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in told:
         raise PythonError(
             f"APP={target} cannot be imported: {told['error']} (in {where.resolve()}, "
@@ -100,7 +100,7 @@ def theirs(*lent: Path | None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in (*OURS, "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY") and "MAKE" not in name
+        if name not in (*OURS, *GUNICORNS) and "MAKE" not in name
     }
     path = pythonpath(*lent)
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": path} if path else {})

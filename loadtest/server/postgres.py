@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from loadtest.server.guardian import guarded
+from loadtest.server.guardian import guarded, last_line
 
 PROCESS = Path(__file__).with_name("postgres_process.py")
 STARTUP_S = 30.0
@@ -53,10 +53,11 @@ def store(log: Path) -> Iterator[tuple[str, int]]:
         deadline = time.monotonic() + STARTUP_S
         while why := refusal(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                last = log.read_text().strip().splitlines()[-1:]
-                raise PostgresError(f"postgres did not start: {' '.join(last) or why}")
+                raise PostgresError(f"postgres did not start: {last_line(log) or why}")
             time.sleep(0.02)
         yield url, process.pid
+        if process.poll() is not None:
+            raise PostgresError(f"our PostgreSQL ended: {last_line(log)}")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """What is known of an app before it is served: run by the interpreter that is to serve it.
 
-    python -c "…this text…" MODULE:APP FOLDER
+    python -c "…this text…" MODULE:APP FOLDER FILE
 
-FOLDER has what is lent to an interpreter that lacks it. Prints one line of JSON. It runs on Python
-3.8 and newer, with nothing but the standard library.
+FOLDER has what is lent to an interpreter that lacks it. Writes JSON to FILE. It runs on Python 3.8
+and newer, with nothing but the standard library.
 """
 
 import inspect
@@ -41,8 +41,8 @@ def main(target: str, folder: str) -> "dict[str, object]":
 
 
 if __name__ == "__main__":
-    answer = json.dumps(main(*sys.argv[1:]))
-    sys.stdout.write("\n" + answer + "\n")
-    sys.stdout.flush()
+    answer = json.dumps(main(*sys.argv[1:3]))
+    with open(sys.argv[3], "w") as file:  # noqa: PTH123
+        file.write(answer)
     # whatever threads the app has begun
     os._exit(0)

@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loadtest.server.guardian import guarded
+from loadtest.server.guardian import guarded, last_line
 
 STARTUP_S = 10.0
 PREFIX = f"loadtest-{secrets.token_hex(4)}:"
@@ -77,10 +77,11 @@ def store(
         deadline = time.monotonic() + STARTUP_S
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                last = log.read_text().strip().splitlines()[-1:]
-                raise RedisError(f"{command[0]} did not start: {' '.join(last)}")
+                raise RedisError(f"{command[0]} did not start: {last_line(log)}")
             time.sleep(0.01)
         yield url, process.pid
+        if process.poll() is not None:
+            raise RedisError(f"our Redis ended: {last_line(log)}")
 
 
 def remove_keys(url: str) -> None:
@@ -92,7 +93,11 @@ def remove_keys(url: str) -> None:
 def without_password(url: str) -> str:
     """An address that may be shown: neither who nor any option is in it."""
     scheme, slashes, rest = url.partition("://")
-    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0]
+    if not (slashes and scheme.isalpha()):
+        return "…" if "@" in url else url
+    place, _, options = rest.partition("?")
+    # the ? may be one of the password's
+    return scheme + slashes + ("…" if "@" in options else place.rpartition("@")[2])
 
 
 def binary() -> str:

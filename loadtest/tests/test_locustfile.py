@@ -170,6 +170,29 @@ def test_its_web_page_is_for_this_machine_alone(web):
         assert {each.laddr.ip for each in heard} == {"127.0.0.1"}
 
 
+def test_the_processes_of_one_load_hear_each_other_on_this_machine_alone(tmp_path):
+    command = [LOCUST, "-f", LOCUSTFILE, "--headless", "--processes", "2", "--no-history"]
+    with odd() as server:
+        running = subprocess.Popen(
+            [*map(str, command), "--host", server.url],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            heard = []
+            wait_until(lambda: heard.extend(listening(running.pid)) or heard)
+        finally:
+            running.terminate()
+            running.wait(timeout=60)
+    assert {each.laddr.ip for each in heard} == {"127.0.0.1"}
+
+
+def listening(pid):
+    heard = psutil.Process(pid).net_connections("tcp")
+    return [each for each in heard if each.status == "LISTEN"]
+
+
 def test_whatever_kills_locust_nothing_is_left_of_it(web):
     with odd() as server, web(server.url) as address:
         verdict_of_a_run(address, server, 10)

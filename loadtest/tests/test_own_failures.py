@@ -6,11 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from loadtest.commands import line
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = "check locked_global --workers 1 --threads 1 --duration 0.1"
 NO_VERDICT = {
@@ -83,10 +88,17 @@ def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):
     assert re.fullmatch(r"error: results/\S+: Read-only file system", one_line(done))
 
 
+def guardians(process, found):
+    """Those of gunicorn."""
+    lines = ((pid, command_line(pid)) for pid in family(process.pid))
+    found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
+    return found
+
+
 def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
     def guardian():
         lines = ((pid, command_line(pid)) for pid in family(process.pid))
-        found.extend(pid for pid, line in lines if b"guardian.py" in line and b"gunicorn" in line)
+        found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
         return found
 
     found = []
@@ -99,6 +111,86 @@ def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
     assert (process.returncode, out) == (2, "")
     assert "error: the server: the process that guards it was killed; run it again" in err
     wait_until_gone(children)
+
+
+def test_a_file_that_may_not_grow_is_no_verdict_on_who_writes_to_it(environment, tmp_path):
+    """The history fits, and SQLite's own file does not."""
+    command = f"ulimit -f 1000; {sys.executable} -m loadtest check sqlite_row --workers 1"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --threads 8 --duration 4"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "could not be" in one_line(done)
+
+
+def test_a_store_of_ours_that_ends_by_itself_is_no_verdict(shell, environment, tmp_path):
+    del environment["REDIS_URL"]
+    with mounted(tmp_path / "tiny", "size=60k"):
+        more = {"TMPDIR": str(tmp_path / "tiny")}
+        done = shell("check", "redis_key", "--workers", "1", "--duration", "3", **more)
+    assert done.returncode == 2
+    assert "error: our Redis ended: " in done.stderr
+    assert "NOT AS PROMISED" not in done.stdout
+
+
+def test_a_guardian_that_stands_still_does_not_keep_a_check_for_ever(start, tmp_path):
+    process = start("check", "locked_global", "--workers", "1", "--threads", "1")
+    found = []
+    wait_until(lambda: [*(tmp_path / "results").rglob("*.jsonl")])
+    guardians(process, found)
+    children = family(process.pid)
+    os.kill(found[0], signal.SIGSTOP)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 2
+    assert "the process that guards it was killed; run it again" in err
+    wait_until_gone(children)
+
+
+def test_what_a_mapping_ends_with_is_no_verdict(shell, tmp_path):
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(1)\n", encoding="utf-8")
+    (tmp_path / "shop.py").write_text("app = lambda environ, start: []\n", encoding="utf-8")
+    done = shell("check", "--app", "shop:app", "--mapping", "ends.py", "--workers", "1")
+    assert "MAPPING=ends.py cannot be imported: SystemExit" in one_line(done)
+
+
+def test_without_what_it_needs_it_says_what_installs_it(environment, tmp_path):
+    command = [sys.executable, "-S", "-m", "loadtest", "check"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert one_line(done) == "error: No module named 'click'; make setup installs it in .venv"
+
+
+def test_a_server_that_logs_no_utf_8_is_told_in_its_own_words(shell, tmp_path):
+    source = (ROOT / "variants" / "plain_global.py").read_text(encoding="utf-8")
+    says = 'import os\nos.write(2, b"\\xff\\xfe\\n")\nraise RuntimeError("boom")\n'
+    (tmp_path / "garbled.py").write_text(source + says, encoding="utf-8")
+    done = shell("check", "garbled", "--workers", "1", "--threads", "1")
+    assert one_line(done) == "error: the server ended: RuntimeError: boom"
+
+
+def test_the_process_that_looks_at_an_app_does_not_outlive_a_check_that_is_killed(start, tmp_path):
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
+    process = start("check", "--app", "hangs:app", "--increment", "POST /hits")
+    wait_until(lambda: any(b"hangs:app" in command_line(pid) for pid in family(process.pid)))
+    children = family(process.pid)
+    process.kill()
+    wait_until_gone(children)
+
+
+def test_a_signal_that_python_drops_does_not_make_it_deaf(monkeypatch):
+    monkeypatch.setattr(line, "stopped", -line.ENDING_S)
+    with pytest.raises(line.Stopped):
+        line.stop(signal.SIGINT, None)
+    # while what was started is being ended
+    line.stop(signal.SIGINT, None)
+    monkeypatch.setattr(line, "stopped", time.monotonic() - line.ENDING_S - 1)
+    with pytest.raises(line.Stopped):
+        line.stop(signal.SIGINT, None)
 
 
 @pytest.mark.parametrize(("key", "status"), [(b"\x03", 130), (b"\x1c", 131)], ids=["^C", "^\\"])

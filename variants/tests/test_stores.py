@@ -139,6 +139,32 @@ def test_a_row_in_sqlite_holds_a_number_whoever_writes_it(client_of):
     assert client.post("/increment").json == 2
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM cache",
+        "UPDATE cache SET count = 9223372036854775807",
+        "INSERT INTO entries VALUES (1, x'ff00')",
+    ],
+)
+def test_a_row_that_somebody_has_damaged_is_503_with_advice(client_of, caplog, damage):
+    client = client_of("sqlite_row")
+    assert client.post("/create").json == 0
+    other = sqlite3.connect(importlib.import_module("variants.sqlite_row").PATH)
+    other.execute(damage)
+    other.commit()
+    other.close()
+    asked = [client.post("/increment"), client.get("/read"), client.get("/items")]
+    refused = [reply.json["error"] for reply in asked if reply.status_code == 503]
+    assert {reply.status_code for reply in asked} <= {200, 503}
+    assert refused
+    assert all("create starts over" in each for each in refused)
+    assert "Traceback" not in caplog.text
+    assert client.post("/create").json == 0
+    assert client.post("/increment").json == 1
+    assert client.get("/items").json == []
+
+
 @pytest.mark.parametrize("there", ["text", b"\xff\xfe", ["a", "list"]])
 def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url, caplog, there):
     client = client_of("redis_key")

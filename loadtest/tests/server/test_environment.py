@@ -30,6 +30,7 @@ AGAINST_US = {
     "GUNICORN_CMD_ARGS": "--workers 7 --chdir /nowhere",
     "WEB_CONCURRENCY": "7",
     "FORWARDED_ALLOW_IPS": "*",
+    "SCRIPT_NAME": "/nowhere",
     "LOCUST_USERS": "1",
     "LOCUST_HOST": "http://127.0.0.1:9",
     "LOCUST_RUN_TIME": "1",

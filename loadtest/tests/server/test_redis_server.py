@@ -96,6 +96,24 @@ def test_a_password_is_not_said(monkeypatch, tmp_path, url):
     assert "sec" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "user:secret@localhost:1",
+        ":secret@localhost:6379",
+        "redis:/:secret@localhost",
+        "redis//:secret@localhost:1/0",
+        "redis://127.0.0.1:1/0?password=some@secret",
+        "redis://:sec?ret@127.0.0.1:1/0",
+    ],
+)
+def test_a_password_is_not_said_of_an_address_that_is_none(monkeypatch, tmp_path, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(RedisError, match="REDIS_URL=") as raised:
+        redis_server(tmp_path / "log").__enter__()
+    assert "ret" not in str(raised.value).replace("retry", "")
+
+
 def test_the_folder_of_the_embedded_server_is_for_this_user_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -242,6 +242,18 @@ def test_a_client_that_is_slow_with_its_body_gives_the_only_thread_back(tmp_path
         assert "Traceback" not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize("chunk", ["ZZ\r\nabc", "5\r\nabcdefgh"])
+def test_a_chunk_of_another_length_than_it_says_is_refused(tmp_path, chunk):
+    with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            head = "POST /append HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head += "Transfer-Encoding: chunked\r\n\r\n"
+            client.sendall(f"{head}{chunk}\r\n0\r\n\r\n".encode())
+            assert client.recv(12) == b"HTTP/1.1 400"
+        assert "Traceback" not in (tmp_path / "log").read_text()
+
+
 def test_headers_that_are_for_proxies_are_not_believed(tmp_path):
     with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
         for name in ("Script_Name", "SCRIPT_NAME", "Script-Name", "X-Script-Name"):
