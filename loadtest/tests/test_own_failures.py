@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.commands import line
+from loadtest.commands.check import shown
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +183,12 @@ def test_the_process_that_looks_at_an_app_does_not_outlive_a_check_that_is_kille
     wait_until_gone(children)
 
 
+@pytest.mark.parametrize("typed", [["--headers", "A: s3cret"], ["--headers=A: s3\ncret"]])
+def test_what_goes_with_each_request_is_not_in_the_report(typed):
+    words = shown(["check", *typed, "--workers", "1"])
+    assert " ".join(words).replace("=", " ") == "check --headers … --workers 1"
+
+
 def test_a_signal_that_python_drops_does_not_make_it_deaf(monkeypatch):
     monkeypatch.setattr(line, "stopped", -line.ENDING_S)
     with pytest.raises(line.Stopped):
@@ -203,18 +210,18 @@ def test_what_is_stopped_in_a_terminal_gives_the_cursor_back(environment, tmp_pa
         os.chdir(tmp_path)
         command = [sys.executable, "-m", "loadtest", "check", "locked_global"]
         os.execve(sys.executable, command, environment | {"TERM": "xterm"})
-    shown = b""
-    while b"\x1b[?25l" not in shown:
-        shown += os.read(terminal, 1000)
+    seen = b""
+    while b"\x1b[?25l" not in seen:
+        seen += os.read(terminal, 1000)
     os.write(terminal, key)
     try:
         while more := os.read(terminal, 1000):
-            shown += more
+            seen += more
     except OSError:
         # Linux says so when the other end closes
         pass
     os.close(terminal)
     _, ended = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(ended) == status, shown
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
-    assert shown.rstrip().endswith(b"stopped")
+    assert os.waitstatus_to_exitcode(ended) == status, seen
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+    assert seen.rstrip().endswith(b"stopped")
