@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.server.environment import GUNICORNS
 from loadtest.server.guardian import guarded, last_line
 
 PROBE = Path(__file__).with_name("probe.py")
@@ -23,8 +24,6 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STARTUP_S = 60
 OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
 """What people tell us of their app; to it these would be settings of its own."""
-GUNICORNS = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME")
-"""Where gunicorn takes options from that we did not give."""
 
 
 class PythonError(RuntimeError):
