@@ -16,7 +16,7 @@ def stop_at_once(number: int, _: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def on_signals(do: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+def on_signals(do: Callable[[int, FrameType | None], object]) -> None:
     for each in SIGNALS:
         # such as the one that nohup takes away
         if signal.getsignal(each) != signal.SIG_IGN:

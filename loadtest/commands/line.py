@@ -27,7 +27,7 @@ COMMANDS = {
 
 
 ENDING_S = 15.0
-stopped = -ENDING_S
+stopped_at = -ENDING_S
 """When a signal was answered."""
 
 
@@ -38,9 +38,9 @@ class Stopped(BaseException):
 def stop(number: int, _: FrameType | None) -> None:
     """Once is enough, since what was started is being ended; but not for ever, since Python drops
     what is raised while it destroys an object."""
-    global stopped
-    if time.monotonic() - stopped > ENDING_S:
-        stopped = time.monotonic()
+    global stopped_at
+    if time.monotonic() - stopped_at > ENDING_S:
+        stopped_at = time.monotonic()
         raise Stopped(number)
 
 

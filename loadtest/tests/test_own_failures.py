@@ -27,8 +27,23 @@ NO_VERDICT = {
 }
 
 
+@pytest.fixture
+def bash(tmp_path, environment):
+    def run(command):
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
 @pytest.mark.parametrize("how", NO_VERDICT)
-def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(environment, tmp_path, how):
+def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(bash, tmp_path, how):
     status, said = NO_VERDICT[how]
     command = f"{sys.executable} -m loadtest {SMALL}"
     if how.startswith(";"):
@@ -36,23 +51,14 @@ def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(environment, 
         command = f"{how[1:]} {command}"
     else:
         command = f"{command} {how}"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=100,
-    )
+    done = bash(command)
     assert done.returncode == status, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_streams_that_are_closed_change_nothing(environment, tmp_path):
-    command = f"{sys.executable} -m loadtest {SMALL} <&- >&- 2>&-"
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, timeout=100)
-    assert done.returncode == 0
+def test_streams_that_are_closed_change_nothing(bash):
+    assert bash(f"{sys.executable} -m loadtest {SMALL} <&- >&- 2>&-").returncode == 0
 
 
 @contextmanager
@@ -114,18 +120,10 @@ def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
     wait_until_gone(children)
 
 
-def test_a_file_that_may_not_grow_is_no_verdict_on_who_writes_to_it(environment, tmp_path):
+def test_a_file_that_may_not_grow_is_no_verdict_on_who_writes_to_it(bash):
     """The history fits, and SQLite's own file does not."""
     command = f"ulimit -f 1000; {sys.executable} -m loadtest check sqlite_row --workers 1"
-    done = subprocess.run(
-        ["bash", "-c", f"{command} --threads 8 --duration 4"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert "could not be" in one_line(done)
+    assert "could not be" in one_line(bash(f"{command} --threads 8 --duration 4"))
 
 
 def test_a_store_of_ours_that_ends_by_itself_is_no_verdict(shell, environment, tmp_path):
@@ -190,12 +188,12 @@ def test_what_goes_with_each_request_is_not_in_the_report(typed):
 
 
 def test_a_signal_that_python_drops_does_not_make_it_deaf(monkeypatch):
-    monkeypatch.setattr(line, "stopped", -line.ENDING_S)
+    monkeypatch.setattr(line, "stopped_at", -line.ENDING_S)
     with pytest.raises(line.Stopped):
         line.stop(signal.SIGINT, None)
     # while what was started is being ended
     line.stop(signal.SIGINT, None)
-    monkeypatch.setattr(line, "stopped", time.monotonic() - line.ENDING_S - 1)
+    monkeypatch.setattr(line, "stopped_at", time.monotonic() - line.ENDING_S - 1)
     with pytest.raises(line.Stopped):
         line.stop(signal.SIGINT, None)
 
