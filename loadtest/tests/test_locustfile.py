@@ -166,8 +166,7 @@ def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
 def test_its_web_page_is_for_this_machine_alone(web):
     with web("http://127.0.0.1:1"):
         (running,) = psutil.Process(web.process.pid).children()
-        heard = [each for each in running.net_connections("tcp") if each.status == "LISTEN"]
-        assert {each.laddr.ip for each in heard} == {"127.0.0.1"}
+        assert {each.laddr.ip for each in listening(running.pid)} == {"127.0.0.1"}
 
 
 def test_the_processes_of_one_load_hear_each_other_on_this_machine_alone(tmp_path):

@@ -142,6 +142,7 @@ def test_each_server_with_its_fault_is_a_column_of_its_own():
     assert said.count("✓ holds") == len(SERVERS)
     assert said.count("✗ loses") == 1
     assert "under two" in said
+    assert "machines" in said
     assert max(map(len, said.splitlines())) <= 80
     assert "…" not in said
 

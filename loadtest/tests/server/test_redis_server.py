@@ -78,6 +78,14 @@ def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
         redis_server(tmp_path / "log").__enter__()
 
 
+def refused(monkeypatch, tmp_path, url):
+    """What is said of an address at which no Redis is."""
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(RedisError, match="REDIS_URL=") as raised:
+        redis_server(tmp_path / "log").__enter__()
+    return str(raised.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -89,11 +97,9 @@ def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
     ],
 )
 def test_a_password_is_not_said(monkeypatch, tmp_path, url):
-    monkeypatch.setenv("REDIS_URL", url)
-    with pytest.raises(RedisError, match="REDIS_URL=") as raised:
-        redis_server(tmp_path / "log").__enter__()
-    assert "127.0.0.1:1" in str(raised.value)
-    assert "sec" not in str(raised.value)
+    said = refused(monkeypatch, tmp_path, url)
+    assert "127.0.0.1:1" in said
+    assert "sec" not in said
 
 
 @pytest.mark.parametrize(
@@ -108,10 +114,8 @@ def test_a_password_is_not_said(monkeypatch, tmp_path, url):
     ],
 )
 def test_a_password_is_not_said_of_an_address_that_is_none(monkeypatch, tmp_path, url):
-    monkeypatch.setenv("REDIS_URL", url)
-    with pytest.raises(RedisError, match="REDIS_URL=") as raised:
-        redis_server(tmp_path / "log").__enter__()
-    assert "ret" not in str(raised.value).replace("retry", "")
+    said = refused(monkeypatch, tmp_path, url)
+    assert "ret" not in said.replace("retry", "")
 
 
 def test_the_folder_of_the_embedded_server_is_for_this_user_alone(monkeypatch, tmp_path):
