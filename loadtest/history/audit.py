@@ -11,11 +11,19 @@ from dataclasses import replace
 from functools import partial
 
 import gevent
-from gevent.pool import Pool
 from psutil import pid_exists
 from requests import RequestException
 
-from loadtest.history.baseline import APART_S, BURST, ONE_BY_ONE, STARTUP_S, Said, Unready, found
+from loadtest.history.baseline import (
+    APART_S,
+    BURST,
+    ONE_BY_ONE,
+    STARTUP_S,
+    Said,
+    Unready,
+    at_once,
+    found,
+)
 from loadtest.history.mapping import read_json
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
@@ -141,7 +149,7 @@ def audit_afresh(recorder: Recorder, host: str) -> None:
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:
-    """The same request several times at once, so that every worker gets some."""
+    """The same request several times, so that every worker gets some."""
 
     mapping = recorder.mapping
 
@@ -149,5 +157,4 @@ def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation
         with mapping.connect(host) as http:
             return recorder.call(client, op, lambda: mapping.send(http, op), phase=phase)
 
-    clients = [next(recorder.clients) for _ in range(BURST)]
-    return Pool(BURST).map(one, clients)
+    return at_once(one, [next(recorder.clients) for _ in range(BURST)])

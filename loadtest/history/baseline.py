@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent.pool import Pool
@@ -21,12 +21,16 @@ from loadtest.history.mapping import Routes, Steps, at_rest
 from loadtest.history.operation import Op
 
 BURST = 16
-# bursts at once after another are all taken by the workers that are awake already
+# requests that come together, and bursts at once after another, are all taken by the workers that
+# are awake already
+EACH_S = 0.001
 APART_S = 0.05
 STARTUP_S = 60.0
 SETTLE_S = 20.0
 STILL = 3
 ONE_BY_ONE = 200
+Asker = TypeVar("Asker")
+Answer = TypeVar("Answer")
 
 
 class Unready(RuntimeError):
@@ -95,7 +99,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     while True:
         gevent.sleep(APART_S)
         answers = defaultdict(set)
-        for said in Pool(BURST).map(read, clients):
+        for said in at_once(read, clients):
             if said:
                 answers[said[0]].add(said[1])
         for boot, found in answers.items():
@@ -114,6 +118,16 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
         f"{mapping.name('read')} does not stand still while nobody increments ({shown} …): stop "
         "what else adds to it"
     )
+
+
+def at_once(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
+    """What comes of so many requests in flight together, which begin a moment apart."""
+
+    def one(number: int) -> Answer:
+        gevent.sleep(number * EACH_S)
+        return ask(askers[number])
+
+    return Pool(len(askers)).map(one, range(len(askers)))
 
 
 def one_by_one(mapping: Routes | Steps, host: str, boots: int) -> list[Said]:

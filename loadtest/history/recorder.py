@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ class Recorder:
 
     def answered(self, op: Op, reply: Reply | None, end: int | None) -> dict[str, Any]:
         """What a reply says of its operation, and by whom."""
-        answer = asdict(self.mapping.answer(op, reply))
+        answer = dict(vars(self.mapping.answer(op, reply)))
         if reply is None or not reply.status_code:
             return answer
         boot = reply.headers.get("X-Boot")
