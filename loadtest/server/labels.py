@@ -56,6 +56,14 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
     return labelled
 
 
+def on_starting(master: Any) -> None:
+    """gunicorn's hook: there are no workers yet. Ours are ready sooner if Flask is here already."""
+    ours = master.app.app_uri.startswith("variants.app:")
+    # gevent replaces what Flask would have taken by then
+    if ours and master.cfg.worker_class_str in ("gthread", "sync"):
+        import flask  # noqa: F401
+
+
 def post_worker_init(worker: Any) -> None:
     """gunicorn's hook: the worker has loaded its app, and serves nobody yet."""
     labels = Labels()
