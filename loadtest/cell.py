@@ -1,10 +1,7 @@
 """A trial → a cell: served, loaded, recorded, judged, and compared with its promise."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,33 +22,23 @@ from loadtest.history.byhand import sounding, understand
 from loadtest.history.client import TIMEOUT_S
 from loadtest.history.mapping import OURS, Told, Unclear, mapping
 from loadtest.history.recorder import Recorder
+from loadtest.load import DEADLINE_S, ON, apply, had_room, too_long
 from loadtest.promises import Promise, outlives, promise
 from loadtest.server import faults
-from loadtest.server.environment import ROOT, for_load
-from loadtest.server.faults import Done, Target
+from loadtest.server.environment import ROOT
+from loadtest.server.faults import Done
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, interpreter, launch
+from loadtest.server.gunicorn import interpreter, launch
 from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
 from loadtest.server.stage import stage
-from loadtest.trial import App, Load, Server, Trial
+from loadtest.trial import App, Server, Trial
 
-DEADLINE_S = 120
-"""What a cell may take beyond its load, and its judging again."""
-ON = threading.Event()
-"""Nobody sets it."""
-FULL = ("database or disk is full", "disk I/O error", "No space left on device", "File too large")
-"""What SQLite and the system say."""
 AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
-LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 
 
 Judged = tuple[Verdict, tuple[Done, ...]]
 T = TypeVar("T")
-
-
-class LoadError(RuntimeError):
-    """The load did not run; the message says why, in the words of locust's own log."""
 
 
 @dataclass(frozen=True)
@@ -230,10 +217,6 @@ def in_time(trial: Trial, work: Callable[[], T]) -> T:
         raise too_long(trial, "judging") from None
 
 
-def too_long(trial: Trial, what: str) -> LoadError:
-    return LoadError(f"{trial.name} could not be run: {what} took more than {DEADLINE_S} s")
-
-
 def judge_file(path: Path, trial: Trial) -> Judged:
     """The verdict, inconclusive if the fault was not done; and what was done."""
     server = trial.server
@@ -271,79 +254,3 @@ def state_of_its_own(
         "STATE_PATH": str(path.with_suffix(".state")),
         "REDIS_PREFIX": f"{PREFIX}{path.parent.name}:{path.stem}:",
     } | {name: url for name, url in urls.items() if url}
-
-
-def apply(
-    load: Load,
-    server: Running,
-    path: Path,
-    *options: str,
-    target: Target | None = None,
-    over: threading.Event = ON,
-) -> None:
-    """Loads a server with locust in a process of its own, and writes the history to `path`.
-
-    The load begins when every worker has answered. Raises ServerError or LoadError, which is
-    raised too as soon as `over` is set.
-    """
-    log = path.with_suffix(".locust.log")
-    enough = ("--at-least", str(load.seconds), str(load.increments))
-    kept = ["--keep-alive"] if load.keep_alive else []
-    options = ("--headless", "--only-summary", *enough, *kept, *options)
-    command = locust(server, path, load.users, *options)
-    deadline = time.monotonic() + load.seconds + DEADLINE_S
-    env = for_load(path.parent) | secrets(server.trial, target)
-    with guarded(command, log=log, env=env, cwd=path.parent) as process:
-        while (status := process.poll()) is None:
-            server.check()
-            if time.monotonic() > deadline:
-                raise too_long(server.trial, "load and audit")
-            if over.wait(0.01):
-                raise LoadError(f"{server.trial.name} was stopped")
-    if status == os.EX_IOERR:
-        raise LoadError(
-            f"{server.trial.name} could not be run: not every operation could be written to {path} "
-            f"({room(path)})"
-        )
-    if status:
-        raise LoadError(f"the load did not run: {why(log)}")
-
-
-def had_room(server: Running) -> None:
-    """Raises LoadError if the machine refused to write for the store: no verdict on the variant."""
-    said = server.log.read_text(errors="replace") if server.log.exists() else ""
-    if full := next((words for words in FULL if words in said), None):
-        raise LoadError(
-            f"{server.trial.name} could not be run: its store met {full!r} ({room(server.log)})"
-        )
-
-
-def why(log: Path) -> str:
-    """The error that locust logged first, or else the last line of its log."""
-    lines = log.read_text(errors="replace").strip().splitlines()
-    errors = [line.partition(": ")[2] for line in lines if "/ERROR/" in line]
-    return [*errors[:1], *lines[-1:], f"{log} is empty ({room(log)})"][0]
-
-
-def room(path: Path) -> str:
-    return f"{shutil.disk_usage(path.parent).free >> 10:,} kB are free there"
-
-
-def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
-    """The locust command for our locustfile; it needs the environment of `secrets`."""
-    own = server.trial.own
-    said = [f"--{name}={value}" for name, value in own.said.items()] if own else []
-    return [
-        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options, *said),
-        *(["--redirected"] if own and own.redirected else []),
-        *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path.absolute())),
-        *("--boots", str(server.boots)),
-        *("--users", str(users), "--spawn-rate", "100"),
-    ]
-
-
-def secrets(trial: Trial, target: Target | None) -> dict[str, str]:
-    """What locust is told by its environment, since it may stand in no list of processes: what
-    goes with each request, and what faults can be done to."""
-    told = {"HEADERS": trial.own.headers if trial.own else ""}
-    return told | ({faults.TARGET: str(target)} if target else {})

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from loadtest import cell
-from loadtest.cell import LoadError
 from loadtest.checker import Verdict
 from loadtest.checker.words import timeline
+from loadtest.load import LoadError
 from loadtest.server.gunicorn import ServerError
 from loadtest.trial import Server, Trial
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from course import Stop, folder, running
 
 from loadtest import cell
-from loadtest.cell import Cell, LoadError
+from loadtest.cell import Cell
 from loadtest.checker import Fault
+from loadtest.load import LoadError
 from loadtest.server.faults import FAULTS
 from loadtest.server.gunicorn import ServerError
 from loadtest.server.redis import redis_server

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from loadtest import cell, history
 from loadtest.bench import judging
-from loadtest.cell import locust
+from loadtest.load import apply, locust
 from loadtest.report.terminal import console
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, serve
@@ -116,7 +116,7 @@ def rate(variant: str, path: Path, redis_url: str) -> float:
     env = cell.state_of_its_own(path, redis_url)
     log = path.with_suffix(".server.log")
     with serve(Trial(variant, SHAPE, LOAD), log=log, env=env) as server:
-        cell.apply(LOAD, server, path)
+        apply(LOAD, server, path)
     load = history.read(path).filter(pl.col("op") != "create", phase="load", outcome="ok")
     nanoseconds = pl.col("end").max() - pl.col("start").min()
     return float(load.select(pl.len() / (nanoseconds / 1e9)).item())

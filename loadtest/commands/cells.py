@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from loadtest import cell
-from loadtest.cell import Cell, LoadError
+from loadtest.cell import Cell
 from loadtest.commands.results import postgres_for, redis_for
+from loadtest.load import LoadError
 from loadtest.server.postgres import schema
 from loadtest.trial import Trial
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from loadtest import commands
-from loadtest.cell import locust as locust_command
-from loadtest.cell import secrets, state_of_its_own
+from loadtest.cell import state_of_its_own
 from loadtest.commands import own as own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
+from loadtest.load import locust as locust_command
+from loadtest.load import secrets
 from loadtest.promises import promise, refusal
 from loadtest.report import terminal
 from loadtest.server.environment import for_load

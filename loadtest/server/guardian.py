@@ -26,6 +26,7 @@ from pathlib import Path
 
 GRACE = 5.0
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 AGAIN = (signal.SIGUSR1, signal.SIGUSR2)
 UNGUARDED = ": the process that guards it was killed; run it again"
 
@@ -86,22 +87,26 @@ def last_line(log: Path) -> str:
     return " ".join(lines[-1:])
 
 
+def die_with(parent: int, how: signal.Signals) -> None:
+    """Has Linux end this process when its parent ends; elsewhere nothing is changed."""
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, how)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
 def main(folder: str, *command: str) -> int:
     if folder:
         Path(folder).mkdir(mode=0o700)
     again = False
     guardian = os.getpid()
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     # one that the other thread took might be heard only after the command's end
     signal.pthread_sigmask(signal.SIG_BLOCK, AGAIN)
 
     def die_with_guardian() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, AGAIN)
-        if libc:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != guardian:
-                os._exit(1)
+        die_with(guardian, signal.SIGTERM)
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(

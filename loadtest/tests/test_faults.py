@@ -15,6 +15,7 @@ from loadtest import cell, history, promises
 from loadtest.checker import Fault, judge
 from loadtest.commands.faults import under_faults
 from loadtest.history import Operation
+from loadtest.load import LoadError
 from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import DiskError, disk, missing
@@ -155,7 +156,7 @@ def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
 def test_a_fault_that_cannot_be_done_fails_the_trial_in_one_line(tmp_path, monkeypatch):
     claim = ("Lives in: worker.", "Lives in: machine.")
     mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
-    with pytest.raises(cell.LoadError, match=r"lock-store was not done: .*no SQLite file"):
+    with pytest.raises(LoadError, match=r"lock-store was not done: .*no SQLite file"):
         cell.run(Trial(mutant, ALONE, fault="lock-store"), tmp_path / "results")
 
 

@@ -15,13 +15,14 @@ ORDER = [
     "history",
     "checker",
     "promises",
+    "load",
     "cell",
     "report",
     "bench",
     "commands",
 ]
 # what locust runs stands apart: it is the load, and shows itself in locust's web UI
-APART = {"locustfile", "__main__"}
+APART = {"load_process", "locustfile", "__main__"}
 MODULES = [
     path.relative_to(ROOT / "loadtest")
     for path in sorted((ROOT / "loadtest").rglob("*.py"))

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 import pytest
 
-from loadtest import cell, history, trial
+from loadtest import cell, history, load, trial
 from loadtest.checker import Fault
+from loadtest.load import LoadError
 from loadtest.tests.waiting import family, wait_until
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
@@ -58,30 +59,36 @@ def test_kept_connections_hide_that_the_workers_disagree(folder):
     assert workers_of_a_client["workers"].median() == 1
 
 
+def standing(folder):
+    """The processes that are there before a cell, and after it: one forks all loads."""
+    load.loads(folder / "loads.log")
+    return family(os.getpid())
+
+
 def test_a_load_that_takes_too_long_is_ended_and_said_in_a_line(folder, monkeypatch):
-    before = family(os.getpid())
-    monkeypatch.setattr(cell, "DEADLINE_S", 0.1)
-    with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 could not be run: load and "):
+    before = standing(folder)
+    monkeypatch.setattr(load, "DEADLINE_S", 0.1)
+    with pytest.raises(LoadError, match=r"^locked_global at 1×1 could not be run: load and "):
         cell.run(Trial("locked_global", Server(1, 1), Load(seconds=0.1)), folder)
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 
 
 def test_a_judging_that_takes_too_long_is_given_up_and_said_in_a_line(folder, monkeypatch):
-    before, for_ever = family(os.getpid()), threading.Event()
+    before, for_ever = standing(folder), threading.Event()
 
     def judge_file(*_):
         monkeypatch.setattr(cell, "DEADLINE_S", 0.1)
         for_ever.wait()
 
     monkeypatch.setattr(cell, "judge_file", judge_file)
-    with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 could not be run: judging "):
+    with pytest.raises(LoadError, match=r"^locked_global at 1×1 could not be run: judging "):
         cell.run(Trial("locked_global", Server(1, 1)), folder)
     for_ever.set()
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 
 
 def test_a_load_that_nobody_wants_any_more_is_ended(tmp_path):
-    before, over = family(os.getpid()), threading.Event()
+    before, over = standing(tmp_path), threading.Event()
 
     def run():
         cell.run(Trial("locked_global", Server(1, 1), Load(seconds=3600)), tmp_path, over=over)
@@ -90,7 +97,7 @@ def test_a_load_that_nobody_wants_any_more_is_ended(tmp_path):
         for_ever = pool.submit(run)
         wait_until(lambda: [*tmp_path.glob("*.jsonl")])
         over.set()
-        with pytest.raises(cell.LoadError, match=r"^locked_global at 1×1 was stopped$"):
+        with pytest.raises(LoadError, match=r"^locked_global at 1×1 was stopped$"):
             for_ever.result(60)
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 

@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from loadtest import history
-from loadtest.cell import locust, secrets, state_of_its_own
+from loadtest.cell import state_of_its_own
 from loadtest.checker import judge
 from loadtest.commands.serve import buttons
+from loadtest.load import locust, secrets
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import answers, listening, serve
 from loadtest.server.redis import store
