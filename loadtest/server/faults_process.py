@@ -13,19 +13,20 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target
 from loadtest.server.labels import SERVES
 from loadtest.server.postgres import refusal
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 APART_S = 0.2
 PATIENCE_S = 30.0
@@ -184,9 +185,10 @@ def lock_store(target: Target) -> str:
     if target.redis_url:
         # a script, since nothing else gets its turn while one runs; Debian's can see no clock
         script, turns = "for _ = 1, tonumber(ARGV[1]) do end", 5_000_000
-        redis, began = connect(target.redis_url), time.monotonic()
-        redis.eval(script, 0, str(turns))
-        redis.eval(script, 0, str(int(turns * LASTS_S / (time.monotonic() - began))))
+        with connected(target.redis_url) as redis:
+            began = time.monotonic()
+            redis.eval(script, 0, str(turns))
+            redis.eval(script, 0, str(int(turns * LASTS_S / (time.monotonic() - began))))
         return "a slow script in Redis"
     if target.database_url:
         import psycopg
@@ -217,18 +219,27 @@ def two_machines(target: Target) -> str:
     return "two servers, each with a disk of its own"
 
 
-def connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0))
+@contextmanager
+def connected(url: str) -> Iterator["Redis"]:
+    """Raises ConnectionError, whatever it is that Redis refuses."""
+    # which takes longer than most of what is done here, and most do without it
+    from redis import Redis, RedisError
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    try:
+        yield Redis.from_url(url, socket_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0))
+    except RedisError as error:
+        raise ConnectionError(str(error)) from None
 
 
 def answers(target: Target) -> bool:
     """Whether its store does."""
     if target.database_url:
         return not refusal(target.database_url)
-    try:
-        return bool(connect(str(target.redis_url)).ping())
-    except redis.RedisError:
-        return False
+    with suppress(ConnectionError), connected(str(target.redis_url)) as redis:
+        return bool(redis.ping())
+    return False
 
 
 DO: dict[str, Callable[[Target], str]] = {
@@ -253,7 +264,7 @@ def do(name: str, target: Target) -> Done:
     start = time.monotonic_ns()
     try:
         what = DO[name](target)
-    except (OSError, psutil.Error, redis.RedisError, sqlite3.Error, IndexError) as error:
+    except (OSError, psutil.Error, sqlite3.Error, IndexError) as error:
         raise FaultError(f"{name}: {error}") from None
     return Done(name, start, time.monotonic_ns(), what)
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from typing import Any
 
 SERVES = "Worker {} has loaded its app"
@@ -58,10 +59,14 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
 
 def on_starting(master: Any) -> None:
     """gunicorn's hook: there are no workers yet. Ours are ready sooner if Flask is here already."""
-    ours = master.app.app_uri.startswith("variants.app:")
-    # gevent replaces what Flask would have taken by then
-    if ours and master.cfg.worker_class_str in ("gthread", "sync"):
+    if not master.app.app_uri.startswith("variants.app:"):
+        return
+    if master.cfg.worker_class_str in ("gthread", "sync"):
         import flask  # noqa: F401
+    else:
+        # gevent has to be there before Flask; it asks for its plugins 25 times, and each time all
+        # packages would be looked through
+        metadata.entry_points = metadata.entry_points().select
 
 
 def post_worker_init(worker: Any) -> None:
