@@ -1,5 +1,4 @@
-"""The ladder of chapter 6: cells that no chapter has shown. Each rung is foretold; most are
-repaired, some of them in appendix D."""
+"""The ladder of chapter 6: cells that no chapter has shown, each foretold, and then repaired."""
 
 from dataclasses import replace
 from pathlib import Path

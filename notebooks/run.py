@@ -22,12 +22,12 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
 RENDERED = HERE / "rendered"
-# its ladder and its quiz would be answers and nothing else
-NO_COPY = "6"
+# the ladder and the quiz would be answers and nothing else
+NO_COPY = "6Q"
 
 
 def notebooks() -> list[Path]:
-    """The chapters, then the appendices."""
+    """The chapters, then the appendices, then the quiz."""
     return sorted(HERE.glob("[0-9A-Z]-*.ipynb"))
 
 
@@ -68,7 +68,7 @@ def main(*arguments: str) -> None:
     for path in notebooks():
         if chosen and path.name[0] not in chosen:
             continue
-        if "--render" in arguments and path.name[0] == NO_COPY:
+        if "--render" in arguments and path.name[0] in NO_COPY:
             continue
         began = time.monotonic()
         notebook = run(nbformat.read(path, as_version=4))

@@ -15,7 +15,7 @@ from notebooks.run import HERE, NO_COPY, RENDERED, notebooks, run
 from notebooks.solutions.answers import BREAKS, GUESSES, LADDER, ORDERS, REPAIRS, TOLD
 
 CHAPTERS = [path for path in notebooks() if path.name[0].isdigit()]
-COPIED = [path for path in notebooks() if path.name[0] != NO_COPY]
+COPIED = [path for path in notebooks() if path.name[0] not in NO_COPY]
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -52,7 +52,7 @@ def typed(number, name, source):
     if name in REPAIRS:
         assert source.endswith('");')
         source = source.replace('");', f'", {REPAIRS[name]});')
-    if number == "6":
+    if number in NO_COPY:
         source = re.sub(r'foretell\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
         source = re.sub(r'(\d+): "\?"', r'\1: "loses"', source)
         # the rest of the paper would show no more, and take long

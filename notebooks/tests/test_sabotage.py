@@ -49,6 +49,7 @@ FINDS = "        found = anomalies.find(run)\n"
 BLIND = {"loadtest/checker/verdict.py": spoilt(VERDICT, FINDS, "        found = ()\n")}
 
 RUNGS = ["preload", "value", "gevent", "cookie", "orm_attribute", "orm_expression"]
+QUIZ = (HERE / "quiz.py").read_text(encoding="utf-8")
 LADDER = (HERE / "ladder.py").read_text(encoding="utf-8")
 SAFE = 'RUNGS = dict.fromkeys(RUNGS, Trial("locked_global", Server(1, 1), Load(increments=20)))\n'
 NO_LADDER = {"notebooks/ladder.py": spoilt(LADDER, "\n\ndef foretell(", f"{SAFE}\n\ndef foretell(")}
@@ -200,6 +201,12 @@ SABOTAGES = [
         plain_global=LOCKED,
         locked_global=PLAIN,
         sqlite_row=NO_TRANSACTION,
+    ),
+    sabotage(
+        "Q",
+        "draw",
+        "draw(1) != draw(2)",
+        files={"notebooks/quiz.py": spoilt(QUIZ, "Random(seed)", "Random(1)")},
     ),
     sabotage("D", "check", "status == 1", texts={'"my_counter"': '"sqlite_row", "--threads", "2"'}),
 ]
