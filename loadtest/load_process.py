@@ -44,7 +44,7 @@ def told_by(owner: socket.socket) -> Told | None:
 
 
 def fork(owner: socket.socket) -> Told | None:
-    # what has an event loop in the process that is forked
+    # it gives the process that is forked an event loop of its own
     from gevent.os import fork_gevent
 
     _, found, _, _ = socket.recv_fds(owner, 1, 3)
