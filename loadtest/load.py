@@ -23,7 +23,7 @@ from loadtest.server.gunicorn import Running
 from loadtest.trial import Load, Trial
 
 DEADLINE_S = 120
-"""What a load and its audit may take beyond the load."""
+"""What a load and its audit may take beyond its time, and a judging again."""
 FULL = ("database or disk is full", "disk I/O error", "No space left on device", "File too large")
 """What SQLite and the system say."""
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"

@@ -21,7 +21,7 @@ from functools import partial
 from importlib import import_module, metadata
 from typing import Any
 
-from loadtest.server.guardian import die_with
+from loadtest.server.guardian import die_with, end_group
 
 IMPORTED = ("locust.main", "loadtest.history.audit", "loadtest.report.live")
 """Locust first, since gevent replaces what others take; then what our locustfile imports."""
@@ -76,14 +76,14 @@ def fork(owner: socket.socket) -> Told | None:
 
 def end(process: int, connection: int) -> None:
     asked = os.read(connection, 1)
-    kill_group(process, asked[0] if asked else signal.SIGKILL)
+    end_group(process, asked[0] if asked else signal.SIGKILL)
     if not asked:
         selector.unregister(connection)
 
 
 def ended(process: int, connection: int, pipe: int) -> None:
     # what it has left running, while nobody else can have its number
-    kill_group(process, signal.SIGKILL)
+    end_group(process, signal.SIGKILL)
     _, status = waitpid(process, 0)
     with suppress(BrokenPipeError):
         os.write(connection, str(os.waitstatus_to_exitcode(status)).encode())
@@ -92,11 +92,6 @@ def ended(process: int, connection: int, pipe: int) -> None:
         selector.unregister(connection)
     close(pipe)
     close(connection)
-
-
-def kill_group(process: int, how: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, how)
 
 
 def main(number: str) -> None:

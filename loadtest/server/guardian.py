@@ -95,6 +95,12 @@ def die_with(parent: int, how: signal.Signals) -> None:
             os._exit(1)
 
 
+def end_group(leader: int, how: int) -> None:
+    # the group may be gone already, which macOS calls a PermissionError
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, how)
+
+
 def main(folder: str, *command: str) -> int:
     if folder:
         Path(folder).mkdir(mode=0o700)
@@ -117,23 +123,18 @@ def main(folder: str, *command: str) -> int:
             preexec_fn=die_with_guardian,
         )
 
-    def end_group(how: signal.Signals) -> None:
-        # the group may be gone already, which macOS calls a PermissionError
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, how)
-
     def when_owner_is_gone() -> None:
         nonlocal again
         os.read(0, 1)
         again = False
-        end_group(signal.SIGTERM)
+        end_group(child.pid, signal.SIGTERM)
         if not ended.wait(GRACE):
-            end_group(signal.SIGKILL)
+            end_group(child.pid, signal.SIGKILL)
 
     def end_and_start_again(how: signal.Signals) -> None:
         nonlocal again
         again = True
-        end_group(how)
+        end_group(child.pid, how)
 
     child = start()
     ended = threading.Event()
@@ -144,12 +145,12 @@ def main(folder: str, *command: str) -> int:
     status = child.wait()
     while again:
         again = False
-        end_group(signal.SIGKILL)
+        end_group(child.pid, signal.SIGKILL)
         child = start()
         status = child.wait()
     ended.set()
     # what the command left running, such as the workers of a gunicorn that was killed
-    end_group(signal.SIGKILL)
+    end_group(child.pid, signal.SIGKILL)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
     return status if status >= 0 else 128 - status

@@ -103,15 +103,9 @@ def guardians(process, found):
 
 
 def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
-    def guardian():
-        lines = ((pid, command_line(pid)) for pid in family(process.pid))
-        found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
-        return found
-
     found = []
-
     process = start("check", "locked_global", "--workers", "1", "--duration", "30")
-    wait_until(guardian)
+    wait_until(lambda: guardians(process, found))
     children = family(process.pid)
     os.kill(found[0], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
