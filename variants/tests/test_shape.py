@@ -1,8 +1,11 @@
 """Siblings have the same names in the same order, so that their diff is the lesson."""
 
 import ast
+import gc
 import importlib
 import inspect
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,24 @@ def test_no_variant_knows_the_experiment_and_only_flask_g_knows_flask(variant):
     }
     assert "loadtest" not in imported
     assert ("flask" in imported) == (variant == "flask_g")
+
+
+@pytest.fixture
+def turns():
+    """Threads take turns wherever Python collects garbage, which is everywhere."""
+    thresholds = gc.get_threshold()
+
+    def give_way(*_):
+        time.sleep(0)
+
+    gc.callbacks.append(give_way)
+    gc.set_threshold(20)
+    yield
+    gc.set_threshold(*thresholds)
+    gc.callbacks.remove(give_way)
+
+
+@pytest.mark.usefixtures("turns")
+def test_what_variants_say_is_read_in_several_threads_at_once():
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(facts, VARIANTS * 8))
