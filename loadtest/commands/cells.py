@@ -15,8 +15,8 @@ from loadtest.load import LoadError
 from loadtest.server.postgres import schema
 from loadtest.trial import Trial
 
-# one alone waits for its processes, or for its fault, half of the time
-AT_ONCE = min(8, max(2, os.cpu_count() or 1))
+# each waits for its processes, or for its fault, some of the time
+AT_ONCE = min(8, 1 + (os.cpu_count() or 1))
 
 
 def run_all(

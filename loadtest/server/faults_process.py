@@ -28,7 +28,7 @@ from loadtest.server.postgres import refusal
 if TYPE_CHECKING:
     from redis import Redis
 
-APART_S = 0.2
+APART_S = 0.1
 PATIENCE_S = 30.0
 
 
