@@ -28,8 +28,8 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write: 34 idioms, six columns
-	@$(PY) -m loadtest gallery $(if $(README),--readme)
+gallery: .venv/gallery ## what people really write: 34 idioms (EVERY=1: every cell)
+	@$(PY) -m loadtest gallery $(if $(EVERY),--every) $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery
 	@$(PY) -m loadtest check $@

@@ -26,7 +26,7 @@ PRELOADED = Server(1, 8, preload=True)
 
 def told_apart(idiom):
     """The first trial in which an idiom must go wrong, and what it says to write there instead."""
-    wrong = [each for each in trials([idiom]) if promise(each).must]
+    wrong = [each for each in trials([idiom], every=True) if promise(each).must]
     if not wrong:
         return None
     return wrong[0], facts(idiom).instead(2 if wrong[0].fault == "two-machines" else 1)

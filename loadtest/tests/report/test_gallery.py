@@ -69,6 +69,17 @@ def test_a_worker_that_stands_still_is_tried_where_the_rule_says_that_it_matters
     }
 
 
+def test_what_is_left_out_goes_wrong_just_as_it_does_in_the_column_that_is_run():
+    quick, every = gallery.trials(GALLERY), gallery.trials(GALLERY, every=True)
+    left_out = set(every) - set(quick)
+    assert left_out
+    assert [each for each in every if each not in left_out] == quick
+    for each in left_out:
+        beside = trial(each.variant, "4×1")
+        assert beside in quick
+        assert promise(each).must == promise(beside).must != frozenset(), each.name
+
+
 def test_every_column_tells_two_idioms_apart_that_are_alike_in_the_others():
     shown = {idiom: [gallery.square(idiom, column, {}) for column in COLUMNS] for idiom in GALLERY}
     for left_out in range(len(COLUMNS)):
