@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,11 @@ def test_to_serve_and_record_takes_no_polars_and_no_altair():
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_picture_does_not_wait_for_a_grammar_that_came_with_jupyter():
+    assert find_spec("lark"), "what it is about is not here any more"
+    script = "import sys, loadtest.report.charts; print('lark' in sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
