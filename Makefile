@@ -69,7 +69,7 @@ notebooks: .venv/notebooks .venv/gallery ## the course: six walkthroughs in Jupy
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/1-where-did-my-updates-go.ipynb \
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: .venv/dev ## all tests, on real servers, but for those of the next three
+test: .venv/dev ## tests on real servers; those of the next three apart
 	@$(PY) -m pytest --numprocesses 3 --dist worksteal --ignore loadtest/tests/test_gallery.py
 
 test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
