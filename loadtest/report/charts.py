@@ -118,6 +118,7 @@ def _values(
     fall = alt.Chart(table("falls"))
     return [
         *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
+        *([look.headroom(table("last"), x, "value", "value answered")] if shaded else []),
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
         .encode(x=x, y=look.counts("value", "value answered")),
@@ -188,6 +189,7 @@ def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
     last = alt.Chart(table("last"))
     return [
         *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
+        *([look.headroom(table("last"), x, "lost", "lost so far")] if shaded else []),
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
         .encode(x=x, y=look.counts("lost", "lost so far"), tooltip=tips),

@@ -1,6 +1,7 @@
 """What is seen of a fault: a band in every picture with time, a fall, and a story."""
 
 import json
+import re
 
 import polars as pl
 import pytest
@@ -96,6 +97,21 @@ def test_the_band_is_in_every_picture_with_time_and_named(tmp_path):
         assert band["till"] == pytest.approx(0.81 * unit)
         svg = vl_convert.vegalite_to_svg(picture.chart().to_dict())
         assert ">kill-worker<" in svg
+
+
+def test_the_last_figure_stands_below_the_name_of_a_fault_at_the_end(tmp_path):
+    counted = [told(n, 1 + n / 50, "b1") for n in range(1, 50)]
+    lost = [told(1, 1 + n / 50, "b1") for n in range(1, 50)]
+    at_the_end = KILLED | {"start": round(1.85 * S), "end": round(1.95 * S)}
+    for draw, operations, figure in (
+        (charts.value_over_time, counted, "49 acknowledged"),
+        (charts.lost_over_time, lost, "48 of 49 lost"),
+    ):
+        seen = Seen.read(recorded(tmp_path, at_the_end, operations=operations))
+        svg = vl_convert.vegalite_to_svg(draw(seen).chart().to_dict())
+        texts = re.findall(r"<text[^>]*translate\([^,]*,([^)]*)\)[^>]*>([^<]*)<", svg)
+        height = {text: float(y) for y, text in texts}
+        assert height[figure] - height["kill-worker"] > 12, draw
 
 
 def test_a_witness_far_from_a_fault_shows_no_band(tmp_path):
