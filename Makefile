@@ -28,7 +28,7 @@ faults: .venv/run ## what survives: all variants under every fault
 $(VARIANTS): .venv/run ## that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write: 34 idioms (EVERY=1: more)
+gallery: .venv/gallery ## what people really write: 34 idioms (EVERY=1: all)
 	@$(PY) -m loadtest gallery $(if $(EVERY),--every) $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery

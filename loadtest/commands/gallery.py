@@ -41,7 +41,7 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
     if left_out:
         out.print(
             f"Not run: {left_out} cells that by the rule go wrong just as they do at 4×1; "
-            "EVERY=1 runs them, too.",
+            "EVERY=1, or --every, runs them, too.",
             style="dim",
         )
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")

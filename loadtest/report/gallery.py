@@ -40,38 +40,38 @@ OUTLIVES = {
     "request": "a request",
     "worker": "a worker",
     "server": "the server's restart",
-    "store": "its store",
-    "machine": "the machine's restart",
+    "store": "its store's crash",
+    "machine": "a power cut",
 }
 MAY = {Fault.LOSES: "lose", Fault.ANSWERS_LATE: "answer late"}
 INTRODUCTION = """# The gallery: what people really write
 
 Each file here is one way to keep a count and a list, as it is found in tutorials, answers and
 well-known projects; the wrong stand beside the right, same names, same order, so that
-`make diff A=redis_get_set B=redis_key` is the cure. Nobody is mocked: each was written by somebody
-who knew their trade, and each works until a second request comes.
+`make diff A=redis_get_set B=redis_key` shows the cure. Nobody is mocked: each was written by
+somebody who knew their trade, and works in one worker, for one visitor, one request at a time.
 
-    make gallery          all of them, under the servers that tell them apart: under three minutes
-    make gallery EVERY=1  under every server of the table: a minute more
+    make gallery          all of them, under the servers that tell them apart: three minutes
+    make gallery EVERY=1  every cell of the table: a minute more
     make redis_get_set    one of them, under the four of the first lesson
 
-`make gallery` leaves out what by the rule goes wrong in one of the last columns just as it does
-at 4×1; whatever holds is tried in every column, since any may break it.
+In the three columns after 4×1, `make gallery` leaves out what by the rule goes wrong there just as
+it does at 4×1. What holds is tried in them all the same, since any of them may break it.
 
-The columns: one worker of 8 threads; 4 workers of one; 4 of 8, forked from a master that had
-loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); and two servers that share
-nothing but the network, 1×8 each; and 2 workers of one, of which one stands still for a second,
-four times. Every cell was loaded by {users} clients for {increments} increments or more, with
-{pause:g} ms between read and write. The numbers change from run to run; the words do not:
-`make gallery` fails if they do.
+The columns: one worker of 8 threads; 4 workers of one thread; 4 of 8 threads, forked from a master
+that had loaded the app (`--preload`); 2 workers of greenlets (`-k gevent`); two servers that share
+nothing but the network, 1×8 each; and 2 workers of one thread, of which one stands still for a
+second, four times. Every cell was loaded by {users} clients for {increments} increments or more,
+with {pause:g} ms between read and write. The numbers change from run to run; the words do not:
+`make gallery` fails if they do in a cell that it runs.
 
 - **✓**, **loses** and **divided** are explained on the [first
   page](../../README.md#what-each-word-means).
 - **answers late**: {late}.
   Who reads an old copy is answered late, too.
 - **refuses**: {refuses}.
-- **may**: it hangs on how requests happen to meet; one run shows it, and another does not. The lock
-  that expires lost in one run of ten; a test plays the steps below, and loses each time.
+- **may**: it depends on how requests happen to meet; one run shows it, and another does not. The
+  lock that expires lost in one run of ten; a test plays the steps below, and loses each time.
 - **–**: this server cannot serve it, and the file says why.
 - An empty cell: by the rule a worker that stands still changes nothing here, so it was not tried.
 - A cell without a number has not been measured since the last change.
@@ -79,8 +79,10 @@ four times. Every cell was loaded by {users} clients for {increments} increments
 What an increment cost was taken at 1×8: the median and the 99th percentile of the time to its
 answer, and how many times those of the bare route they are, which is
 [`plain_global`](../plain_global.py) in the same run. Several cells run at a time, so that these are
-impressions and no benchmark. What stands under *instead* holds in every cell in which the idiom
-does not; on two machines that may be another one.
+impressions and no benchmark. *Survives* is the worst that it outlives: the end of a worker, the
+server's restart (gunicorn's), its store's crash (Redis keeps an append-only file here), or a power
+cut; what outlives *a request* alone is gone with its worker. What stands under *instead* holds in
+every cell in which the idiom does not; on two machines that may be another one.
 """
 STORIES = """## How each goes wrong, and where it was seen
 
