@@ -2,6 +2,8 @@
 
 VARIANTS := plain_global flask_g locked_global sqlite_row redis_key
 GALLERY := $(filter-out __init__ models,$(basename $(notdir $(wildcard variants/gallery/*.py))))
+GALLERY_TESTS := variants/tests/test_gallery.py loadtest/tests/test_gallery.py \
+    loadtest/tests/server/test_postgres_server.py
 PYTHON ?= python3
 PY := .venv/bin/python
 # what is typed reaches the programs through the environment as it was typed: no shell reads it
@@ -70,7 +72,7 @@ notebooks: .venv/notebooks .venv/gallery ## the course: six walkthroughs in Jupy
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/dev ## tests on real servers; those of the next three apart
-	@$(PY) -m pytest --numprocesses 3 --dist worksteal --ignore loadtest/tests/test_gallery.py
+	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(GALLERY_TESTS:%=--ignore %)
 
 test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
 	@$(PY) -m pytest notebooks/tests --numprocesses 2 --dist worksteal
@@ -79,7 +81,7 @@ test-apps: .venv/dev ## published packages, judged as they are
 	@REAL_APPS=yes $(PY) -m pytest loadtest/tests/test_real_apps.py
 
 test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that some need
-	@$(PY) -m pytest variants/tests/test_gallery.py loadtest/tests/test_gallery.py loadtest/tests/server/test_postgres_server.py
+	@$(PY) -m pytest $(GALLERY_TESTS)
 
 nightly: .venv/dev ## 100,000 histories and 10,000 odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \

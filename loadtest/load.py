@@ -1,5 +1,6 @@
 """The load of a server: a locust in a process of its own, which writes the history down."""
 
+import atexit
 import json
 import os
 import select
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
 from loadtest.server import faults
 from loadtest.server.environment import ROOT, for_load
@@ -29,9 +31,19 @@ FULL = ("database or disk is full", "disk I/O error", "No space left on device",
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 ON = threading.Event()
 """Nobody sets it."""
+
+
+class Forking(NamedTuple):
+    """Where loads are forked: it is told to at `where`, and `said` has why it ended by itself."""
+
+    process: subprocess.Popen[bytes]
+    where: socket.socket
+    said: IO[bytes]
+
+
 starting = threading.Lock()
-running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
-"""Where loads are forked; it ends with this process."""
+running: Forking | None = None
+"""It ends with this process."""
 
 
 class LoadError(RuntimeError):
@@ -84,29 +96,38 @@ def forked(
     """A `python -m locust`, forked where that has been imported; call for its exit status, None
     while it runs.
 
-    Output is appended to `log`. Leaving the block ends it. Raises GuardianError, in the call, if
-    what it was forked from was killed.
+    Output is appended to `log`. Leaving the block ends it. Raises LoadError if it cannot be begun,
+    and in the call GuardianError if what it was forked from was killed, LoadError if that failed.
     """
     ours, theirs = socket.socketpair()
     with ours:
-        with theirs, log.open("ab") as output, TemporaryFile("w+", dir=log.parent) as said:
-            json.dump({"argv": command[2:], "env": env, "cwd": str(cwd.absolute())}, said)
-            said.seek(0)
-            with starting:
-                process, where = loads(log)
-                socket.send_fds(where, [b"."], [each.fileno() for each in (theirs, output, said)])
+        try:
+            with theirs, log.open("ab") as output, TemporaryFile("w+", dir=log.parent) as told:
+                json.dump({"argv": command[2:], "env": env, "cwd": str(cwd.absolute())}, told)
+                told.seek(0)
+                with starting:
+                    process, where, said = loads(log.parent)
+                    given = [each.fileno() for each in (theirs, output, told)]
+                    socket.send_fds(where, [b"."], given)
+        except OSError as error:
+            raise LoadError(
+                f"the load could not be begun: {error.strerror} ({room(log)})"
+            ) from None
+        status: int | None = None
 
         def answered(seconds: float) -> bool:
             return bool(select.select([ours], [], [], seconds)[0])
 
         def poll() -> int | None:
-            if not answered(0):
-                return None
-            if status := ours.recv(16):
-                return int(status)
-            if process.wait() > 0:
-                return process.returncode
-            raise GuardianError(f"locust{UNGUARDED} ({log})")
+            nonlocal status
+            if status is None and answered(0):
+                if not (answer := ours.recv(16)):
+                    if process.wait() < 0:
+                        raise GuardianError(f"locust{UNGUARDED} ({log})")
+                    said.seek(0)
+                    raise LoadError(f"the load did not run: {reason(said.read().decode())}")
+                status = int(answer)
+            return status
 
         try:
             yield poll
@@ -118,28 +139,38 @@ def forked(
                 if answered(GRACE):
                     break
             else:
-                # somebody has stopped it
+                # somebody has stopped it; all of its loads end
                 process.kill()
 
 
-def loads(log: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Where loads are forked, and how it is told to; started anew if there is none."""
+def loads(home: Path) -> Forking:
+    """Where loads are forked; started anew if there is none."""
     global running
-    if not running or running[0].poll() is not None:
+    if not running or running.process.poll() is not None:
         ours, theirs = socket.socketpair()
-        with theirs, log.open("ab") as output:
+        said = TemporaryFile()  # noqa: SIM115
+        with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "loadtest.load_process", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=for_load(log.parent),
+                stdout=said,
+                stderr=said,
+                env=for_load(home),
                 pass_fds=[theirs.fileno()],
                 # Ctrl-C in the terminal is for the owner alone
                 start_new_session=True,
             )
-        running = process, ours
+        running = Forking(process, ours, said)
+        atexit.register(end, running)
     return running
+
+
+def end(forking: Forking) -> None:
+    forking.where.close()
+    try:
+        forking.process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        forking.process.kill()
 
 
 def had_room(server: Running) -> None:
@@ -156,10 +187,14 @@ def too_long(trial: Trial, what: str) -> LoadError:
 
 
 def why(log: Path) -> str:
-    """The error that locust logged first, or else the last line of its log."""
-    lines = log.read_text(errors="replace").strip().splitlines()
+    return reason(log.read_text(errors="replace")) or f"{log} is empty ({room(log)})"
+
+
+def reason(said: str) -> str:
+    """The error that locust logged first, or else its last line."""
+    lines = said.strip().splitlines()
     errors = [line.partition(": ")[2] for line in lines if "/ERROR/" in line]
-    return [*errors[:1], *lines[-1:], f"{log} is empty ({room(log)})"][0]
+    return [*errors[:1], *lines[-1:], ""][0]
 
 
 def room(path: Path) -> str:

@@ -26,7 +26,7 @@ from loadtest.server.guardian import die_with, end_group
 IMPORTED = ("locust.main", "loadtest.history.audit", "loadtest.report.live")
 """Locust first, since gevent replaces what others take; then what our locustfile imports."""
 Told = dict[str, Any]
-# gevent's need an event loop, and there is none where others are forked
+# gevent's need an event loop, and nobody runs one where others are forked
 close, waitpid = os.close, os.waitpid
 selector = selectors.PollSelector()
 

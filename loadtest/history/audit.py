@@ -21,8 +21,8 @@ from loadtest.history.baseline import (
     STARTUP_S,
     Said,
     Unready,
-    at_once,
     found,
+    staggered,
 )
 from loadtest.history.mapping import read_json
 from loadtest.history.operation import Op, Operation, Phase
@@ -157,4 +157,4 @@ def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation
         with mapping.connect(host) as http:
             return recorder.call(client, op, lambda: mapping.send(http, op), phase=phase)
 
-    return at_once(one, [next(recorder.clients) for _ in range(BURST)])
+    return staggered(one, [next(recorder.clients) for _ in range(BURST)])

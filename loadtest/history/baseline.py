@@ -99,7 +99,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     while True:
         gevent.sleep(APART_S)
         answers = defaultdict(set)
-        for said in at_once(read, clients):
+        for said in staggered(read, clients):
             if said:
                 answers[said[0]].add(said[1])
         for boot, found in answers.items():
@@ -120,8 +120,8 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     )
 
 
-def at_once(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
-    """What comes of so many requests in flight together, which begin a moment apart."""
+def staggered(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
+    """What comes of so many requests, each of which begins a moment after the one before."""
 
     def one(number: int) -> Answer:
         gevent.sleep(number * EACH_S)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -63,7 +64,7 @@ def on_starting(master: Any) -> None:
         return
     if master.cfg.worker_class_str in ("gthread", "sync"):
         import flask  # noqa: F401
-    else:
+    elif sys.version_info >= (3, 10):  # noqa: UP036 (this may be somebody's older one)
         # gevent has to be there before Flask; it asks for its plugins 25 times, and each time all
         # packages would be looked through
         metadata.entry_points = metadata.entry_points().select

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from loadtest import load
-from loadtest.load import forked
+from loadtest.load import LoadError, forked
 from loadtest.server.guardian import GuardianError
 from loadtest.tests.waiting import family, wait_until, wait_until_gone
 
@@ -41,9 +41,8 @@ def locustfile(tmp_path, monkeypatch):
 
     yield begin
     if load.running:
-        process, _ = load.running
-        process.kill()
-        process.wait()
+        load.running.process.kill()
+        load.running.process.wait()
 
 
 def ended(poll):
@@ -70,12 +69,14 @@ def begun(tmp_path):
 def test_its_status_is_told(locustfile, code, status):
     with locustfile(code) as poll:
         assert ended(poll) == status
+        # whoever asks once more is told the same
+        assert poll() == status
 
 
 def test_it_has_an_environment_and_a_folder_of_its_own(locustfile, tmp_path, monkeypatch):
     code = "print(os.environ.get('COLOUR'), os.getcwd(), sys.argv[0]); sys.exit()"
     monkeypatch.setenv("COLOUR", "that of what it is forked from")
-    load.loads(tmp_path / "log")
+    load.loads(tmp_path)
     monkeypatch.delenv("COLOUR")
     for colour in ("red", "green"):
         with locustfile(code, COLOUR=colour) as poll:
@@ -92,7 +93,7 @@ def test_locust_is_imported_once_for_all(locustfile, tmp_path):
         with locustfile("sys.exit()") as poll:
             ended(poll)
         first = load.running
-    assert load.loads(tmp_path / "log") is first
+    assert load.loads(tmp_path) is first
 
 
 def test_what_it_leaves_running_ends_with_it(locustfile, tmp_path):
@@ -108,7 +109,7 @@ def test_leaving_the_block_ends_it_whatever_it_does_about_that(locustfile, tmp_p
     deaf += "print('Ramping', flush=True)\nwhile True: pass"
     with locustfile(deaf):
         begun(tmp_path)
-        (one,) = loads_of(load.running[0])
+        (one,) = loads_of(load.running.process)
     wait_until_gone([one])
 
 
@@ -116,7 +117,7 @@ def test_where_that_stands_still_it_is_ended_with_its_loads(locustfile, tmp_path
     monkeypatch.setattr(load, "GRACE", 0.5)
     with locustfile(""):
         begun(tmp_path)
-        process, _ = load.running
+        process = load.running.process
         (one,) = loads_of(process)
         process.send_signal(signal.SIGSTOP)
     assert process.wait(60) == -signal.SIGKILL
@@ -129,7 +130,7 @@ def test_where_that_stands_still_it_is_ended_with_its_loads(locustfile, tmp_path
 def test_where_that_is_killed_nobody_takes_it_for_an_end(locustfile, tmp_path):
     with locustfile("") as poll:
         begun(tmp_path)
-        process, _ = load.running
+        process = load.running.process
         (one,) = loads_of(process)
         process.kill()
         with pytest.raises(GuardianError, match=r"^locust: the process that guards it was killed"):
@@ -140,12 +141,13 @@ def test_where_that_is_killed_nobody_takes_it_for_an_end(locustfile, tmp_path):
 def test_a_python_without_locust_says_so(locustfile, tmp_path, monkeypatch):
     monkeypatch.setattr(load, "for_load", lambda home: {"PYTHONPATH": str(ROOT), "PATH": ""})
     monkeypatch.setattr(sys, "executable", getattr(sys, "_base_executable", sys.executable))
-    with locustfile("") as poll:
-        assert ended(poll) == 1
-    assert load.why(tmp_path / "log").startswith("ModuleNotFoundError: No module named")
+    with locustfile("") as poll, pytest.raises(LoadError, match="Error: No module named"):
+        ended(poll)
 
 
-def test_loads_end_with_their_owner_however_that_ends(tmp_path):
+@pytest.fixture
+def owner(tmp_path):
+    """A process that has a load, and ends once there is a file `over`."""
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE.format(""))
     script = f"""
 import os, time
@@ -153,17 +155,31 @@ from pathlib import Path
 from loadtest.load import forked
 command = {[*CODE, "-f", str(tmp_path / "locustfile.py")]}
 with forked(command, log=Path("log"), env=dict(os.environ), cwd=Path.cwd()):
-    time.sleep(100)
+    while not Path("over").exists():
+        time.sleep(0.1)
 """
     owner = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     begun(tmp_path)
+    yield owner
+    owner.kill()
+    owner.wait()
+
+
+def test_loads_end_with_their_owner_however_that_ends(owner):
     everybody = family(owner.pid)
     assert len(everybody) >= 2
     owner.kill()
     owner.wait()
     wait_until_gone(everybody)
+
+
+def test_an_owner_that_has_ended_has_left_nothing(owner, tmp_path):
+    everybody = family(owner.pid)
+    (tmp_path / "over").touch()
+    assert owner.wait(60) == 0
+    assert not [pid for pid in everybody if psutil.pid_exists(pid)]
 
 
 def test_an_error_of_locusts_is_the_reason(locustfile, tmp_path):

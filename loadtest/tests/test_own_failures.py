@@ -85,8 +85,9 @@ def one_line(done):
 def test_a_disk_that_is_full_is_no_verdict(shell, tmp_path, variant, kilobytes):
     with mounted(tmp_path / "results", f"size={kilobytes}k"):
         done = shell("check", variant, "--workers", "1", "--duration", "3")
-    line = one_line(done)
-    assert re.search(r"could not be written|No space left|disk is full|kB are free", line)
+    # it says where, and that it is the machine
+    where = r"\(\d+ kB are free there\)$|could not be written to \S+: No space left on device$"
+    assert re.search(where, one_line(done))
 
 
 def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):

@@ -1,12 +1,14 @@
 """Every reply says who gave it, whatever app it is from."""
 
 import asyncio
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
-from loadtest.server.gunicorn import serve
+from loadtest.server.gunicorn import LABELS, serve
 from loadtest.server.labels import Labels, around_asgi
 from loadtest.trial import Server, Trial
 
@@ -49,3 +51,24 @@ def test_an_asgi_app_is_labelled_too():
     start, body = sent
     assert [name for name, _ in start["headers"]] == [b"a", b"x-worker", b"x-thread", b"x-boot"]
     assert body == {"type": "http.response.body", "body": b"1"}
+
+
+GEVENT_STARTS = """
+import runpy, sys
+from importlib import metadata
+from types import SimpleNamespace as made
+
+labels = runpy.run_path(sys.argv[1])
+app, cfg = made(app_uri="variants.app:create_app()"), made(worker_class_str="gevent")
+labels["on_starting"](made(app=app, cfg=cfg))
+metadata.entry_points()
+"""
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13"])
+def test_somebodys_older_python_may_have_gevent(version):
+    found = [*Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    if not found:
+        pytest.skip(f"no Python {version} here")
+    done = subprocess.run([found[0], "-c", GEVENT_STARTS, LABELS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
