@@ -118,10 +118,10 @@ def _values(
     fall = alt.Chart(table("falls"))
     return [
         *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
-        *([look.headroom(table("last"), x, "value", "value answered")] if shaded else []),
+        *([look.headroom(table("acknowledged"), "value", "value answered")] if shaded else []),
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
-        .encode(x=x, y=look.counts("value", "value answered")),
+        .encode(x=x, y=y if shaded else look.counts("value", "value answered")),
         *([fall.mark_line(color=LOSS).encode(x=x, y=y, detail="fall:N")] if falls else []),
         # below the dots, which have something to tell to a mouse
         *([rings.encode(x=x, y=y)] if ringed else []),
@@ -189,10 +189,10 @@ def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
     last = alt.Chart(table("last"))
     return [
         *(look.shades(table("faults"), look.seconds("since")) if shaded else []),
-        *([look.headroom(table("last"), x, "lost", "lost so far")] if shaded else []),
+        *([look.headroom(table("lost"), "lost", "lost so far")] if shaded else []),
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
-        .encode(x=x, y=look.counts("lost", "lost so far"), tooltip=tips),
+        .encode(x=x, y=y if shaded else look.counts("lost", "lost so far"), tooltip=tips),
         last.mark_point(filled=True, size=60, opacity=1, color=LOSS).encode(x=x, y=y),
         last.mark_text(align="right", dy=-13, style="strong").encode(
             x=x, y=y, text=alt.Text("text:N")

@@ -184,10 +184,12 @@ def counts(field: str, title: str) -> alt.Y:
     return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
-def headroom(last: alt.Data, x: alt.X, field: str, title: str) -> alt.Chart:
-    """Nothing, above the last point, so that its figure stays below the names of faults."""
-    above = alt.Chart(last).transform_calculate(above=f"datum.{field} * 1.2")
-    return above.mark_point(opacity=0).encode(x=x, y=counts("above", title))
+def headroom(data: alt.Data, field: str, title: str) -> alt.Chart:
+    """Nothing, and above all the rest: the last figure stays below the names of faults. It alone
+    says how far the axis goes."""
+    above = alt.Chart(data).transform_calculate(above=f"datum.{field} * 1.2")
+    highest = above.transform_aggregate(above="max(above)")
+    return highest.mark_point(opacity=0).encode(y=counts("above", title))
 
 
 ROW, LANE = 38, 80
