@@ -13,6 +13,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 def stop_at_once(number: int, _: FrameType | None) -> NoReturn:
     """While there is nothing to clean up: during imports, and at the end."""
     os.write(2, b"stopped\n")
+    leave_at_once(number, None)
+
+
+def leave_at_once(number: int, _: FrameType | None) -> NoReturn:
+    """Once it is said already."""
     os._exit(128 + number)
 
 

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from loadtest.report.plain import say_plainly
-from loadtest.signals import on_signals, stop_at_once
+from loadtest.signals import leave_at_once, on_signals, stop_at_once
 
 COMMANDS = {
     "check": "loadtest.commands.check",
@@ -86,11 +86,13 @@ def run() -> int:
     """
     open_streams()
     say_plainly()
+    at_the_end = stop_at_once
     try:
         status = main(prog_name="python -m loadtest", standalone_mode=False) or 0
         sys.stdout.flush()
     except Stopped as stopped:
         (number,) = stopped.args
+        at_the_end = leave_at_once
         return said("stopped", 128 + number)
     except click.ClickException as error:
         return said(f"error: {error.format_message()}")
@@ -112,7 +114,7 @@ def run() -> int:
         line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
         return said(f"error: {type(error).__name__}: {error} ({line})")
     finally:
-        on_signals(stop_at_once)
+        on_signals(at_the_end)
     return int(status)
 
 

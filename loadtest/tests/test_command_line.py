@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -144,6 +145,25 @@ def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments,
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+STOPPED_TWICE = """
+import signal
+from loadtest.commands import line
+
+def main(**_):
+    raise line.Stopped(signal.SIGTERM)
+
+line.main = main
+line.run()
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_who_stops_it_again_while_it_ends_is_not_told_twice():
+    command = [sys.executable, "-c", STOPPED_TWICE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "stopped\n")
 
 
 @pytest.mark.parametrize(
