@@ -1,18 +1,18 @@
 """Locust as tests run it, and what they read of its history."""
 
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 import requests
 
 from loadtest import history
 from loadtest.server.guardian import guarded
-from loadtest.tests.odd import Odd
 from loadtest.tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -99,8 +99,11 @@ def answers(address):
 
 
 def free_port():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
-        return server.server_port
+    """One that nobody has; those that the system gives to others meanwhile are higher."""
+    while True:
+        port = SystemRandom().randrange(15_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def recorded(folder, name="h*.jsonl"):

@@ -15,15 +15,10 @@ import pytest
 import requests
 
 from loadtest.server.redis import client, store
+from loadtest.tests.locusts import free_port
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
