@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 
 import gevent
-from psutil import pid_exists
 from requests import RequestException
 
 from loadtest.history.baseline import (
@@ -27,6 +26,7 @@ from loadtest.history.baseline import (
 from loadtest.history.mapping import read_json
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.history.recorder import NotRecorded, Recorder
+from loadtest.server.faults import ended
 
 TRIES = 40
 AUDITS = 3
@@ -93,7 +93,7 @@ def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
     answers: Counter[tuple[str, str | None]] = Counter()
 
     def silent() -> list[str]:
-        lives = {boot for boot, pid in load.items() if not (ours and pid and not pid_exists(pid))}
+        lives = {boot for boot, pid in load.items() if not (ours and pid and ended(pid))}
         return [boot for boot in lives if any(answers[op, boot] < AUDITS for op in reads)]
 
     for _ in range(TRIES):

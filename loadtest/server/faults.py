@@ -12,9 +12,12 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 TARGET = "FAULTS_TARGET"
@@ -102,6 +105,13 @@ KINDS = (
     Kind("lose-reply", "a network that breaks", "nothing", "Redis"),
 )
 FAULTS = {kind.name: kind for kind in KINDS}
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or would be if anyone asked for its exit status."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 def file(history: Path) -> Path:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target
+from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target, ended
 from loadtest.server.labels import SERVES
 from loadtest.server.postgres import refusal
 
@@ -161,7 +161,7 @@ def power_cut(target: Target) -> str:
             stopped |= more
         for each in stopped:
             each.kill()
-        until(lambda: all(map(ended, stopped)), "the machine was not off")
+        until(lambda: all(ended(each.pid) for each in stopped), "the machine was not off")
         cut = Path(target.disk, "cut")
         cut.mkdir()
         cut.rmdir()
@@ -172,13 +172,6 @@ def power_cut(target: Target) -> str:
             until(lambda: not target.store or answers(target), "the store was not back")
     back(target, before, len(before))
     return "the whole machine"
-
-
-def ended(process: psutil.Process) -> bool:
-    """Whether it is gone, or would be if anyone asked for its exit status."""
-    with suppress(psutil.NoSuchProcess):
-        return process.status() == psutil.STATUS_ZOMBIE
-    return True
 
 
 def lock_store(target: Target) -> str:

@@ -39,7 +39,7 @@ class Odd(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
-            self.send_header("X-Worker", "7")
+            self.send_header("X-Worker", server.shy_worker if shy else "7")
             self.send_header("X-Boot", "shy" if shy else "b7")
             if self.close_connection:
                 self.send_header("Connection", "close")
@@ -66,7 +66,7 @@ def odd(mischief=lambda op, n: None, shy=lambda n: False):
     server = Server(("127.0.0.1", 0), Odd)
     server.mischief, server.lock, server.over = mischief, threading.Lock(), threading.Event()
     server.state, server.asked, server.connections = [0, []], Counter(), 0
-    server.others, server.shy = [500, ["old"]], shy
+    server.others, server.shy, server.shy_worker = [500, ["old"]], shy, "7"
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,14 +1,19 @@
 """Every worker is made empty before the load, and read after it."""
 
+import os
+import subprocess
 from collections import Counter
 
+import psutil
 import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
+from loadtest.server.faults import Target
 from loadtest.server.gunicorn import serve
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd
+from loadtest.tests.waiting import wait_until
 
 
 def test_a_run_begins_with_an_empty_state_whoever_used_the_server_before(locust):
@@ -72,3 +77,16 @@ def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust,
         assert min(answers.values()) >= 3
     clients = {each.client for each in done.operations if each.phase == "audit"}
     assert not clients & {each.client for each in done.operations if each.phase == "load"}
+
+
+def test_nothing_is_asked_of_a_worker_that_has_ended_though_nobody_has_asked_how(locust):
+    gone = subprocess.Popen(["true"])
+    wait_until(lambda: psutil.Process(gone.pid).status() == psutil.STATUS_ZOMBIE)
+    target = Target(server=os.getpid(), log="")
+    with odd(shy=lambda _: 20 < server.asked["increment"] < 30) as server:
+        server.shy_worker = str(gone.pid)
+        done = locust(server.url, "--target", target)
+    gone.wait()
+    assert {each.boot for each in done.operations if each.phase == "load"} == {"b7", "shy"}
+    assert {each.boot for each in done.operations if each.phase == "audit"} == {"b7"}
+    assert "did not answer the audit" not in done.stderr
