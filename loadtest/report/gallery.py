@@ -108,8 +108,10 @@ def trials(idioms: Iterable[str], *, every: bool = False) -> list[Trial]:
 
 def known(idiom: str, column: str) -> bool:
     """Whether by the rule it goes wrong in that column just as it does at 4×1."""
+    if column not in BESIDE:
+        return False
     workers, there = trial(idiom, "4×1"), trial(idiom, column)
-    if column not in BESIDE or not (workers and there):
+    if not (workers and there):
         return False
     must = promise(workers).must
     return bool(must) and must == promise(there).must and wrong(workers) == wrong(there)
