@@ -5,19 +5,14 @@ from pathlib import Path
 
 import psutil
 
+from loadtest.server.faults import ended
+
 
 def wait_until(what, seconds=60, every=0.05):
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(every)
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def family(pid):
@@ -33,4 +28,4 @@ def command_line(pid):
 
 
 def wait_until_gone(pids):
-    wait_until(lambda: not any(map(alive, pids)), seconds=30)
+    wait_until(lambda: all(map(ended, pids)), seconds=30)

@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections import Counter
 
-import psutil
 import pytest
 
 from loadtest import history, trial
@@ -13,7 +12,7 @@ from loadtest.server.faults import Target
 from loadtest.server.gunicorn import serve
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd
-from loadtest.tests.waiting import wait_until
+from loadtest.tests.waiting import wait_until_gone
 
 
 def test_a_run_begins_with_an_empty_state_whoever_used_the_server_before(locust):
@@ -81,7 +80,7 @@ def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust,
 
 def test_nothing_is_asked_of_a_worker_that_has_ended_though_nobody_has_asked_how(locust):
     gone = subprocess.Popen(["true"])
-    wait_until(lambda: psutil.Process(gone.pid).status() == psutil.STATUS_ZOMBIE)
+    wait_until_gone([gone.pid])
     target = Target(server=os.getpid(), log="")
     with odd(shy=lambda _: 20 < server.asked["increment"] < 30) as server:
         server.shy_worker = str(gone.pid)

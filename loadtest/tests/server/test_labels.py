@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +10,7 @@ import requests
 from loadtest.server.gunicorn import LABELS, serve
 from loadtest.server.labels import Labels, around_asgi
 from loadtest.trial import Server, Trial
+from variants.tests.interpreters import interpreters
 
 FRESH = {"Connection": "close"}
 
@@ -65,10 +65,7 @@ metadata.entry_points()
 """
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13"])
-def test_somebodys_older_python_may_have_gevent(version):
-    found = [*Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
-    if not found:
-        pytest.skip(f"no Python {version} here")
-    done = subprocess.run([found[0], "-c", GEVENT_STARTS, LABELS], capture_output=True, text=True)
+@pytest.mark.parametrize("python", interpreters())
+def test_somebodys_older_python_may_have_gevent(python):
+    done = subprocess.run([python, "-c", GEVENT_STARTS, LABELS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

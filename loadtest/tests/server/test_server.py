@@ -13,9 +13,10 @@ import psutil
 import pytest
 import requests
 
+from loadtest.server.faults import ended
 from loadtest.server.guardian import GuardianError, guarded
 from loadtest.server.gunicorn import ServerError, serve
-from loadtest.tests.waiting import alive, family, wait_until, wait_until_gone
+from loadtest.tests.waiting import family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
 
 
@@ -209,7 +210,7 @@ def test_what_is_killed_while_its_guardian_stands_still_is_started_again_every_t
             os.kill(guardian.pid, signal.SIGSTOP)
             try:
                 os.kill(running, signal.SIGKILL)
-                wait_until(lambda: not alive(running), every=0.001)  # noqa: B023
+                wait_until(lambda: ended(running), every=0.001)  # noqa: B023
                 os.kill(guardian.pid, signal.SIGUSR2)
             finally:
                 os.kill(guardian.pid, signal.SIGCONT)
