@@ -91,6 +91,9 @@ def run(
         apply(trial.load, server, path, *told, target=known, over=over)
         if not trial.fault:
             had_room(server)
+        if trial.fault == "recycle":
+            # also those that nobody waited for
+            faults.write(faults.file(path), faults.recycles(server.log))
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):

@@ -10,8 +10,11 @@ file beside the history, a line each:
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +22,11 @@ from typing import Literal
 
 import psutil
 
+from loadtest.server.labels import ENDS, SERVES
+
 ROOT = Path(__file__).parents[2]
 TARGET = "FAULTS_TARGET"
+SAID = re.compile(rf"Worker (\d+) ({SERVES}|{ENDS}) \((\d+) ns\)")
 LASTS_S = 1.0
 """How long a worker stands still, or a store is locked."""
 
@@ -135,6 +141,25 @@ def begin(
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def recycles(log: Path) -> list[Done]:
+    """What gunicorn did by itself, as its log has it: a worker ended, and until the next one had
+    loaded the app."""
+    ended: deque[tuple[str, int]] = deque()
+    done = []
+    for worker, what, ns in SAID.findall(log.read_text(errors="replace")):
+        if what == ENDS:
+            ended.append((worker, int(ns)))
+        elif ended:
+            gone, since = ended.popleft()
+            done.append(Done("recycle", since, int(ns), f"worker {gone}"))
+    return done
+
+
+def write(file: Path, done: Iterable[Done]) -> None:
+    """Writes down all that was done, whatever the file had."""
+    file.write_text("".join(json.dumps(asdict(each)) + "\n" for each in done))
 
 
 def read(file: Path) -> list[Done]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target, ended
+from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target, ended, recycles
 from loadtest.server.labels import SERVES
 from loadtest.server.postgres import refusal
 
@@ -60,7 +60,7 @@ def workers(target: Target) -> list[int]:
 def serving(target: Target) -> list[int]:
     """Those that have loaded the app."""
     log = Path(target.log).read_text(errors="replace")
-    return [pid for pid in workers(target) if SERVES.format(pid) in log]
+    return [pid for pid in workers(target) if f"Worker {pid} {SERVES}" in log]
 
 
 def back(target: Target, gone: list[int], count: int) -> None:
@@ -70,22 +70,6 @@ def back(target: Target, gone: list[int], count: int) -> None:
         return not set(gone) & set(workers(target)) and len(serving(target)) >= count
 
     until(as_before, "the workers were not back")
-
-
-def recycle(target: Target) -> str:
-    """gunicorn does it, after so many requests; here it is waited for."""
-    before: list[int] = []
-
-    def some_serve() -> bool:
-        # whoever serves now may be gone at the next look
-        before[:] = serving(target)
-        return bool(before)
-
-    until(some_serve, "no worker serves")
-    until(lambda: not set(before) <= set(workers(target)), "no worker was recycled")
-    gone = sorted(set(before) - set(workers(target)))
-    back(target, gone, len(before))
-    return f"worker {gone[0]}"
 
 
 def reload(target: Target) -> str:
@@ -236,7 +220,6 @@ def answers(target: Target) -> bool:
 
 
 DO: dict[str, Callable[[Target], str]] = {
-    "recycle": recycle,
     "reload": reload,
     "kill-worker": kill_worker,
     "pause-worker": pause_worker,
@@ -262,6 +245,13 @@ def do(name: str, target: Target) -> Done:
     return Done(name, start, time.monotonic_ns(), what)
 
 
+def recycled(target: Target, nth: int) -> Done:
+    """What gunicorn does by itself, after so many requests; here it is waited for."""
+    log = Path(target.log)
+    until(lambda: len(recycles(log)) > nth, "no worker was recycled")
+    return recycles(log)[nth]
+
+
 def main(name: str, path: str, times: str = "1", seconds: str = "0") -> None:
     target = Target(**json.loads(os.environ[TARGET]))
     if target.redis_url and FAULTS[name].needs != "server":
@@ -274,7 +264,8 @@ def main(name: str, path: str, times: str = "1", seconds: str = "0") -> None:
 
     with Path(path).open("a", buffering=1) as out:
         while not enough():
-            out.write(json.dumps(asdict(do(name, target))) + "\n")
+            done = recycled(target, count) if name == "recycle" else do(name, target)
+            out.write(json.dumps(asdict(done)) + "\n")
             count += 1
             # requests come before the next, and whoever is new gets some after the last
             if not enough() or FAULTS[name].ends != "nothing":

@@ -12,11 +12,13 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
 
-SERVES = "Worker {} has loaded its app"
+SERVES, ENDS = "has loaded its app", "serves nobody any more"
+"""What the log says of a worker, with the time on the clock that all processes here share."""
 
 
 class Labels:
@@ -77,4 +79,13 @@ def post_worker_init(worker: Any) -> None:
         worker.asgi = around_asgi(worker.asgi, labels)
     else:
         worker.wsgi = around_wsgi(worker.wsgi, labels)
-    worker.log.info(SERVES.format(worker.pid))
+    say(worker, SERVES)
+
+
+def worker_exit(master: Any, worker: Any) -> None:
+    """gunicorn's hook: the worker ends."""
+    say(worker, ENDS)
+
+
+def say(worker: Any, what: str) -> None:
+    worker.log.info(f"Worker {worker.pid} {what} ({time.monotonic_ns()} ns)")

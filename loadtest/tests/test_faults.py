@@ -19,7 +19,7 @@ from loadtest.load import LoadError
 from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import DiskError, disk, missing
-from loadtest.server.faults import FAULTS, Done
+from loadtest.server.faults import FAULTS, Done, file, read, recycles
 from loadtest.server.faults_process import APART_S
 from loadtest.trial import ALONE, App, Load, Server, Trial
 from variants import VARIANTS
@@ -51,9 +51,10 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
     each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
     assert each.as_promised, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
-    # requests come between, or what is asked again would be struck again
-    apart = [two.start - one.end for one, two in pairwise(each.done)]
-    assert min(apart) >= APART_S * 1e9
+    if fault != "recycle":
+        # requests come between, or what is asked again would be struck again
+        apart = [two.start - one.end for one, two in pairwise(each.done)]
+        assert min(apart) >= APART_S * 1e9
     if fault == "lock-store":
         # and not the Redis that others of the matrix use
         what = {"sqlite_row": "the SQLite file", "redis_key": "a slow script in Redis"}[variant]
@@ -69,6 +70,36 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
         served = (tmp_path / f"{each.trial.slug}.server.log").read_text()
         away = sum(kind.unknown for kind in each.verdict.answered)
         assert served.count("Redis does not answer at REDIS_URL") == away > 0
+
+
+@pytest.mark.parametrize("variant", ["plain_global", "locked_global"])
+def test_each_worker_that_was_recycled_is_gone_when_it_is_said_to_be(variant, tmp_path):
+    each = cell.run(Trial(variant, ALONE, fault="recycle"), tmp_path)
+    load = history.read(each.history).filter(phase="load", outcome="ok")
+    boots = load.group_by("boot").agg(
+        pl.col("start").max().alias("asked last"), pl.col("end").min().alias("answered first")
+    )
+    told = boots.sort("answered first").rows(named=True)
+    assert len(told) > 1
+    done = read(file(each.history))
+    assert len(done) >= len(told) - 1
+    # whoever came after the load was asked by the audit alone
+    for (gone, new), recycled in zip(pairwise(told), done, strict=False):
+        assert gone["asked last"] < recycled.start < recycled.end < new["answered first"]
+
+
+def test_workers_that_are_recycled_at_once_are_told_apart(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        "[1970-01-01] [7] [INFO] Worker 7 has loaded its app (1 ns)\n"
+        "[1970-01-01] [8] [INFO] Worker 8 has loaded its app (2 ns)\n"
+        "[1970-01-01] [8] [INFO] Worker 8 serves nobody any more (5 ns)\n"
+        "[1970-01-01] [7] [INFO] Worker 7 serves nobody any more (6 ns)\n"
+        "[1970-01-01] [9] [INFO] Worker 9 has loaded its app (8 ns)\n"
+        "[1970-01-01] [10] [INFO] Worker 10 has loaded its app (9 ns)\n"
+        "[1970-01-01] [9] [INFO] Worker 9 serves nobody any more (20 ns)\n"
+    )
+    assert recycles(log) == [Done("recycle", 5, 8, "worker 8"), Done("recycle", 6, 9, "worker 7")]
 
 
 def test_the_matrix_goes_through_a_fault_too(tmp_path):
