@@ -16,7 +16,8 @@ FEW = 2
 
 
 def toll(cell: Cell) -> str:
-    """Lost, forgotten and by which boot, unanswered, how long nobody was answered, availability."""
+    """How often it was done; lost, forgotten and by which boot, unanswered, how long nobody was
+    answered, availability."""
     verdict = cell.verdict
     gone = verdict.forgotten
     copies = verdict.division.copies if verdict.division else ()
@@ -30,7 +31,8 @@ def toll(cell: Cell) -> str:
     silence = f"nobody was answered for {verdict.silence / 1000:.2f} s"
     answered = percent(verdict.availability)
     return (
-        f"Of {number(verdict.acknowledged, 'acknowledged increment')} {verdict.lost:,} lost, "
+        f"Done {number(len(cell.done), 'time')}: "
+        f"of {number(verdict.acknowledged, 'acknowledged increment')} {verdict.lost:,} lost, "
         f"{forgotten}; {number(unanswered, 'request')} unanswered, {silence}, {answered} answered."
     )
 

@@ -34,9 +34,10 @@ def cell(variant, fault, boots=BOTH, outcome="ok", **more):
     return Cell(trial, promise(trial), verdict, Path("h.jsonl"), 1.0, done)
 
 
-def test_it_says_what_was_forgotten_by_which_boot_and_how_long_nobody_was_answered():
+def test_it_says_how_often_it_was_done_and_what_that_cost():
     said = toll(cell("locked_global", "restart", outcome="unknown", silence=650.0))
-    assert "0 lost, 3 forgotten by boot a; 1 request unanswered" in said
+    assert said.startswith("Done 1 time: of 5 acknowledged increments 0 lost, 3 forgotten by ")
+    assert "forgotten by boot a; 1 request unanswered, " in said
     assert "nobody was answered for 0.65 s, 83 % answered." in said
 
 
