@@ -161,18 +161,19 @@ class Seen:
         return bool(frame.select(named.all()).item())
 
     def of_requests(self) -> Division | None:
-        """Every write was told 1, some client's more than once, and the audit reads 0 of a worker
-        that wrote. Of a few, each may have been asked of another copy, unless a thread wrote again.
+        """Every write was told 1, some client's more than once, and the audit reads 0. Of a few,
+        each may have been asked of another copy, unless a thread wrote again; and if it reached no
+        worker that wrote, each may have one state that all read before any wrote.
         """
         written, n = self.written, self.written.height
         if self.read > 0 or not self.again or not (written["value"].eq_missing(1).all()):
             return None
         named = written.filter(LABELLED)
         reached = named.join(self.audit, on=LEVELS["worker"], how="semi", nulls_equal=True)
-        if reached.is_empty() and not named.is_empty():
-            return None
+        unreached = reached.is_empty() and not named.is_empty()
         threads = named.drop_nulls("thread").select(LEVELS["thread"])
-        if n < MANY and not threads.is_duplicated().any():
+        possible = n < MANY or (unreached and not self.strays(LEVELS["worker"]))
+        if possible and not threads.is_duplicated().any():
             return None
         sentence = (
             f"A {self.what} per request: {n:,} acknowledged, each told 1, and each gone with its "

@@ -348,6 +348,30 @@ def test_a_state_per_request():
     assert "3 of 3 acknowledged increments are lost." in verdict.anomalies[0].why
 
 
+def test_a_state_per_request_is_no_other_where_the_worker_was_replaced_before_the_audit():
+    """As a worker that is recycled just after the load."""
+    for boots in ({"b1": [1] * 20}, {"b1": [1] * 9, "b2": [1] * 11}):
+        verdict = checker.judge(told(boots, {"b3": 0}), workers=1)
+        assert (verdict.division.of, verdict.lost) == ("request", 20)
+        assert verdict.faults == {Fault.LOSES}
+    by_one_thread = counted({(1, 1): [1, 1, 1]}, [((2, 1), 0), ((2, 1), 0)])
+    verdict = judged([replace(o, client=o.client % 2) for o in by_one_thread])
+    assert (verdict.division.of, verdict.lost) == ("request", 3)
+
+
+def test_workers_that_were_replaced_after_each_increment_merely_forgot():
+    verdict = checker.judge(told({f"b{n}": [1] for n in range(30)}, {"b30": 0}), workers=1)
+    assert verdict.division.of != "request"
+    assert verdict.faults == {Fault.FORGETS}
+
+
+def test_what_all_overlapped_in_a_worker_that_was_replaced_may_have_been_one_state():
+    overlapping = counted({(1, n): [1] for n in range(30)}, [((2, 1), 0), ((2, 1), 0)])
+    verdict = judged([replace(o, client=o.client % 2) for o in overlapping])
+    assert verdict.division.of != "request"
+    assert verdict.lost == 0
+
+
 def test_a_few_that_were_told_1_may_each_have_been_asked_of_another_copy():
     history = counted({(1, 1): [1], (1, 2): [1], (1, 3): [1]}, [((1, 4), 0), ((1, 4), 0)])
     by_one_client = [replace(o, client=0) for o in history]
