@@ -152,9 +152,14 @@ def run(
     with progress(len(trials)) as tell:
         cells = run_all(trials, folder, tell, at_once=at_once)
         tell("writing the report")
-        page.write(cells, folder / "report.html", {**what_ran(trials[0].load), **more})
-    make_latest(folder)
+        write(cells, folder, more)
     return cells
+
+
+def write(cells: Sequence[Cell], folder: Path, more: Mapping[str, object] = {}) -> None:
+    """The report of these cells, which says `more` of what was run."""
+    page.write(cells, folder / "report.html", {**what_ran(cells[0].trial.load), **more})
+    make_latest(folder)
 
 
 def show(table: Table, cells: Sequence[Cell]) -> NoReturn:

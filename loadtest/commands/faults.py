@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import click
 
 from loadtest import commands, trial
-from loadtest.commands.cells import AT_ONCE
-from loadtest.commands.check import possible, run, show, status
+from loadtest.commands.cells import AT_ONCE, run_all
+from loadtest.commands.check import possible, progress, run, show, status, write
+from loadtest.commands.results import new_folder
 from loadtest.promises import impossible
 from loadtest.report import terminal
 from loadtest.server.faults import FAULTS
@@ -68,7 +69,8 @@ def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Tr
 def soak(rounds: int, busy: int) -> None:
     """Repeat the matrix and the faults, and say how often each cell came out as promised.
 
-    A round in which all did is not kept longer than until the next one is over.
+    A round in which all did is not kept longer than until the next one is over, and has no report
+    unless it is the last.
     """
     matrix = [Trial(*each) for each in itertools.product(VARIANTS, trial.SERVERS)]
     trials = [*matrix, *under_faults(VARIANTS, trial.ALONE, Load(increments=UNDER_FAULT))]
@@ -77,17 +79,22 @@ def soak(rounds: int, busy: int) -> None:
     try:
         with beside(busy):
             while done < rounds:
-                cells = run(trials, at_once=AT_ONCE)
-                done += 1
+                folder = new_folder()
+                with progress(len(trials)) as tell:
+                    cells = run_all(trials, folder, tell, at_once=AT_ONCE)
+                    done += 1
+                    wrong = [each for each in cells if not each.as_promised]
+                    if wrong or done == rounds:
+                        tell("writing the report")
+                        write(cells, folder)
                 worst = max(worst, status(cells))
-                wrong = [each for each in cells if not each.as_promised]
                 kept.update(each.name for each in cells if each.as_promised)
                 click.echo(f"round {done} of {rounds}: {kept.total()} of {done * len(trials)}")
                 for each in wrong:
                     click.echo(f"  {each.name}: {terminal.comparison(each)} {each.history}")
                 if not_needed:
                     shutil.rmtree(not_needed)
-                not_needed = None if wrong else cells[0].history.parent
+                not_needed = None if wrong else folder
     finally:
         # whoever stops it after some hours wants to know, too
         for name in [each.name for each in trials] if done else []:

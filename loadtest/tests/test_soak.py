@@ -24,28 +24,34 @@ def soak(monkeypatch, tmp_path):
     def of(rounds, *options):
         folders = []
 
-        def run(trials, **_):
-            clean = rounds[len(folders)]
+        def run_all(trials, folder, tell, **_):
+            clean = rounds[len(folders) - 1]
             if isinstance(clean, BaseException):
                 raise clean
-            folders.append(tmp_path / str(len(folders)))
-            folders[-1].mkdir()
             return [
                 Cell(
                     each,
                     promise(each),
                     found_clean if each.name in clean else lost,
-                    folders[-1] / f"{each.slug}.jsonl",
+                    folder / f"{each.slug}.jsonl",
                     1.0,
                 )
                 for each in trials
             ]
 
-        monkeypatch.setattr(faults, "run", run)
+        def new_folder():
+            folders.append(tmp_path / str(len(folders)))
+            folders[-1].mkdir()
+            return folders[-1]
+
+        monkeypatch.setattr(faults, "new_folder", new_folder)
+        monkeypatch.setattr(faults, "run_all", run_all)
+        monkeypatch.setattr(faults, "write", lambda _, folder: (folder / "report").touch())
         monkeypatch.setattr(faults, "VARIANTS", ("plain_global",))
         monkeypatch.setattr(faults, "under_faults", lambda *_: [])
         monkeypatch.setattr(faults.trial, "SERVERS", faults.trial.SERVERS[:2])
-        return CliRunner().invoke(faults.soak, options), [each.exists() for each in folders]
+        done = CliRunner().invoke(faults.soak, options)
+        return done, [each.exists() and [file.name for file in each.iterdir()] for each in folders]
 
     return of
 
@@ -61,7 +67,7 @@ def test_every_time_is_status_0_and_only_the_last_round_is_kept(soak):
         f"   3 of 3  {ONE}",
         f"   3 of 3  {OTHER}",
     ]
-    assert kept == [False, False, True]
+    assert kept == [False, False, ["report"]]
 
 
 def test_once_otherwise_is_status_1_and_its_round_is_kept(soak):
@@ -70,7 +76,7 @@ def test_once_otherwise_is_status_1_and_its_round_is_kept(soak):
     assert "round 2 of 3: 3 of 4" in done.output
     assert f"  {OTHER}: promised loses, found" in done.output
     assert f"   2 of 3  {OTHER}" in done.output
-    assert kept == [False, True, True]
+    assert kept == [False, ["report"], ["report"]]
 
 
 def test_who_stops_it_is_told_what_it_has(soak):
