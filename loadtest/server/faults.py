@@ -76,6 +76,10 @@ class Done:
     end: int
     what: str
 
+    def __str__(self) -> str:
+        """A line of that file."""
+        return json.dumps(asdict(self))
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -159,7 +163,7 @@ def recycles(log: Path) -> list[Done]:
 
 def write(file: Path, done: Iterable[Done]) -> None:
     """Writes down all that was done, whatever the file had."""
-    file.write_text("".join(json.dumps(asdict(each)) + "\n" for each in done))
+    file.write_text("".join(f"{each}\n" for each in done))
 
 
 def read(file: Path) -> list[Done]:

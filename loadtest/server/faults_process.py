@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,7 +264,7 @@ def main(name: str, path: str, times: str = "1", seconds: str = "0") -> None:
     with Path(path).open("a", buffering=1) as out:
         while not enough():
             done = recycled(target, count) if name == "recycle" else do(name, target)
-            out.write(json.dumps(asdict(done)) + "\n")
+            out.write(f"{done}\n")
             count += 1
             # requests come before the next, and whoever is new gets some after the last
             if not enough() or FAULTS[name].ends != "nothing":
