@@ -1,1 +1,6 @@
-"""The experiment: a variant, served, loaded, recorded and judged."""
+"""Run Flask apps on real servers, record every request, and judge the histories."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""The folder of the checkout."""

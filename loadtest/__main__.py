@@ -17,7 +17,7 @@ def main() -> int:
         os.environ.pop("PYTHONOPTIMIZE", None)
         os.execv(sys.executable, [sys.executable, "-m", "loadtest", *sys.argv[1:]])
     try:
-        from loadtest.commands.line import run
+        from loadtest.commands.command_line import run
     except ImportError as error:
         print(f"error: {error}; make setup installs it in .venv", file=sys.stderr)
         return 2

@@ -14,30 +14,29 @@ from typing import TypeVar
 
 import polars as pl
 
-from loadtest import history
+from loadtest import ROOT, history
 from loadtest.checker import Verdict, judge
-from loadtest.history.audit import audit_afresh
-from loadtest.history.baseline import Baseline
-from loadtest.history.byhand import sounding, understand
-from loadtest.history.client import TIMEOUT_S
-from loadtest.history.mapping import OURS, Told, Unclear, mapping
-from loadtest.history.recorder import Recorder
-from loadtest.load import DEADLINE_S, ON, apply, had_room, too_long
-from loadtest.promises import Promise, outlives, promise
+from loadtest.client.audit import audit_afresh
+from loadtest.client.baseline import Baseline
+from loadtest.client.by_hand import sounding, understand
+from loadtest.client.http import TIMEOUT_S
+from loadtest.client.load import DEADLINE_S, ON, apply, had_room, too_long
+from loadtest.client.mapping import OURS, Told, Unclear, mapping
+from loadtest.client.recorder import Recorder
+from loadtest.expected import Expectation, expectation, outlives
 from loadtest.server import faults
-from loadtest.server.environment import ROOT
-from loadtest.server.faults import Done
+from loadtest.server.faults import Injection
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import interpreter, launch
 from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
-from loadtest.server.stage import stage
+from loadtest.server.surroundings import stage
 from loadtest.trial import App, Server, Trial
 
 AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
 
 
-Judged = tuple[Verdict, tuple[Done, ...]]
+Judged = tuple[Verdict, tuple[Injection, ...]]
 T = TypeVar("T")
 
 
@@ -47,11 +46,11 @@ class Cell:
     what was done to server or store while requests were in flight."""
 
     trial: Trial
-    promise: Promise
+    expectation: Expectation
     verdict: Verdict
     history: Path
     seconds: float
-    done: tuple[Done, ...] = ()
+    done: tuple[Injection, ...] = ()
     before: tuple[int, ...] = ()
     """What its workers said before the load, where nothing made them empty."""
 
@@ -60,8 +59,8 @@ class Cell:
         return self.trial.name
 
     @property
-    def as_promised(self) -> bool:
-        return self.promise.kept(self.verdict)
+    def as_expected(self) -> bool:
+        return self.expectation.kept(self.verdict)
 
 
 def run(
@@ -80,7 +79,7 @@ def run(
     Raises ServerError or LoadError, and ValueError for an unknown variant.
     """
     began = time.monotonic()
-    expected = promise(trial)
+    expected = expectation(trial)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{trial.slug}.jsonl"
     progress(f"{trial.name}: {trial.load.users} clients")
@@ -242,7 +241,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     return verdict, done
 
 
-def struck(operations: pl.DataFrame, done: Sequence[Done]) -> tuple[Done, ...]:
+def struck(operations: pl.DataFrame, done: Sequence[Injection]) -> tuple[Injection, ...]:
     """The faults that were done while requests of the load were in flight."""
     load = operations.filter(phase="load").filter(pl.col("op") != "create")
     # a client waits no longer than that, whatever became of its request

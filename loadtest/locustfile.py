@@ -32,16 +32,16 @@ from locust.exception import LocustError, StopTest
 from locust.runners import WorkerRunner
 from requests import RequestException
 
-from loadtest.history import files
-from loadtest.history.audit import audit, empty
-from loadtest.history.baseline import Unready, awake, quiet
-from loadtest.history.client import TIMEOUT_S
-from loadtest.history.files import Files
-from loadtest.history.mapping import OURS, Reply, Routes, Steps
-from loadtest.history.mapping import mapping as understood
+from loadtest.client import files
+from loadtest.client.audit import audit, empty
+from loadtest.client.baseline import Unready, awake, quiet
+from loadtest.client.files import Files
+from loadtest.client.http import TIMEOUT_S
+from loadtest.client.mapping import OURS, Reply, Routes, Steps
+from loadtest.client.mapping import mapping as understood
+from loadtest.client.recorder import NotRecorded, Recorder
 from loadtest.history.operation import Op
-from loadtest.history.recorder import NotRecorded, Recorder
-from loadtest.report.live import Live
+from loadtest.report.live.web_ui import Live
 from loadtest.server import faults
 from loadtest.trial import App
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from loadtest import cell
 from loadtest.checker import Verdict
 from loadtest.checker.words import timeline
-from loadtest.load import LoadError
+from loadtest.client.load import LoadError
 from loadtest.server.gunicorn import ServerError
 from loadtest.trial import Server, Trial
 

@@ -10,15 +10,15 @@ from course import Stop, folder, running
 
 from loadtest import cell
 from loadtest.cell import Cell
-from loadtest.checker import Fault
-from loadtest.load import LoadError
+from loadtest.checker import Failure
+from loadtest.client.load import LoadError
 from loadtest.server.faults import FAULTS
 from loadtest.server.gunicorn import ServerError
 from loadtest.server.redis import redis_server
 from loadtest.trial import Trial
 from variants.facts import bound, facts, module_name
 
-WORDS = ("holds", *Fault)
+WORDS = ("holds", *Failure)
 # on a machine that is busy a load may not begin, or meet too little
 TRIES = 3
 # long, and says nothing of how it counts
@@ -119,8 +119,8 @@ def come_out(trial: Trial) -> Found:
         why = done.verdict.why
         if not done.verdict.inconclusive:
             return Found(
-                frozenset(map(str, done.verdict.faults)) or frozenset(["holds"]),
-                frozenset(map(str, done.promise.may)),
+                frozenset(map(str, done.verdict.failures)) or frozenset(["holds"]),
+                frozenset(map(str, done.expectation.may)),
                 done,
             )
     raise Stop(f"{trial.name} showed nothing: {why} Run the cell again.")

@@ -7,7 +7,7 @@ from typing import Any
 from course import Guess, Stop, asked, reading, tell, write
 from foretell import WORDS, Found, card, come_out, together, words
 
-from loadtest.load import LoadError
+from loadtest.client.load import LoadError
 from loadtest.server.gunicorn import ServerError
 from loadtest.trial import Load, Server, Trial
 

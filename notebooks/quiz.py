@@ -17,7 +17,7 @@ from course import Stop, reading, tell
 from foretell import WORDS, Found, card, come_out, facts_of, redis_url, source, together, words
 from ladder import RUNGS
 
-from loadtest.promises import promise, refusal
+from loadtest.expected import expectation, refusal
 from loadtest.report import gallery
 from loadtest.server.faults import FAULTS
 from loadtest.trial import ALONE, SERVERS, Server, Trial
@@ -48,7 +48,7 @@ def pool() -> dict[str, list[Trial]]:
     for trial in trials:
         if (trial.variant, trial.server, trial.fault) in SEEN or refusal(trial):
             continue
-        if (promised := promise(trial)).expect != "no promise":
+        if (promised := expectation(trial)).expect != "no promise":
             expected = together(frozenset(map(str, promised.must))) or "holds"
             found[expected.split(", ")[-1]].append(trial)
     return dict(found)
@@ -118,12 +118,12 @@ def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
         raise Stop(f"not answered yet: {', '.join(empty)}. A guess is better than nothing.")
     right = 0
     for number, (trial, found) in enumerate(zip(paper, all_come_out(paper), strict=True), 1):
-        foretold = found.foretold_by(said[number]) or not found.cell.as_promised
+        foretold = found.foretold_by(said[number]) or not found.cell.as_expected
         right += foretold
         sign = "✓" if foretold else "✗"
         tell(f"{sign} {number:2}. {trial.name}: {found}", " " * 6)
-        why = found.cell.promise.why
-        if not found.cell.as_promised:
+        why = found.cell.expectation.why
+        if not found.cell.as_expected:
             tell(f"      not as promised ({why}); that is not your mistake", " " * 6)
         elif not foretold:
             guard = facts_of(trial.variant)["Guard"]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from loadtest import cell, history
 from loadtest.bench import judging
-from loadtest.load import apply, locust
+from loadtest.client.load import apply, locust
 from loadtest.report.terminal import console
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, serve

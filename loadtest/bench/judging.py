@@ -63,7 +63,7 @@ def start_up() -> Table:
         generator.generate(SMALL).write_ndjson(path)
         ways = {
             f"python -m loadtest judge ({SMALL:,} operations)": ["-m", "loadtest", "judge", path],
-            "importing what it needs": ["-c", "import loadtest.report.judge"],
+            "importing what it needs": ["-c", "import loadtest.commands.judge"],
             "importing polars": ["-c", "import polars"],
         }
         taken: dict[str, list[float]] = {way: [] for way in ways}

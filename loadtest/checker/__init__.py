@@ -3,8 +3,8 @@
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
-from loadtest.checker.faults import Fault as Fault
-from loadtest.checker.verdict import COLOUR as COLOUR
+from loadtest.checker.failures import Failure as Failure
+from loadtest.checker.verdict import COLOR as COLOR
 from loadtest.checker.verdict import EXIT_STATUS as EXIT_STATUS
 from loadtest.checker.verdict import SIGN as SIGN
 from loadtest.checker.verdict import Verdict as Verdict

@@ -23,7 +23,7 @@ from loadtest.checker.availability import answered, silence, unread
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.division import most
-from loadtest.checker.faults import Fault as Fault
+from loadtest.checker.failures import Failure as Failure
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
@@ -34,7 +34,7 @@ EACH = "sequential consistency (of counter and list, each by itself)"
 Word = Literal["linearizable", "violated", "inconclusive"]
 
 SIGN: dict[Word, str] = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
-COLOUR: dict[Word, str] = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
+COLOR: dict[Word, str] = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
 EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "violated": 1, "inconclusive": 2}
 
 
@@ -100,16 +100,16 @@ class Verdict:
 
     @property
     def shown_as(self) -> Word:
-        """The verdict whose sign and colour it has: what refuses is not green."""
-        return "violated" if self.linearizable and self.faults else self.verdict
+        """The verdict whose sign and color it has: what refuses is not green."""
+        return "violated" if self.linearizable and self.failures else self.verdict
 
     @property
     def sign(self) -> str:
         return SIGN[self.shown_as]
 
     @property
-    def colour(self) -> str:
-        return COLOUR[self.shown_as]
+    def color(self) -> str:
+        return COLOR[self.shown_as]
 
     @property
     def exit_status(self) -> int:
@@ -136,7 +136,7 @@ class Verdict:
         return self.availability < 0.99
 
     @property
-    def faults(self) -> frozenset[Fault]:
+    def failures(self) -> frozenset[Failure]:
         """What is certainly wrong with a way of keeping state; none where the answers could be of
         one that loses and of several copies alike."""
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
@@ -146,19 +146,19 @@ class Verdict:
         overlapped = names["lost update"].witness if "lost update" in names else ()
         loses = not forgets or divided != "none" or len({each.boot for each in overlapped}) == 1
         faults = {
-            Fault.LOSES: loses and (self.lost > 0 or "lost item" in names),
-            Fault.DIVIDED: self.division is not None and self.division.divided,
-            Fault.FORGETS: forgets or self.forgotten > 0,
-            Fault.ANSWERS_LATE: self.division is not None
+            Failure.LOSES: loses and (self.lost > 0 or "lost item" in names),
+            Failure.DIVIDED: self.division is not None and self.division.divided,
+            Failure.FORGETS: forgets or self.forgotten > 0,
+            Failure.ANSWERS_LATE: self.division is not None
             and any(copy.late for copy in self.division.copies),
         }
         found = {fault for fault, there in faults.items() if there}
         if self.late and not found:
-            found.add(Fault.ANSWERS_LATE)
-        if Fault.LOSES in found:
+            found.add(Failure.ANSWERS_LATE)
+        if Failure.LOSES in found:
             # which says that nothing is lost, and may be true of the list alone
-            found.discard(Fault.ANSWERS_LATE)
-        return frozenset(found | ({Fault.REFUSES} if self.refuses else set()))
+            found.discard(Failure.ANSWERS_LATE)
+        return frozenset(found | ({Failure.REFUSES} if self.refuses else set()))
 
     def __str__(self) -> str:
         lines = [*_wrapped(f"{self.verdict}: {self.why}")]

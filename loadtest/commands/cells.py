@@ -10,8 +10,8 @@ from pathlib import Path
 
 from loadtest import cell
 from loadtest.cell import Cell
+from loadtest.client.load import LoadError
 from loadtest.commands.results import postgres_for, redis_for
-from loadtest.load import LoadError
 from loadtest.server.postgres import schema
 from loadtest.trial import Trial
 

@@ -22,11 +22,12 @@ from rich.table import Table
 
 from loadtest import commands, trial
 from loadtest.cell import Cell
-from loadtest.commands import own as own_app
+from loadtest.commands import own_app
 from loadtest.commands.cells import run_all
 from loadtest.commands.results import RESULTS, make_latest, new_folder
-from loadtest.promises import promise, refusal
-from loadtest.report import page, terminal
+from loadtest.expected import expectation, refusal
+from loadtest.report import terminal
+from loadtest.report.page import document
 from loadtest.server.interpreter import environment
 from loadtest.signals import held
 from loadtest.trial import UNDER_FAULT, App, Load, Server, Trial, WorkerClass
@@ -112,12 +113,13 @@ def check(
     trials = possible(asked)
     cells = run(trials, folder, {"understood": understood} if understood else {})
     if pictures:
-        from loadtest.report import charts, readme  # Altair takes a second to import
+        from loadtest.report import readme
+        from loadtest.report.pictures import charts  # Altair takes a second to import
 
         charts.pictures(cells, pictures)
         readme.renew({"measured": readme.measured(cells)})
     if as_json:
-        click.echo(json.dumps(document(cells), ensure_ascii=False))
+        click.echo(json.dumps(results_as_json(cells), ensure_ascii=False))
         sys.exit(status(cells))
     show(terminal.matrix(cells), cells)
 
@@ -147,7 +149,7 @@ def run(
 ) -> list[Cell]:
     """Runs the trials, and writes their report, which says `more` of what was run."""
     for each in trials:
-        promise(each)
+        expectation(each)
     folder = folder or new_folder()
     with progress(len(trials)) as tell:
         cells = run_all(trials, folder, tell, at_once=at_once)
@@ -158,7 +160,7 @@ def run(
 
 def write(cells: Sequence[Cell], folder: Path, more: Mapping[str, object] = {}) -> None:
     """The report of these cells, which says `more` of what was run."""
-    page.write(cells, folder / "report.html", {**what_ran(cells[0].trial.load), **more})
+    document.write(cells, folder / "report.html", {**what_ran(cells[0].trial.load), **more})
     make_latest(folder)
 
 
@@ -178,26 +180,26 @@ def status(cells: Sequence[Cell]) -> int:
     """The exit status."""
     if any(each.verdict.inconclusive for each in cells):
         return 2
-    return 0 if all(each.as_promised for each in cells) else 1
+    return 0 if all(each.as_expected for each in cells) else 1
 
 
-def document(cells: Sequence[Cell]) -> dict[str, object]:
-    """What --json prints: {as_promised, cells: [{variant, server: {workers, threads, worker_class,
-    preload, python}, promise: {must, may, why}, as_promised, fault, done: [{fault, start, end,
+def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
+    """What --json prints: {as_expected, cells: [{variant, server: {workers, threads, worker_class,
+    preload, python}, promise: {must, may, why}, as_expected, fault, done: [{fault, start, end,
     what}], before, history, seconds, verdict}]}; a verdict as `judge --json` prints it, `done` what
     was done during the load, `before` what the workers of an app said at first."""
     return {
-        "as_promised": status(cells) == 0,
+        "as_expected": status(cells) == 0,
         "cells": [
             {
                 "variant": each.trial.variant,
                 "server": asdict(each.trial.server),
                 "promise": {
-                    "must": sorted(each.promise.must),
-                    "may": sorted(each.promise.may),
-                    "why": each.promise.why,
+                    "must": sorted(each.expectation.must),
+                    "may": sorted(each.expectation.may),
+                    "why": each.expectation.why,
                 },
-                "as_promised": each.as_promised,
+                "as_expected": each.as_expected,
                 "fault": each.trial.fault,
                 "done": [asdict(done) for done in each.done],
                 "before": list(each.before),

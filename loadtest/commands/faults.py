@@ -14,7 +14,7 @@ from loadtest import commands, trial
 from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import possible, progress, run, show, status, write
 from loadtest.commands.results import new_folder
-from loadtest.promises import impossible
+from loadtest.expected import impossible
 from loadtest.report import terminal
 from loadtest.server.faults import FAULTS
 from loadtest.trial import UNDER_FAULT, Load, Server, Trial
@@ -83,12 +83,12 @@ def soak(rounds: int, busy: int) -> None:
                 with progress(len(trials)) as tell:
                     cells = run_all(trials, folder, tell, at_once=AT_ONCE)
                     done += 1
-                    wrong = [each for each in cells if not each.as_promised]
+                    wrong = [each for each in cells if not each.as_expected]
                     if wrong or done == rounds:
                         tell("writing the report")
                         write(cells, folder)
                 worst = max(worst, status(cells))
-                kept.update(each.name for each in cells if each.as_promised)
+                kept.update(each.name for each in cells if each.as_expected)
                 click.echo(f"round {done} of {rounds}: {kept.total()} of {done * len(trials)}")
                 for each in wrong:
                     click.echo(f"  {each.name}: {terminal.comparison(each)} {each.history}")

@@ -8,7 +8,8 @@ from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import progress, what_ran
 from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.report import gallery as table
-from loadtest.report import page, terminal
+from loadtest.report import terminal
+from loadtest.report.page import document
 from variants.gallery import GALLERY
 
 
@@ -32,7 +33,7 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
     with progress(len(trials)) as tell:
         cells = run_all(trials, folder, tell, at_once=AT_ONCE, tries=3)
         tell("writing the report")
-        page.write(cells, folder / "report.html", what_ran(table.LOAD))
+        document.write(cells, folder / "report.html", what_ran(table.LOAD))
     make_latest(folder)
     if readme:
         table.README.write_text(table.readme(cells), encoding="utf-8")
@@ -48,4 +49,4 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
     out.print(terminal.conclusion(cells))
     if any(each.verdict.inconclusive for each in cells):
         sys.exit(2)
-    sys.exit(0 if all(each.as_promised for each in cells) else 1)
+    sys.exit(0 if all(each.as_expected for each in cells) else 1)

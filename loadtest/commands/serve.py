@@ -10,17 +10,17 @@ import click
 
 from loadtest import commands
 from loadtest.cell import state_of_its_own
-from loadtest.commands import own as own_app
+from loadtest.client.load import locust as locust_command
+from loadtest.client.load import secrets
+from loadtest.commands import own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
-from loadtest.load import locust as locust_command
-from loadtest.load import secrets
-from loadtest.promises import promise, refusal
+from loadtest.expected import expectation, refusal
 from loadtest.report import terminal
 from loadtest.server.environment import for_load
 from loadtest.server.faults import Target
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, wait_for
-from loadtest.server.stage import stage
+from loadtest.server.surroundings import stage
 from loadtest.trial import App, Load, Server, Trial, WorkerClass
 from variants.facts import facts
 
@@ -153,7 +153,7 @@ def buttons(trial: Trial) -> list[str]:
 
 @contextmanager
 def served(trial: Trial, folder: Path, port: int) -> Iterator[tuple[Running, Target]]:
-    promise(trial)
+    expectation(trial)
     variants = [] if trial.own else [trial.variant]
     path = folder / f"{trial.slug}.jsonl"
     with (

@@ -6,17 +6,17 @@ from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
 
+from loadtest import ROOT
 from loadtest.cell import Cell
-from loadtest.checker import Fault
+from loadtest.checker import Failure
 from loadtest.history.operation import printable
-from loadtest.server.environment import ROOT
 
 CURED_BY = {
-    Fault.LOSES: ("locked_global", "sqlite_row", "redis_key"),
-    Fault.DIVIDED: ("sqlite_row", "redis_key"),
-    Fault.ANSWERS_LATE: ("redis_key",),
-    Fault.FORGETS: ("sqlite_row",),
-    Fault.REFUSES: ("redis_key",),
+    Failure.LOSES: ("locked_global", "sqlite_row", "redis_key"),
+    Failure.DIVIDED: ("sqlite_row", "redis_key"),
+    Failure.ANSWERS_LATE: ("redis_key",),
+    Failure.FORGETS: ("sqlite_row",),
+    Failure.REFUSES: ("redis_key",),
 }
 """The variants that show a cure; a lock is one where there is one worker."""
 
@@ -25,17 +25,17 @@ CURED_BY = {
 class Advice:
     """A fault that an app shows, the servers where it does, and the variants that have a cure."""
 
-    fault: Fault
+    fault: Failure
     where: str
     variants: tuple[str, ...]
 
     def __str__(self) -> str:
         files = ", ".join(f"variants/{variant}.py" for variant in self.variants)
-        return f"{self.meaning} {self.cure} See {files}."
+        return f"{self.meaning} {self.fix} See {files}."
 
     @property
     def meaning(self) -> str:
-        does = "is divided" if self.fault is Fault.DIVIDED else str(self.fault)
+        does = "is divided" if self.fault is Failure.DIVIDED else str(self.fault)
         return f"It {does} at {self.where}: {self.fault.meaning}."
 
     def links(self, page: Path) -> Iterator[tuple[str, str]]:
@@ -45,8 +45,8 @@ class Advice:
             yield variant, quote(relpath(file, page.absolute().parent))
 
     @property
-    def cure(self) -> str:
-        return f"Cure: {self.fault.cure}."
+    def fix(self) -> str:
+        return f"Cure: {self.fault.fix}."
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def meaning(cells: Sequence[Cell]) -> Meaning | None:
 
 def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
     """A piece for each fault, in the order that they are cured."""
-    for fault in Fault:
-        where = [cell.trial.server for cell in cells if fault in cell.verdict.faults]
+    for fault in Failure:
+        where = [cell.trial.server for cell in cells if fault in cell.verdict.failures]
         several = any(server.workers != 1 for server in where)
         cures = [name for name in CURED_BY[fault] if not (several and name == "locked_global")]
         if where:
@@ -88,7 +88,7 @@ def summary(cells: Sequence[Cell]) -> str:
             f"{whoever}. What no request did while this ran is not shown, nor what a restart would "
             "do (AUDIT_AFTER_RESTART=1)."
         )
-    unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.faults]
+    unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.failures]
     if unclear:
         said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
         theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from loadtest.cell import Cell
-from loadtest.checker import Fault, Verdict
+from loadtest.checker import Failure, Verdict
 from loadtest.checker.words import number
-from loadtest.promises import promise
-from loadtest.report.schedules import orders
+from loadtest.expected import expectation
+from loadtest.report.pictures.schedules import orders
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 from variants.facts import GALLERY as FOLDER
@@ -43,7 +43,7 @@ OUTLIVES = {
     "store": "its store's crash",
     "machine": "a power cut",
 }
-MAY = {Fault.LOSES: "lose", Fault.ANSWERS_LATE: "answer late"}
+MAY = {Failure.LOSES: "lose", Failure.ANSWERS_LATE: "answer late"}
 INTRODUCTION = """# The gallery: what people really write
 
 Each file here is one way to keep a count and a list, as it is found in tutorials, answers and
@@ -113,8 +113,8 @@ def known(idiom: str, column: str) -> bool:
     workers, there = trial(idiom, "4×1"), trial(idiom, column)
     if not (workers and there):
         return False
-    must = promise(workers).must
-    return bool(must) and must == promise(there).must and wrong(workers) == wrong(there)
+    must = expectation(workers).must
+    return bool(must) and must == expectation(there).must and wrong(workers) == wrong(there)
 
 
 def trial(idiom: str, column: str) -> Trial | None:
@@ -130,9 +130,9 @@ def served(idiom: str, server: Server) -> bool:
     return not said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}")
 
 
-def wrong(each: Trial) -> frozenset[Fault]:
+def wrong(each: Trial) -> frozenset[Failure]:
     """What must or may go wrong, but for refusals, which every fault may bring."""
-    return (promise(each).must | promise(each).may) - {Fault.REFUSES}
+    return (expectation(each).must | expectation(each).may) - {Failure.REFUSES}
 
 
 def said(idiom: str) -> Facts:
@@ -144,11 +144,11 @@ def said(idiom: str) -> Facts:
 
 def promised(each: Trial) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
-    promise_ = promise(each)
+    promise_ = expectation(each)
     if promise_.must:
         return f"✗ {', '.join(sorted(promise_.must, reverse=True))}"
     # the audit may read an old copy, which looks like a loss
-    unlike = {Fault.LOSES} if said(each.variant).answers == "cached" else set()
+    unlike = {Failure.LOSES} if said(each.variant).answers == "cached" else set()
     may = [verb for fault, verb in MAY.items() if fault in promise_.may - unlike]
     return f"may {' or '.join(may)}" if may else "✓"
 
@@ -180,8 +180,8 @@ def readme(cells: Sequence[Cell]) -> str:
         users=LOAD.users,
         increments=LOAD.increments,
         pause=LOAD.pause_ms,
-        late=Fault.ANSWERS_LATE.meaning,
-        refuses=Fault.REFUSES.meaning,
+        late=Failure.ANSWERS_LATE.meaning,
+        refuses=Failure.REFUSES.meaning,
     )
     stories = "\n".join(map(story, GALLERY))
     return f"{introduction}\n{table}\n\n{STORIES}\n\n{stories}\n{LEFT_OUT}"

@@ -6,14 +6,12 @@ Each stands between `<!-- name -->` and `<!-- /name -->`.
 import difflib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from loadtest import checker, history, promises, trial
+from loadtest import ROOT, checker, expected, history, trial
 from loadtest.cell import Cell
 from loadtest.checker import anomalies
 from loadtest.report import terminal
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDE = ROOT / "loadtest" / "README.md"
 
@@ -21,8 +19,8 @@ GUIDE = ROOT / "loadtest" / "README.md"
 def parts() -> dict[str, str]:
     """The text of each part that follows from the code alone, by its name."""
     return {
-        "promises": promises.markdown(trial.SERVERS),
-        "faults": promises.survival(trial.ALONE),
+        "promises": expected.markdown(trial.SERVERS),
+        "faults": expected.survival(trial.ALONE),
         "anomalies": anomaly_table(),
         "judged": f"```\n{judged(four_lines())}\n```",
         "diff": f"```diff\n{variant_diff('plain_global', 'locked_global')}\n```",

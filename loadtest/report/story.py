@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadtest.checker.words import number
-from loadtest.report.data import Seen
+from loadtest.report.pictures.tables import Seen
 
 LONGEST = 12
 SILENCE_S = 0.1

@@ -1,4 +1,4 @@
-"""What a terminal shows of cells and verdicts, in 80 columns, with colour and without."""
+"""What a terminal shows of cells and verdicts, in 80 columns, with color and without."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,14 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.cell import Cell
-from loadtest.checker import COLOUR, SIGN, Fault, Verdict
+from loadtest.checker import COLOR, SIGN, Failure, Verdict
 from loadtest.checker.verdict import Word, percent
 from loadtest.checker.words import both, number, short, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable
 from loadtest.report import advice
-from loadtest.report.grid import column
-from loadtest.report.toll import held, toll
+from loadtest.report.fault_costs import held, toll
+from loadtest.report.page.layout import column
 
 NARROW = 4
 """So many columns leave room for long words."""
@@ -35,20 +35,20 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
     if items and not verdict.lost:
         lost = f"lost {items:,}/{verdict.appended:,}"
-    match verdict.verdict, sorted(verdict.faults - {Fault.REFUSES}):
+    match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
         case "linearizable", _ if verdict.refuses and not excused:
             return refusal(verdict), f"{verdict.asked - verdict.ok:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
-        case _, found if Fault.FORGETS in found:
+        case _, found if Failure.FORGETS in found:
             gone = verdict.lost + verdict.forgotten
             figure = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"
             return "forgets", f"{figure}/{verdict.acknowledged:,}"
-        case _, found if Fault.DIVIDED in found:
+        case _, found if Failure.DIVIDED in found:
             return copies, lost
-        case _, found if Fault.LOSES in found:
+        case _, found if Failure.LOSES in found:
             return "loses", lost
         case _, ["answers late"]:
             first = verdict.anomalies[0]
@@ -64,11 +64,11 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
 def excused(cell: Cell) -> bool:
     """Whether requests may go unanswered, since a fault is done: that is said, and no fault of
     the variant's."""
-    return cell.trial.fault is not None and Fault.REFUSES in cell.promise.may
+    return cell.trial.fault is not None and Failure.REFUSES in cell.expectation.may
 
 
 def shown_as(cell: Cell) -> Word:
-    """The verdict whose sign and colour a cell has."""
+    """The verdict whose sign and color a cell has."""
     return cell.verdict.verdict if excused(cell) else cell.verdict.shown_as
 
 
@@ -81,7 +81,7 @@ def words(cell: Cell) -> list[str]:
 
 def refusal(verdict: Verdict) -> str:
     """refuses 80 %"""
-    return f"{Fault.REFUSES} {percent(1 - verdict.availability)}"
+    return f"{Failure.REFUSES} {percent(1 - verdict.availability)}"
 
 
 def matrix(cells: Sequence[Cell]) -> Table:
@@ -118,13 +118,13 @@ def survival(cells: Sequence[Cell]) -> Table:
 def outcome(cell: Cell) -> Text:
     """What is wrong, if anything; how often the fault was done, and how many were answered."""
     verdict = cell.verdict
-    pardoned = {Fault.REFUSES} if excused(cell) else set()
+    pardoned = {Failure.REFUSES} if excused(cell) else set()
     named = figures(verdict, excused=True)[0] if verdict.violated else "holds"
-    wrong: list[str] = sorted(verdict.faults - pardoned) or [named]
+    wrong: list[str] = sorted(verdict.failures - pardoned) or [named]
     said = ["inconclusive"] if verdict.inconclusive else wrong
-    text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOUR[shown_as(cell)])
+    text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOR[shown_as(cell)])
     text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")
-    if not cell.as_promised:
+    if not cell.as_expected:
         text.append("\n! not promised", style="bold yellow")
     return text
 
@@ -133,10 +133,10 @@ def square(cell: Cell, narrow: bool = False) -> Text:
     word, *figures = words(cell)
     if narrow and word == "linearizable":
         word = "holds"
-    text = Text(f"{SIGN[shown_as(cell)]} {word}", style=COLOUR[shown_as(cell)])
+    text = Text(f"{SIGN[shown_as(cell)]} {word}", style=COLOR[shown_as(cell)])
     indent = "" if narrow else "  "
     text.append("".join(f"\n{indent}{figure}" for figure in figures), style="dim")
-    if not cell.as_promised:
+    if not cell.as_expected:
         text.append("\n! not promised", style="bold yellow")
     return text
 
@@ -153,7 +153,7 @@ def explanations(cells: Iterable[Cell]) -> RenderableType:
 
 
 def explanation(cell: Cell) -> Iterator[RenderableType]:
-    verdict, promise = cell.verdict, cell.promise
+    verdict, promise = cell.verdict, cell.expectation
     if not verdict.linearizable:
         yield Text.assemble((cell.name, "bold"), f"  {printable(verdict.why)}")
         if verdict.anomalies:
@@ -210,7 +210,7 @@ def conclusion(cells: Sequence[Cell]) -> Text:
             f"A clean cell shows 0 violations in {seen} or more. If each had the same chance, by "
             f"itself, it is under {under} at 95 % confidence. Green is not correct.\n"
         )
-    broken = [cell for cell in cells if not cell.as_promised]
+    broken = [cell for cell in cells if not cell.as_expected]
     if not broken:
         text.append(f"Everything as promised: {len(cells)} of {len(cells)} cells.", "bold green")
     for cell in broken:
@@ -231,9 +231,11 @@ def comparison(cell: Cell) -> str:
     rest = "".join(f", {said}" for said in more)
     promised = {
         "holds": "linearizable",
-        "breaks": " and ".join(sorted(cell.promise.must)),
-        "no promise": ", or ".join(["linearizable", *sorted(cell.promise.may - {Fault.REFUSES})]),
-    }[cell.promise.expect]
+        "breaks": " and ".join(sorted(cell.expectation.must)),
+        "no promise": ", or ".join(
+            ["linearizable", *sorted(cell.expectation.may - {Failure.REFUSES})]
+        ),
+    }[cell.expectation.expect]
     return f"promised {promised}, found {word} ({figure}){rest}."
 
 

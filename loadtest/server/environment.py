@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from loadtest import ROOT
+
 OPTIONS = ("GUNICORN_", "LOCUST_", "PYTHON")
 """Where others take options from that we did not give."""
 GUNICORNS = {"GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME"}

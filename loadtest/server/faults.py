@@ -22,9 +22,9 @@ from typing import Literal
 
 import psutil
 
+from loadtest import ROOT
 from loadtest.server.labels import ENDS, SERVES
 
-ROOT = Path(__file__).parents[2]
 TARGET = "FAULTS_TARGET"
 SAID = re.compile(rf"Worker (\d+) ({SERVES}|{ENDS}) \((\d+) ns\)")
 LASTS_S = 1.0
@@ -68,7 +68,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Done:
+class Injection:
     """A fault that was done; times in nanoseconds, on the history's clock."""
 
     fault: str
@@ -82,7 +82,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Fault:
     """What is known of a fault.
 
     called    what people call it
@@ -100,19 +100,19 @@ class Kind:
 
 
 KINDS = (
-    Kind("recycle", "the memory-leak setting, `--max-requests`", "worker", "server"),
-    Kind("reload", "a deploy", "worker", "server"),
-    Kind("kill-worker", "out of memory", "worker", "server"),
-    Kind("pause-worker", "a long garbage collection", "nothing", "server"),
-    Kind("scale", "autoscaling", "worker", "server"),
-    Kind("restart", "a reboot, a new container", "server", "server"),
+    Fault("recycle", "the memory-leak setting, `--max-requests`", "worker", "server"),
+    Fault("reload", "a deploy", "worker", "server"),
+    Fault("kill-worker", "out of memory", "worker", "server"),
+    Fault("pause-worker", "a long garbage collection", "nothing", "server"),
+    Fault("scale", "autoscaling", "worker", "server"),
+    Fault("restart", "a reboot, a new container", "server", "server"),
     # they are there all the time
-    Kind("two-machines", "the second container", "nothing", "server", times=1),
-    Kind("lock-store", "a backup, `KEYS *`", "nothing", "store"),
-    Kind("kill-store", "a crash", "store", "process"),
-    Kind("kill-defaults", "a crash, as most people run it", "disk", "Redis"),
-    Kind("power-cut", "a power cut", "machine", "disk"),
-    Kind("lose-reply", "a network that breaks", "nothing", "Redis"),
+    Fault("two-machines", "the second container", "nothing", "server", times=1),
+    Fault("lock-store", "a backup, `KEYS *`", "nothing", "store"),
+    Fault("kill-store", "a crash", "store", "process"),
+    Fault("kill-defaults", "a crash, as most people run it", "disk", "Redis"),
+    Fault("power-cut", "a power cut", "machine", "disk"),
+    Fault("lose-reply", "a network that breaks", "nothing", "Redis"),
 )
 FAULTS = {kind.name: kind for kind in KINDS}
 
@@ -147,7 +147,7 @@ def begin(
     )
 
 
-def recycles(log: Path) -> list[Done]:
+def recycles(log: Path) -> list[Injection]:
     """What gunicorn did by itself, as its log has it: a worker ended, and until the next one had
     loaded the app."""
     ended: deque[tuple[str, int]] = deque()
@@ -157,16 +157,16 @@ def recycles(log: Path) -> list[Done]:
             ended.append((worker, int(ns)))
         elif ended:
             gone, since = ended.popleft()
-            done.append(Done("recycle", since, int(ns), f"worker {gone}"))
+            done.append(Injection("recycle", since, int(ns), f"worker {gone}"))
     return done
 
 
-def write(file: Path, done: Iterable[Done]) -> None:
+def write(file: Path, done: Iterable[Injection]) -> None:
     """Writes down all that was done, whatever the file had."""
     file.write_text("".join(f"{each}\n" for each in done))
 
 
-def read(file: Path) -> list[Done]:
+def read(file: Path) -> list[Injection]:
     """The faults that were done; none if there is no such file."""
     lines = file.read_text().splitlines() if file.exists() else []
-    return [Done(**json.loads(line)) for line in lines]
+    return [Injection(**json.loads(line)) for line in lines]

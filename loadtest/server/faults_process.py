@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Done, Target, ended, recycles
+from loadtest.server.faults import FAULTS, LASTS_S, TARGET, Injection, Target, ended, recycles
 from loadtest.server.labels import SERVES
 from loadtest.server.postgres import refusal
 
@@ -234,17 +234,17 @@ DO: dict[str, Callable[[Target], str]] = {
 """Each does it, undoes it, and says to whom."""
 
 
-def do(name: str, target: Target) -> Done:
+def do(name: str, target: Target) -> Injection:
     """Does a fault once. Raises FaultError."""
     start = time.monotonic_ns()
     try:
         what = DO[name](target)
     except (OSError, psutil.Error, sqlite3.Error, IndexError) as error:
         raise FaultError(f"{name}: {error}") from None
-    return Done(name, start, time.monotonic_ns(), what)
+    return Injection(name, start, time.monotonic_ns(), what)
 
 
-def recycled(target: Target, nth: int) -> Done:
+def recycled(target: Target, nth: int) -> Injection:
     """What gunicorn does by itself, after so many requests; here it is waited for."""
     log = Path(target.log)
     until(lambda: len(recycles(log)) > nth, "no worker was recycled")

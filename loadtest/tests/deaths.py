@@ -25,9 +25,9 @@ from pathlib import Path
 
 import psutil
 
+from loadtest import ROOT
 from loadtest.tests.locusts import free_port
 
-ROOT = Path(__file__).parents[2]
 MARK = "DEATHS_MARK"
 AT_ONCE = 2
 PATIENCE_S = 60

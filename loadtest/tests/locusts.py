@@ -11,12 +11,9 @@ from random import SystemRandom
 import pytest
 import requests
 
-from loadtest import history
+from loadtest import ROOT, history
 from loadtest.server.guardian import guarded
 from loadtest.tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
-
 
 LOCUST = Path(sys.executable).with_name("locust")
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from loadtest.client.load import LoadError
 from loadtest.commands import cells
-from loadtest.load import LoadError
 from loadtest.trial import ALONE, SERVERS, Trial
 
 ONE, *OTHERS = [Trial("plain_global", server) for server in SERVERS]

@@ -14,11 +14,10 @@ import psutil
 import pytest
 import requests
 
+from loadtest import ROOT
 from loadtest.server.redis import client, store
 from loadtest.tests.locusts import free_port
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
@@ -26,7 +25,7 @@ def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
     assert max(map(len, out.splitlines())) <= 80
-    assert "\x1b" not in out, "no colour in a pipe"
+    assert "\x1b" not in out, "no color in a pipe"
     assert re.search(r"locked_global\s+✓ linearizable\s+✓ linearizable\s+✗ 4 counters", out)
     assert "Everything as promised: 4 of 4 cells." in out.splitlines()[-1]
     assert re.search(r"0 violations in [\d,]+ increments and", out)
@@ -144,13 +143,13 @@ def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments,
 
 STOPPED_TWICE = """
 import signal
-from loadtest.commands import line
+from loadtest.commands import command_line
 
 def main(**_):
-    raise line.Stopped(signal.SIGTERM)
+    raise command_line.Stopped(signal.SIGTERM)
 
-line.main = main
-line.run()
+command_line.main = main
+command_line.run()
 signal.raise_signal(signal.SIGTERM)
 """
 
@@ -235,7 +234,7 @@ def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
     process = start("serve", "locked_global", "--workers", "1", "--port", str(port))
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     lines = [process.stdout.readline() for _ in range(5)]
-    curls = [line.strip() for line in lines if "curl" in line]
+    curls = [command_line.strip() for line in lines if "curl" in line]
     assert len(curls) == 3
     answers = [
         subprocess.run(f"{curl} --silent", shell=True, capture_output=True, text=True).stdout
@@ -375,7 +374,7 @@ def test_a_secret_with_a_dollar_reaches_the_program_as_it_was_typed(tmp_path):
 def test_diff_shows_what_differs_between_two_variants():
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
     added = set(re.findall(r">\t(.+)", done.stdout))
-    assert {line.strip() for line in added} == {
+    assert {command_line.strip() for line in added} == {
         "from threading import Lock",
         "lock = Lock()",
         "with lock:",

@@ -11,15 +11,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loadtest import cell, history, promises
-from loadtest.checker import Fault, judge
+from loadtest import cell, expected, history
+from loadtest.checker import Failure, judge
+from loadtest.client.load import LoadError
 from loadtest.commands.faults import under_faults
+from loadtest.expected import expectation, refusal
 from loadtest.history import Operation
-from loadtest.load import LoadError
-from loadtest.promises import promise, refusal
 from loadtest.server import redis as redis_module
 from loadtest.server.disk import DiskError, disk, missing
-from loadtest.server.faults import FAULTS, Done, file, read, recycles
+from loadtest.server.faults import FAULTS, Injection, file, read, recycles
 from loadtest.server.faults_process import APART_S
 from loadtest.trial import ALONE, App, Load, Server, Trial
 from variants import VARIANTS
@@ -49,7 +49,7 @@ SERVED = [
 @pytest.mark.parametrize(("variant", "fault"), SERVED)
 def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redis_url):
     each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
-    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert each.as_expected, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
     if fault != "recycle":
         # requests come between, or what is asked again would be struck again
@@ -99,13 +99,16 @@ def test_workers_that_are_recycled_at_once_are_told_apart(tmp_path):
         "[1970-01-01] [10] [INFO] Worker 10 has loaded its app (9 ns)\n"
         "[1970-01-01] [9] [INFO] Worker 9 serves nobody any more (20 ns)\n"
     )
-    assert recycles(log) == [Done("recycle", 5, 8, "worker 8"), Done("recycle", 6, 9, "worker 7")]
+    assert recycles(log) == [
+        Injection("recycle", 5, 8, "worker 8"),
+        Injection("recycle", 6, 9, "worker 7"),
+    ]
 
 
 def test_the_matrix_goes_through_a_fault_too(tmp_path):
     each = cell.run(Trial("locked_global", Server(4, 1), fault="kill-worker"), tmp_path)
-    assert each.as_promised, f"{each.name}: {each.verdict}"
-    assert each.verdict.faults >= {Fault.DIVIDED, Fault.FORGETS}
+    assert each.as_expected, f"{each.name}: {each.verdict}"
+    assert each.verdict.failures >= {Failure.DIVIDED, Failure.FORGETS}
 
 
 SHOP = """
@@ -134,8 +137,8 @@ def test_an_app_of_ones_own_is_recycled_too(tmp_path):
     shop = App(target="shop:app", chdir=str(tmp_path), **said)
     each = cell.run(Trial("shop:app", ALONE, own=shop, fault="recycle"), tmp_path / "results")
     assert each.done
-    assert Fault.FORGETS in each.verdict.faults
-    assert not each.as_promised
+    assert Failure.FORGETS in each.verdict.failures
+    assert not each.as_expected
     why = refusal(Trial("shop:app", ALONE, own=shop, fault="kill-store"))
     assert why == "the store of an app of one's own is not ours"
 
@@ -154,18 +157,18 @@ def test_a_global_that_claims_to_outlive_its_worker_is_red(tmp_path, monkeypatch
     claim = ("Survives: request.", "Survives: worker.")
     mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
     each = cell.run(Trial(mutant, ALONE, fault="kill-worker"), tmp_path / "results")
-    assert each.promise.expect == "holds"
-    assert Fault.FORGETS in each.verdict.faults
-    assert not each.as_promised
+    assert each.expectation.expect == "holds"
+    assert Failure.FORGETS in each.verdict.failures
+    assert not each.as_expected
 
 
 def test_redis_without_its_file_is_red_when_it_is_killed(tmp_path, monkeypatch, redis_url):
     monkeypatch.setattr(redis_module, "KEEP", ("--appendonly", "no", "--save", ""))
     trial = Trial("redis_key", ALONE, fault="kill-store")
     each = cell.run(trial, tmp_path, redis_url=redis_url)
-    assert each.promise.expect == "holds"
-    assert Fault.FORGETS in each.verdict.faults
-    assert not each.as_promised
+    assert each.expectation.expect == "holds"
+    assert Failure.FORGETS in each.verdict.failures
+    assert not each.as_expected
 
 
 def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
@@ -177,9 +180,9 @@ def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
     for attempt in range(3):
         trial = Trial(mutant, ALONE, fault="lose-reply")
         each = cell.run(trial, tmp_path / str(attempt), redis_url=redis_url)
-        assert each.promise.expect == "holds"
+        assert each.expectation.expect == "holds"
         assert each.verdict.unknown == 0
-        if not each.as_promised:
+        if not each.as_expected:
             return
     raise AssertionError(str(each.verdict))
 
@@ -195,8 +198,8 @@ def test_a_fault_that_cannot_be_done_fails_the_trial_in_one_line(tmp_path, monke
 def test_the_rule_says_who_outlives_a_fault(fault):
     trials = [Trial(variant, ALONE, fault=fault) for variant in VARIANTS]
     possible = [each.variant for each in trials if not refusal(each)]
-    forgets = [v for v in possible if "forgets" in promise(Trial(v, ALONE, fault=fault)).must]
-    divided = [v for v in possible if "divided" in promise(Trial(v, ALONE, fault=fault)).must]
+    forgets = [v for v in possible if "forgets" in expectation(Trial(v, ALONE, fault=fault)).must]
+    divided = [v for v in possible if "divided" in expectation(Trial(v, ALONE, fault=fault)).must]
     in_a_worker = ["plain_global", "locked_global"]
     at_rest = {"kill-defaults": ["redis_key"], **dict.fromkeys(FORGETS, in_a_worker)}
     assert forgets == at_rest.get(fault, [])
@@ -215,14 +218,14 @@ def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
     with pytest.raises(ValueError, match="unknown fault 'earthquake'; faults: recycle, reload, "):
         why("plain_global", "earthquake")
     with pytest.raises(ValueError, match="kill-store cannot be done: plain_global has no store"):
-        promise(Trial("plain_global", ALONE, fault="kill-store"))
+        expectation(Trial("plain_global", ALONE, fault="kill-store"))
 
 
 def test_a_power_cut_is_never_quietly_done_as_a_kill(monkeypatch):
-    monkeypatch.setattr(promises, "missing", lambda: "/dev/fuse cannot be opened")
+    monkeypatch.setattr(expected, "missing", lambda: "/dev/fuse cannot be opened")
     why = refusal(Trial("redis_key", ALONE, fault="power-cut"))
     assert why.endswith("for a disk that drops it /dev/fuse cannot be opened")
-    monkeypatch.setattr(promises, "missing", lambda: "")
+    monkeypatch.setattr(expected, "missing", lambda: "")
     assert refusal(Trial("redis_key", ALONE, fault="power-cut")) is None
     assert "has no store" in refusal(Trial("plain_global", ALONE, fault="power-cut"))
 
@@ -247,7 +250,7 @@ def test_what_was_synced_before_it_was_acknowledged_survives_a_power_cut(
 ):
     trial = Trial(variant, ALONE, fault="power-cut")
     each = cell.run(trial, tmp_path, redis_url=redis_url)
-    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert each.as_expected, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
 
 
@@ -256,8 +259,8 @@ def test_sqlite_that_does_not_wait_for_the_disk_is_red_when_the_power_is_cut(tmp
     wait = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
     mutant = planted(tmp_path, monkeypatch, "sqlite_row", *wait)
     each = cell.run(Trial(mutant, ALONE, fault="power-cut"), tmp_path / "results")
-    assert each.promise.expect == "holds"
-    assert not each.as_promised, str(each.verdict)
+    assert each.expectation.expect == "holds"
+    assert not each.as_expected, str(each.verdict)
 
 
 @pytest.mark.usefixtures("powered")
@@ -268,7 +271,7 @@ def test_redis_that_syncs_once_a_second_is_red_when_the_power_is_cut(
     monkeypatch.setattr(redis_module, "KEEP", everysec)
     trial = Trial("redis_key", ALONE, fault="power-cut")
     each = cell.run(trial, tmp_path, redis_url=redis_url)
-    assert not each.as_promised, str(each.verdict)
+    assert not each.as_expected, str(each.verdict)
 
 
 def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch, capsys):
@@ -295,7 +298,7 @@ def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struc
         # which nobody waited for that long
         Operation(client=3, op="increment", start=3 * HOUR, end=None, outcome="unknown"),
     ]
-    done = [Done("kill-worker", start, end, "worker 1")]
+    done = [Injection("kill-worker", start, end, "worker 1")]
     assert len(cell.struck(history.frame(ran), done)) == struck
 
 
@@ -307,7 +310,7 @@ def test_a_trial_without_its_fault_proves_nothing(tmp_path):
     assert done == ()
     assert verdict.inconclusive
     assert "it was not done while requests were in flight" in verdict.why
-    assert not promises.promise(trial).kept(verdict)
+    assert not expected.expectation(trial).kept(verdict)
 
 
 def increments(*told, boot="a"):
@@ -326,22 +329,22 @@ def increments(*told, boot="a"):
 @pytest.mark.parametrize(
     ("told", "faults"),
     [
-        ((1, 2, 3, 1, 2), {Fault.FORGETS}),
-        ((1, 2, 3, 2, 3), {Fault.LOSES}),
-        ((1, 1, 1), {Fault.FORGETS}),
+        ((1, 2, 3, 1, 2), {Failure.FORGETS}),
+        ((1, 2, 3, 2, 3), {Failure.LOSES}),
+        ((1, 1, 1), {Failure.FORGETS}),
         ((1, 2, 3), set()),
     ],
 )
 def test_a_boot_that_counts_from_one_again_forgot(told, faults):
-    assert judge(increments(*told)).faults == faults
+    assert judge(increments(*told)).failures == faults
 
 
 def test_who_read_the_state_before_it_all_may_have_written_it_back():
     told = increments(1, 2, 3, 1, 2)
     slow = Operation(client=3, op="read", start=-5, end=31, value=0, boot="a")
     over = Operation(client=3, op="read", start=-5, end=29, value=0, boot="a")
-    assert judge(pl.concat([history.frame([slow]), told])).faults == {Fault.LOSES}
-    assert judge(pl.concat([history.frame([over]), told])).faults == {Fault.FORGETS}
+    assert judge(pl.concat([history.frame([slow]), told])).failures == {Failure.LOSES}
+    assert judge(pl.concat([history.frame([over]), told])).failures == {Failure.FORGETS}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from loadtest import cell
-from loadtest.promises import promise
+from loadtest.expected import expectation
 from loadtest.report.gallery import LOAD, trials
 from loadtest.server.gunicorn import serve
 from loadtest.server.postgres import postgres_server, schema
@@ -26,7 +26,7 @@ PRELOADED = Server(1, 8, preload=True)
 
 def told_apart(idiom):
     """The first trial in which an idiom must go wrong, and what it says to write there instead."""
-    wrong = [each for each in trials([idiom], every=True) if promise(each).must]
+    wrong = [each for each in trials([idiom], every=True) if expectation(each).must]
     if not wrong:
         return None
     return wrong[0], facts(idiom).instead(2 if wrong[0].fault == "two-machines" else 1)
@@ -62,9 +62,9 @@ def test_the_code_of_its_twin_cures_an_idiom_and_its_promise_is_red(
         redis_url=redis_url,
         database_url=stack.enter_context(schema(database_url)),
     )
-    assert mended.promise == promise(trial)
-    assert not mended.as_promised, f"{trial.name}: {mended.verdict}"
-    assert promise(replace(trial, variant=twin)).kept(mended.verdict), mended.verdict
+    assert mended.expectation == expectation(trial)
+    assert not mended.as_expected, f"{trial.name}: {mended.verdict}"
+    assert expectation(replace(trial, variant=twin)).kept(mended.verdict), mended.verdict
 
 
 # the state is kept in as many ways as there are
@@ -95,8 +95,8 @@ def test_what_an_idiom_says_that_it_survives_it_does(
         redis_url=redis_url,
         database_url=stack.enter_context(schema(database_url)),
     )
-    assert ("forgets" if "forgets" in each.promise.must else "") == must
-    assert each.as_promised, f"{each.name}: {each.verdict}"
+    assert ("forgets" if "forgets" in each.expectation.must else "") == must
+    assert each.as_expected, f"{each.name}: {each.verdict}"
 
 
 def test_a_stash_in_which_nobody_has_put_anything_raises_whatever_default_is_named(tmp_path):
@@ -126,9 +126,9 @@ def test_a_file_that_two_have_torn_is_as_promised_though_nobody_can_read_what_wa
     each = cell.run(Trial("torn", ALONE, LOAD), tmp_path / "results")
     assert each.verdict.unread
     assert not each.verdict.lost
-    assert each.as_promised, each.verdict
+    assert each.as_expected, each.verdict
     # of one that says nothing of refusing, a loss has to be seen
-    assert not promise(Trial("plain_global", ALONE, LOAD)).kept(each.verdict)
+    assert not expectation(Trial("plain_global", ALONE, LOAD)).kept(each.verdict)
 
 
 def source(variant):

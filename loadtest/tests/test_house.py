@@ -4,26 +4,26 @@ import ast
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from loadtest import ROOT
+
 ORDER = [
     "signals",
     "trial",
-    "server",
     "history",
     "checker",
-    "promises",
-    "load",
+    "server",
+    "client",
+    "expected",
     "cell",
     "report",
     "bench",
     "commands",
 ]
 # what locust runs stands apart: it is the load, and shows itself in locust's web UI
-APART = {"load_process", "locustfile", "__main__"}
+APART = {"locustfile", "__main__"}
 MODULES = [
     path.relative_to(ROOT / "loadtest")
     for path in sorted((ROOT / "loadtest").rglob("*.py"))
@@ -36,7 +36,7 @@ def rooms(path):
     for node in ast.walk(ast.parse((ROOT / "loadtest" / path).read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module == "loadtest":
-            names = [f"loadtest.{alias.name}" for alias in node.names]
+            names = [f"loadtest.{alias.name}" for alias in node.names if alias.name != "ROOT"]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         elif isinstance(node, ast.Import):
@@ -61,7 +61,7 @@ def test_the_checker_knows_nothing_of_the_project_but_what_a_history_is():
 
 
 def test_to_serve_and_record_takes_no_polars_and_no_altair():
-    modules = "loadtest.history.operation, loadtest.history.files, loadtest.server.gunicorn"
+    modules = "loadtest.history.operation, loadtest.client.files, loadtest.server.gunicorn"
     script = f"import sys, {modules}; print({{'polars', 'altair'}} & set(sys.modules))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -70,7 +70,7 @@ def test_to_serve_and_record_takes_no_polars_and_no_altair():
 
 def test_a_picture_does_not_wait_for_a_grammar_that_came_with_jupyter():
     assert find_spec("lark"), "what it is about is not here any more"
-    script = "import sys, loadtest.report.charts; print('lark' in sys.modules)"
+    script = "import sys, loadtest.report.pictures.charts; print('lark' in sys.modules)"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

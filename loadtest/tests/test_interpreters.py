@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import cell
+from loadtest import ROOT, cell
 from loadtest.server.interpreter import PythonError, environment, find, look
 from loadtest.trial import App, Server, Trial
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(400)
 ASGI = """
 hits = 0

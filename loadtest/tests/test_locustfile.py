@@ -197,7 +197,7 @@ def test_whatever_kills_locust_nothing_is_left_of_it(web):
         verdict_of_a_run(address, server, 10)
         (killed,) = psutil.Process(web.process.pid).children()
         (beside,) = killed.children()
-        assert "loadtest.report.follow" in beside.cmdline()
+        assert "loadtest.report.live.follower" in beside.cmdline()
         killed.kill()
         beside.wait(timeout=30)
 

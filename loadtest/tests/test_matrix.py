@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 import pytest
 
-from loadtest import cell, history, load, trial
-from loadtest.checker import Fault
-from loadtest.load import LoadError
+from loadtest import cell, history, trial
+from loadtest.checker import Failure
+from loadtest.client import load
+from loadtest.client.load import LoadError
 from loadtest.tests.waiting import family, wait_until
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
@@ -25,7 +26,7 @@ def folder(tmp_path_factory):
 def test_a_cell_comes_out_as_promised(variant, shape, folder, redis_url):
     each = cell.run(Trial(variant, shape), folder, redis_url=redis_url)
     verdict = each.verdict
-    assert each.as_promised, f"{each.name}: {verdict}"
+    assert each.as_expected, f"{each.name}: {verdict}"
     assert verdict.acknowledged >= 500
     assert verdict.unknown == 0
     assert verdict.failed == 0
@@ -40,15 +41,15 @@ def test_without_a_pause_nothing_safe_breaks(folder, redis_url):
     for variant in ("locked_global", "sqlite_row", "redis_key"):
         shape = Server(1, 8)
         each = cell.run(Trial(variant, shape, Load(pause_ms=0)), folder, redis_url=redis_url)
-        assert each.as_promised, f"{each.name}: {each.verdict}"
+        assert each.as_expected, f"{each.name}: {each.verdict}"
 
 
 def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(folder):
     alone = cell.run(Trial("plain_global", Server(1, 8), Load(pause_ms=0)), folder)
-    assert alone.promise.expect == "no promise"
+    assert alone.expectation.expect == "no promise"
     divided = cell.run(Trial("plain_global", Server(4, 1), Load(pause_ms=0)), folder)
-    assert divided.as_promised
-    assert Fault.DIVIDED in divided.verdict.faults
+    assert divided.as_expected
+    assert Failure.DIVIDED in divided.verdict.failures
 
 
 def test_kept_connections_hide_that_the_workers_disagree(folder):
@@ -105,4 +106,4 @@ def test_a_load_that_nobody_wants_any_more_is_ended(tmp_path):
 def test_one_client_alone_proves_nothing(folder):
     each = cell.run(Trial("locked_global", Server(1, 1), Load(users=1, increments=20)), folder)
     assert each.verdict.verdict == "inconclusive"
-    assert not each.as_promised
+    assert not each.as_expected

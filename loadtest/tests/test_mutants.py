@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import cell
-from loadtest.checker import Fault
+from loadtest.checker import Failure
 from loadtest.trial import Server, Trial
 
 VARIANTS = Path(__file__).parents[2] / "variants"
@@ -124,7 +124,7 @@ def test_a_variant_that_refuses_most_requests_is_not_green(tmp_path, monkeypatch
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
     done = cell.run(Trial("refusing", Server(4, 4)), tmp_path / "results")
-    assert done.promise.expect == "holds"
-    assert done.verdict.faults == {Fault.REFUSES}, done.verdict
-    assert not done.as_promised
+    assert done.expectation.expect == "holds"
+    assert done.verdict.failures == {Failure.REFUSES}, done.verdict
+    assert not done.as_expected
     assert done.verdict.sign == "✗"

@@ -4,16 +4,15 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import requests
 
-from loadtest import cell
+from loadtest import ROOT, cell
 from loadtest.cell import first_look
-from loadtest.checker import Fault
-from loadtest.history.byhand import copies, understand
-from loadtest.history.mapping import Unclear
+from loadtest.checker import Failure
+from loadtest.client.by_hand import copies, understand
+from loadtest.client.mapping import Unclear
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import serve
 from loadtest.server.interpreter import theirs
@@ -22,7 +21,6 @@ from loadtest.tests.waiting import wait_until
 from loadtest.trial import AS_IT_RUNS, App, Server, Trial
 
 pytestmark = pytest.mark.timeout(400)
-ROOT = Path(__file__).parents[2]
 SHOP = """
 import os
 import threading
@@ -217,7 +215,7 @@ def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(jud
     assert "said 204 and no number, and GET /page said 42: understood" in understood
     assert lost.verdict.lost > 0
     assert lost.before == (41,)
-    assert not lost.as_promised
+    assert not lost.as_expected
     whole, _ = judge(Server(1, 8), **said)
     assert whole.verdict.linearizable, str(whole.verdict)
     assert whole.verdict.blind == whole.verdict.acknowledged >= 500
@@ -227,7 +225,7 @@ def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
     form = {"increment": "POST /form", "read": "GET /page", "count": VIEWED}
     judged, understood = judge(Server(4, 1), **form)
     assert "said 302 and no number" in understood
-    assert Fault.DIVIDED in judged.verdict.faults, str(judged.verdict)
+    assert Failure.DIVIDED in judged.verdict.failures, str(judged.verdict)
     assert not judged.verdict.lost
 
 
@@ -241,7 +239,7 @@ def test_a_mapping_file_logs_in_and_posts_a_form_with_its_token(judge, tmp_path)
 def test_a_count_in_memory_is_forgotten_by_a_restart(judge):
     said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
     judged, _ = judge(Server(1, 8), after_restart=True, **said)
-    assert judged.verdict.faults == {Fault.FORGETS}, str(judged.verdict)
+    assert judged.verdict.failures == {Failure.FORGETS}, str(judged.verdict)
     assert judged.verdict.forgotten == judged.verdict.acknowledged
 
 

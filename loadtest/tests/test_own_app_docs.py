@@ -5,14 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from loadtest import ROOT
 from loadtest.cell import first_look
 from loadtest.trial import App, Server
 
-ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "loadtest" / "README.md").read_text(encoding="utf-8")
 SHOP = """
 from flask import Flask, abort, jsonify, request, session
@@ -108,7 +107,7 @@ def test_the_test_is_red_for_a_count_in_each_worker(shop):
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed" in done.stdout
-    assert "'as_promised': False" in done.stdout
+    assert "'as_expected': False" in done.stdout
 
 
 def test_the_mapping_file_logs_in_and_brings_its_token(shop, tmp_path):

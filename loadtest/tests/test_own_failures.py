@@ -8,15 +8,14 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from loadtest.commands import line
+from loadtest import ROOT
+from loadtest.commands import command_line
 from loadtest.commands.check import shown
-from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
-
-ROOT = Path(__file__).parents[2]
+from loadtest.tests.waiting import command_line as process_command
+from loadtest.tests.waiting import family, wait_until, wait_until_gone
 
 SMALL = "check locked_global --workers 1 --threads 1 --duration 0.1"
 NO_VERDICT = {
@@ -98,7 +97,7 @@ def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):
 
 def guardians(process, found):
     """Those of gunicorn."""
-    lines = ((pid, command_line(pid)) for pid in family(process.pid))
+    lines = ((pid, process_command(pid)) for pid in family(process.pid))
     found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
     return found
 
@@ -170,7 +169,7 @@ def test_a_server_that_logs_no_utf_8_is_told_in_its_own_words(shell, tmp_path):
 def test_the_process_that_looks_at_an_app_does_not_outlive_a_check_that_is_killed(start, tmp_path):
     (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
     process = start("check", "--app", "hangs:app", "--increment", "POST /hits")
-    wait_until(lambda: any(b"hangs:app" in command_line(pid) for pid in family(process.pid)))
+    wait_until(lambda: any(b"hangs:app" in process_command(pid) for pid in family(process.pid)))
     children = family(process.pid)
     process.kill()
     wait_until_gone(children)
@@ -183,14 +182,14 @@ def test_what_goes_with_each_request_is_not_in_the_report(typed):
 
 
 def test_a_signal_that_python_drops_does_not_make_it_deaf(monkeypatch):
-    monkeypatch.setattr(line, "stopped_at", -line.ENDING_S)
-    with pytest.raises(line.Stopped):
-        line.stop(signal.SIGINT, None)
+    monkeypatch.setattr(command_line, "stopped_at", -command_line.ENDING_S)
+    with pytest.raises(command_line.Stopped):
+        command_line.stop(signal.SIGINT, None)
     # while what was started is being ended
-    line.stop(signal.SIGINT, None)
-    monkeypatch.setattr(line, "stopped_at", time.monotonic() - line.ENDING_S - 1)
-    with pytest.raises(line.Stopped):
-        line.stop(signal.SIGINT, None)
+    command_line.stop(signal.SIGINT, None)
+    monkeypatch.setattr(command_line, "stopped_at", time.monotonic() - command_line.ENDING_S - 1)
+    with pytest.raises(command_line.Stopped):
+        command_line.stop(signal.SIGINT, None)
 
 
 @pytest.mark.parametrize(("key", "status"), [(b"\x03", 130), (b"\x1c", 131)], ids=["^C", "^\\"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import cell
+from loadtest import ROOT, cell
 from loadtest.cell import Cell, first_look
 from loadtest.report.terminal import figures
 from loadtest.trial import App, Server, Trial
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not os.environ.get("REAL_APPS"), reason="slow; make test-apps runs it"),
 ]
-ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "loadtest" / "README.md").read_text(encoding="utf-8")
 KEPT = ROOT / ".venv-apps"
 SERVERS = (Server(1, 8), Server(4, 1))

@@ -9,7 +9,7 @@ from loadtest import history
 from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.commands import faults
-from loadtest.promises import promise
+from loadtest.expected import expectation
 
 RECORDED = Path(__file__).with_name("recorded")
 
@@ -31,7 +31,7 @@ def soak(monkeypatch, tmp_path):
             return [
                 Cell(
                     each,
-                    promise(each),
+                    expectation(each),
                     found_clean if each.name in clean else lost,
                     folder / f"{each.slug}.jsonl",
                     1.0,

@@ -272,7 +272,7 @@ def test_an_interrupted_cell_leaves_nothing_behind(what, house, nothing_left, ke
     ours = manager.provisioner.process.pid
     # the next loads are forked there
     forks = psutil.Process(ours).children() if what == "a cell" else []
-    assert all("loadtest.load_process" in each.cmdline() for each in forks)
+    assert all("loadtest.client.load_process" in each.cmdline() for each in forks)
     nothing_left(but=[ours, *(each.pid for each in forks)])
 
 

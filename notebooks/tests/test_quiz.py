@@ -15,7 +15,7 @@ class Cell:
     """What the grader asks of a cell that has run."""
 
     promise: object
-    as_promised: bool = True
+    as_expected: bool = True
     verdict: object = None
 
 
@@ -36,7 +36,7 @@ def comes_out(quiz, monkeypatch):
     from foretell import Found
 
     def come_out(trial):
-        promised = quiz.promise(trial)
+        promised = quiz.expectation(trial)
         must = frozenset(map(str, promised.must)) or frozenset(["holds"])
         return Found(must, frozenset(map(str, promised.may)), Cell(promised))
 
@@ -98,7 +98,7 @@ def test_a_word_that_is_none_is_said_to_be_none(quiz, comes_out):
 def test_a_cell_that_breaks_its_promise_is_not_the_readers_mistake(quiz, comes_out, monkeypatch):
     def otherwise(trial):
         found = comes_out(trial)
-        found.cell.as_promised = False
+        found.cell.as_expected = False
         return found
 
     monkeypatch.setattr(quiz, "come_out", otherwise)

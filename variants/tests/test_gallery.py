@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import redis
 
-from loadtest.promises import promise
-from loadtest.report import schedules
+from loadtest.expected import expectation
 from loadtest.report.gallery import trials, wrong
+from loadtest.report.pictures import schedules
 from loadtest.server.postgres import postgres_server, schema
 from variants import VARIANTS
 from variants.app import create_app
@@ -324,7 +324,7 @@ def test_each_way_in_which_an_idiom_must_go_wrong_on_one_machine_is_told_step_by
     for each in trials(GALLERY, every=True):
         told = {order.fault for order in schedules.orders(each.variant)}
         if each.fault != "two-machines":
-            assert promise(each).must <= told, each.name
+            assert expectation(each).must <= told, each.name
         # what may go wrong, and what does so on two machines, is told in one way at least
         assert told or not wrong(each), each.name
 
@@ -332,6 +332,6 @@ def test_each_way_in_which_an_idiom_must_go_wrong_on_one_machine_is_told_step_by
 def test_nothing_is_told_of_what_does_not_go_wrong():
     every = trials(GALLERY, every=True)
     right = {each.variant for each in every}
-    right -= {each.variant for each in every if promise(each).expect != "holds"}
+    right -= {each.variant for each in every if expectation(each).expect != "holds"}
     assert right
     assert not [idiom for idiom in right if schedules.orders(idiom)]

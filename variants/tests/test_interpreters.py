@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 from functools import cache
-from pathlib import Path
 
 import pytest
 
+from loadtest import ROOT
 from variants.tests.interpreters import interpreters
 
-ROOT = Path(__file__).parents[2]
 # eight threads, and in each window what a line of a handler may be
 COUNT = """
 import json, sys, threading

@@ -4,7 +4,7 @@ import pytest
 
 from loadtest import checker
 from loadtest import history as h
-from loadtest.checker import Fault
+from loadtest.checker import Failure
 from loadtest.history import Operation
 from loadtest.tests.timelines import drawn
 
@@ -78,8 +78,8 @@ def test_more_than_one_in_a_hundred_not_answered_is_a_fault(outcome):
     few, many = counted(998, 10, outcome), counted(998, 11, outcome)
     assert few.linearizable
     assert many.linearizable
-    assert few.faults == frozenset()
-    assert many.faults == {Fault.REFUSES}
+    assert few.failures == frozenset()
+    assert many.failures == {Failure.REFUSES}
     assert (few.sign, many.sign) == ("✓", "✗")
     assert "99 % of the load answered ok" in str(many)
     assert "answered ok" not in str(few)
@@ -87,4 +87,4 @@ def test_more_than_one_in_a_hundred_not_answered_is_a_fault(outcome):
 
 
 def test_nothing_asked_is_nothing_refused():
-    assert checker.judge(h.frame([])).faults == frozenset()
+    assert checker.judge(h.frame([])).failures == frozenset()

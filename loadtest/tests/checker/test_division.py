@@ -8,7 +8,7 @@ import pytest
 
 from loadtest import checker
 from loadtest import history as h
-from loadtest.checker import Fault
+from loadtest.checker import Failure
 from loadtest.history import Operation
 from loadtest.history.operation import LARGEST
 from loadtest.tests.timelines import drawn, judged
@@ -57,7 +57,7 @@ def test_what_a_worker_that_was_killed_had_acknowledged_is_forgotten():
         "158 forgotten by worker 1, which answered no more, and no answer is the total."
     )
     assert (verdict.lost, verdict.forgotten) == (0, 158)
-    assert verdict.faults == {Fault.DIVIDED, Fault.FORGETS}
+    assert verdict.failures == {Failure.DIVIDED, Failure.FORGETS}
     reset = verdict.anomalies[0]
     assert (reset.name, reset.count) == ("reset", 1)
     assert reset.why.endswith("158 acknowledged increments are forgotten.")
@@ -67,7 +67,7 @@ def test_one_worker_after_the_other_is_no_division():
     boots = {f"b{n}": upto(40) for n in range(1, 5)} | {"b5": upto(5)}
     verdict = checker.judge(told(boots, {"b5": 5}), workers=1)
     assert (verdict.lost, verdict.forgotten) == (0, 160)
-    assert verdict.faults == {Fault.FORGETS}
+    assert verdict.failures == {Failure.FORGETS}
     assert verdict.why.startswith("5 counters, one after the other: 5 left of 165 acknowledged.")
 
 
@@ -353,7 +353,7 @@ def test_a_state_per_request_is_no_other_where_the_worker_was_replaced_before_th
     for boots in ({"b1": [1] * 20}, {"b1": [1] * 9, "b2": [1] * 11}):
         verdict = checker.judge(told(boots, {"b3": 0}), workers=1)
         assert (verdict.division.of, verdict.lost) == ("request", 20)
-        assert verdict.faults == {Fault.LOSES}
+        assert verdict.failures == {Failure.LOSES}
     by_one_thread = counted({(1, 1): [1, 1, 1]}, [((2, 1), 0), ((2, 1), 0)])
     verdict = judged([replace(o, client=o.client % 2) for o in by_one_thread])
     assert (verdict.division.of, verdict.lost) == ("request", 3)
@@ -362,7 +362,7 @@ def test_a_state_per_request_is_no_other_where_the_worker_was_replaced_before_th
 def test_workers_that_were_replaced_after_each_increment_merely_forgot():
     verdict = checker.judge(told({f"b{n}": [1] for n in range(30)}, {"b30": 0}), workers=1)
     assert verdict.division.of != "request"
-    assert verdict.faults == {Fault.FORGETS}
+    assert verdict.failures == {Failure.FORGETS}
 
 
 def test_what_all_overlapped_in_a_worker_that_was_replaced_may_have_been_one_state():
@@ -533,7 +533,7 @@ def test_however_large_the_answers_are_the_same_is_said_of_copies():
             for value in (pl.col("value"), pl.col("value") + LARGEST - 200)
         ]
         near, beyond = (
-            (v.faults, v.lost, v.division and v.division.of, [a.name for a in v.anomalies])
+            (v.failures, v.lost, v.division and v.division.of, [a.name for a in v.anomalies])
             for v in verdicts
         )
         assert near == beyond, seed
@@ -557,4 +557,4 @@ def test_unknown_writes_do_not_make_one_state_look_divided():
     verdict = judged(history)
     assert verdict.linearizable
     assert not verdict.division.divided
-    assert verdict.faults == {Fault.REFUSES}
+    assert verdict.failures == {Failure.REFUSES}

@@ -10,8 +10,8 @@ import vl_convert
 from loadtest import history
 from loadtest.checker import judge
 from loadtest.history import Operation
-from loadtest.report import charts
-from loadtest.report.data import Seen
+from loadtest.report.pictures import charts
+from loadtest.report.pictures.tables import Seen
 from loadtest.report.story import LONGEST, story
 
 S = 1_000_000_000

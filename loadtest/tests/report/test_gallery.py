@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from loadtest.promises import promise
+from loadtest.expected import expectation
 from loadtest.report import gallery
 from loadtest.report.gallery import COLUMNS, README, said, trial
 from variants import VARIANTS
@@ -38,7 +38,7 @@ def test_no_sign_says_another_thing_than_the_figure_below_it():
 def promises(idiom):
     """Its promise in each column that it has."""
     served = {column: trial(idiom, column) for column in COLUMNS}
-    return {column: promise(each) for column, each in served.items() if each}
+    return {column: expectation(each) for column, each in served.items() if each}
 
 
 def test_every_idiom_that_says_what_to_write_instead_is_shown_wrong_by_a_column():
@@ -57,7 +57,9 @@ def test_what_to_write_instead_holds_in_every_column_in_which_an_idiom_is_wrong(
             twin = said(idiom).instead(machines=2 if column == "two machines" else 1)
             there = replace(trial(idiom, column), variant=twin)
             assert twin in VARIANTS or gallery.served(twin, there.server), (idiom, twin, column)
-            assert promise(there).expect == "holds", f"{twin} is no cure for {idiom} at {column}"
+            assert expectation(there).expect == "holds", (
+                f"{twin} is no cure for {idiom} at {column}"
+            )
 
 
 def test_a_worker_that_stands_still_is_tried_where_the_rule_says_that_it_matters():
@@ -77,7 +79,7 @@ def test_what_is_left_out_goes_wrong_just_as_it_does_in_the_column_that_is_run()
     for each in left_out:
         beside = trial(each.variant, "4×1")
         assert beside in quick
-        assert promise(each).must == promise(beside).must != frozenset(), each.name
+        assert expectation(each).must == expectation(beside).must != frozenset(), each.name
 
 
 def test_every_column_tells_two_idioms_apart_that_are_alike_in_the_others():

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from loadtest import trial
-from loadtest.promises import promise
+from loadtest.expected import expectation
 from loadtest.report.readme import GUIDE, README, ROOT, parts, renewed, shown, variant_diff
 from loadtest.trial import Trial
 from variants import VARIANTS
@@ -37,7 +37,7 @@ def test_what_was_measured_is_what_was_promised():
     assert [re.match(r"\[`(\w+)`\]", row[0])[1] for row in rows] == list(VARIANTS)
     for variant, row in zip(VARIANTS, rows, strict=True):
         for server, said in zip(trial.SERVERS, row[1:], strict=True):
-            must = promise(Trial(variant, server)).must
+            must = expectation(Trial(variant, server)).must
             assert said.startswith("✗" if must else "✓ linearizable"), (variant, server)
             assert ("counters" in said) == ("divided" in must), (variant, server)
             lost = re.search(r"lost ([\d,]+)/", said)

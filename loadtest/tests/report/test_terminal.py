@@ -10,7 +10,7 @@ from rich.console import Console
 from loadtest import history
 from loadtest.cell import Cell
 from loadtest.checker import judge
-from loadtest.promises import promise
+from loadtest.expected import expectation
 from loadtest.report import advice, plain, terminal
 from loadtest.tests.timelines import drawn
 from loadtest.trial import SERVERS, App, Trial
@@ -36,7 +36,7 @@ def cell(drawing, variant="plain_global", server=SERVERS[1]):
     trial = Trial(variant, server)
     return Cell(
         trial,
-        promise(trial),
+        expectation(trial),
         judge(history.frame(drawn(drawing)), workers=1 if "@" in drawing else None),
         Path("h.jsonl"),
         1.0,
@@ -79,7 +79,7 @@ def test_an_item_is_shown_as_it_is_and_never_obeyed():
 
 def test_what_refuses_says_so_in_the_table_and_below_it():
     refusing = cell(REFUSES, "locked_global")
-    assert not refusing.as_promised
+    assert not refusing.as_expected
     assert "✗ refuses 50 %" in printed(terminal.matrix([refusing]))
     below = " ".join(printed(terminal.explanations([refusing])).split())
     assert "Of 4 requests 2 were answered; 1 were refused" in below
@@ -90,8 +90,8 @@ def test_what_refuses_says_so_in_the_table_and_below_it():
 
 def test_what_goes_unanswered_while_a_fault_is_done_is_said_and_no_fault_of_the_variant():
     trial = Trial("sqlite_row", SERVERS[1], fault="kill-worker")
-    killed = replace(cell(REFUSES), trial=trial, promise=promise(trial))
-    assert killed.as_promised
+    killed = replace(cell(REFUSES), trial=trial, expectation=expectation(trial))
+    assert killed.as_expected
     assert terminal.words(killed) == ["linearizable", "0 in 2", "refuses 50 %"]
     assert "✓ holds" in printed(terminal.survival([killed]))
     assert "✓ linearizable" in printed(terminal.matrix([killed]))
@@ -179,5 +179,5 @@ def test_copies_that_answer_late_are_still_called_copies():
         audit@2.1                                                    |-- read → 2 --|
     """
     verdict = judge(history.frame(drawn(late)), workers=2)
-    assert verdict.faults == {"divided", "answers late"}
+    assert verdict.failures == {"divided", "answers late"}
     assert terminal.figures(verdict) == ("2 counters", "lost 0/5")

@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from loadtest import ROOT
+
 FAILS = "raise SystemExit('somebody else was asked')\n"
 FILES = {
     "gunicorn.conf.py": FAILS,

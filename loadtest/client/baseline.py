@@ -1,0 +1,184 @@
+"""What an app that cannot be made empty said before the load; it is subtracted from what it says.
+
+awake(mapping, host)
+quiet(mapping, host, boots) -> Baseline
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import gevent
+from gevent.pool import Pool
+from requests import RequestException, Timeout
+
+from loadtest.client.mapping import Routes, Steps, at_rest
+from loadtest.history.operation import Op
+
+BURST = 16
+# requests that come together, and bursts at once after another, are all taken by the workers that
+# are awake already
+EACH_S = 0.001
+APART_S = 0.05
+STARTUP_S = 60.0
+SETTLE_S = 20.0
+STILL = 3
+ONE_BY_ONE = 200
+Asker = TypeVar("Asker")
+Answer = TypeVar("Answer")
+
+
+class Unready(RuntimeError):
+    """The load cannot begin: the state is not empty, or does not stand still; says why."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The count of each worker, by its boot (None: no label says whose it is).
+
+    Where several copies answer to one name, it is the highest. A worker that nobody asked before
+    has the lowest of all: it started after the others.
+    """
+
+    counts: dict[str | None, int] = field(default_factory=dict)
+
+    def of(self, boot: str | None) -> int:
+        return self.counts.get(boot, min(self.counts.values(), default=0))
+
+    @property
+    def divided(self) -> bool:
+        """Whether the workers disagreed already."""
+        return len(set(self.counts.values())) > 1
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,}" for count in sorted(self.counts.values()))
+
+
+Said = tuple[str | None, int]
+"""Who answered, and what."""
+
+
+def awake(mapping: Routes | Steps, host: str) -> None:
+    """Waits until anybody answers anything. Raises Unready."""
+    # a write that is given up, while the server still starts, would happen later
+    deadline = time.monotonic() + STARTUP_S
+    while time.monotonic() < deadline:
+        try:
+            with mapping.connect(host) as http:
+                http.options("/")
+        except Timeout:
+            continue
+        except RequestException:
+            # what is asked next says what it is
+            return
+        return
+    raise Unready(f"nothing answers at {host} within {STARTUP_S:g} s")
+
+
+def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
+    """Asks until every worker has answered and what each says stands still.
+
+    Where nobody says how many `boots` there are (0), it goes on until no new one has turned up for
+    a while. Raises Unready.
+    """
+    if "read" not in mapping.ops:
+        return after(one_by_one(mapping, host, boots))
+    deadline = time.monotonic() + SETTLE_S
+    counts: dict[str | None, set[int]] = defaultdict(set)
+    still: dict[str | None, int] = {}
+    clients = [mapping.connect(host) for _ in range(BURST)]
+
+    def read(client: object) -> Said | None:
+        return ask(mapping, client, "read")
+
+    while True:
+        gevent.sleep(APART_S)
+        answers = defaultdict(set)
+        for said in staggered(read, clients):
+            if said:
+                answers[said[0]].add(said[1])
+        for boot, found in answers.items():
+            moved = not found <= counts[boot]
+            still[boot] = 0 if moved else still.get(boot, 0) + 1
+            counts[boot] |= found
+        if len(still) >= max(boots, 1) and all(rounds >= STILL for rounds in still.values()):
+            return Baseline({boot: max(found) for boot, found in counts.items()})
+        if time.monotonic() > deadline:
+            break
+    if len(still) < max(boots, 1):
+        raise Unready(f"{len(still)} of {boots} workers answer at {host}")
+    moving = max(counts.values(), key=len)
+    shown = ", ".join(map(str, sorted(moving)[:4]))
+    raise Unready(
+        f"{mapping.name('read')} does not stand still while nobody increments ({shown} …): stop "
+        "what else adds to it"
+    )
+
+
+def staggered(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
+    """What comes of so many requests, each of which begins a moment after the one before."""
+
+    def one(number: int) -> Answer:
+        gevent.sleep(number * EACH_S)
+        return ask(askers[number])
+
+    return Pool(len(askers)).map(one, range(len(askers)))
+
+
+def one_by_one(mapping: Routes | Steps, host: str, boots: int) -> list[Said]:
+    """What increments say, one at a time, until every worker has been asked."""
+    said: list[Said] = []
+    deadline = time.monotonic() + SETTLE_S
+    with mapping.connect(host) as client:
+        while time.monotonic() < deadline:
+            if answer := ask(mapping, client, "increment"):
+                said.append(answer)
+            if len(said) >= BURST and len({boot for boot, _ in said}) >= boots:
+                return said
+            gevent.sleep(APART_S / 5)
+    answered = len({boot for boot, _ in said})
+    raise Unready(f"{answered} of {boots} workers answer increments one at a time at {host}")
+
+
+def ask(mapping: Routes | Steps, client: Any, op: Op) -> Said | None:
+    try:
+        reply = mapping.send(client, op)
+    except RequestException:
+        return None
+    value = at_rest(mapping, reply) if op == "read" else mapping.answer(op, reply).value
+    return None if value is None else (reply.headers.get("X-Boot"), value)
+
+
+def shared(said: Sequence[Said]) -> bool:
+    """Whether increments one at a time went up by one, whoever answered."""
+    return all(later == earlier + 1 for (_, earlier), (_, later) in pairwise(said))
+
+
+def found(said: Sequence[Said]) -> list[int]:
+    """The count that each of these increments, one at a time, found, less what they added."""
+    added: Counter[str | None] = Counter()
+    counts = []
+    together = shared(said)
+    for boot, value in said:
+        counter = None if together else boot
+        added[counter] += 1
+        counts.append(value - added[counter])
+    return counts
+
+
+def after(said: Sequence[Said]) -> Baseline:
+    """Where these increments, one at a time, left each worker."""
+    boots = {boot for boot, _ in said}
+    if shared(said):
+        return Baseline(dict.fromkeys(boots, said[-1][1]))
+    return Baseline({boot: left([value for who, value in said if who == boot]) for boot in boots})
+
+
+def left(values: Sequence[int]) -> int:
+    """The count after these answers; one that never moves is gone with each request."""
+    return values[-1] - 1 if len(values) > 1 and len(set(values)) == 1 else max(values)

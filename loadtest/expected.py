@@ -1,0 +1,245 @@
+"""A trial → what must come out of it: one rule, from what the variant says of itself."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from loadtest.checker import Failure, Verdict
+from loadtest.server.disk import missing
+from loadtest.server.faults import FAULTS, Fault
+from loadtest.trial import Server, Trial
+from variants import VARIANTS
+from variants.facts import SURVIVES, Facts, facts
+
+ELSEWHERE = ("machine", "network")
+"""Where state lies outside the server."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The faults that a verdict must name, and those that it may name.
+
+    What `hides` may be there and not be seen: nobody is answered, what is read stays old, or who
+    could tell has ended. That something is wrong is enough in its place then.
+    """
+
+    must: frozenset[Failure]
+    may: frozenset[Failure]
+    why: str
+    hides: frozenset[Failure] = frozenset()
+
+    @property
+    def expect(self) -> Literal["holds", "breaks", "no promise"]:
+        return "breaks" if self.must else "no promise" if self.may - {Failure.REFUSES} else "holds"
+
+    def kept(self, verdict: Verdict) -> bool:
+        """Whether a verdict is as promised; never for an inconclusive one."""
+        if verdict.inconclusive:
+            return False
+        if self.expect == "holds":
+            return verdict.linearizable and verdict.failures <= self.may
+        division = verdict.division
+        hidden = (
+            verdict.unread > 0
+            or division is None
+            or division.of == "unclear"
+            or any(copy.audited is None for copy in division.copies)
+            or Failure.LOSES in self.may & verdict.failures
+        )
+        must = self.must - self.hides if verdict.violated and hidden else self.must
+        return must <= verdict.failures <= self.must | self.may
+
+
+def refusal(trial: Trial) -> str | None:
+    """Why its fault cannot be done to a trial here; None if it can, or if there is none.
+
+    Raises ValueError if there is no such variant, or no such fault.
+    """
+    if why := impossible(trial):
+        return why
+    said = None if trial.own else facts(trial.variant)
+    kind = FAULTS.get(trial.fault or "")
+    of_redis = kind is not None and kind.needs != "server" and said is not None and said.uses_redis
+    if of_redis and os.environ.get("REDIS_URL"):
+        return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
+    if trial.fault == "power-cut" and (lacking := missing()):
+        # never quietly done as a kill
+        return f"what was never synced survives a kill, and for a disk that drops it {lacking}"
+    return None
+
+
+def impossible(trial: Trial) -> str | None:
+    """The same, wherever it may be."""
+    said = None if trial.own else facts(trial.variant)
+    if trial.after_restart and trial.own and trial.own.runs_already:
+        return "a server that runs already is not ours to start again"
+    if trial.after_restart and said and said.lives_in not in ELSEWHERE:
+        return f"{trial.variant} says that its state ends with the server"
+    if trial.fault is None:
+        return None
+    if trial.fault not in FAULTS:
+        raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
+    kind = FAULTS[trial.fault]
+    if trial.own and trial.own.runs_already:
+        return "a server that runs already is not ours"
+    if trial.own and kind.needs != "server":
+        return "the store of an app of one's own is not ours"
+    if kind.needs == "server":
+        return None
+    if said is None:
+        return f"{trial.variant} does not say where it keeps its state"
+    if said.uses_postgres and kind.needs in ("store", "process"):
+        return None
+    in_a_file = said.lives_in == "machine" and kind.needs in ("store", "disk")
+    if said.uses_redis or in_a_file:
+        return None
+    there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}
+    return f"{trial.variant} has {there_is.get(said.lives_in, 'no store')}"
+
+
+def expectation(trial: Trial) -> Expectation:
+    """The rule. A module that says nothing of itself is held to the strictest promise.
+
+    Raises ValueError if there is no such variant, or if its fault cannot be done to it.
+    """
+    if why := impossible(trial):
+        raise ValueError(f"{trial.fault or 'a restart'} cannot be done: {why}")
+    may = [Failure.REFUSES] if trial.fault else []
+    if trial.own:
+        return promised(may=may, why="whoever is asked, it is one count")
+    said = facts(trial.variant)
+    if said is None:
+        why = f"{trial.variant} says nothing of itself, so it must be linearizable"
+        return promised(may=may, why=why)
+    kind = FAULTS[trial.fault] if trial.fault else None
+    alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
+    return disturbed(alone, said, kind, trial.server.preload) if kind else alone
+
+
+def outlives(trial: Trial) -> bool:
+    """Whether a process that is started after the load has to find what was acknowledged: somebody
+    asks for it, or the variant says that not even its store's end takes it away."""
+    said = None if trial.own else facts(trial.variant)
+    stored = (
+        said is not None and said.lives_in in ELSEWHERE and said.survives in ("store", "machine")
+    )
+    # on two machines a new one would have a disk of its own
+    return trial.after_restart or (stored and trial.fault not in ("two-machines", "kill-defaults"))
+
+
+def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
+    """The promise where nothing is done to server and store."""
+    server = trial.server
+    greenlets = server.worker_class == "gevent"
+    place = said.preloaded if server.preload else said.lives_in
+    # a greenlet ends with its connection
+    if place == "request" or (place == "thread" and greenlets):
+        return promised(Failure.LOSES, why="the state ends with each request")
+    if place == "client":
+        why = "each client counts for itself, and nobody else can read what it has"
+        return promised(Failure.DIVIDED, why=why)
+    workers = server.workers * machines
+    copies = {
+        "thread": workers * server.threads,
+        "worker": workers,
+        "machine": machines,
+    }.get(place, 1)
+    at_once = {"thread": 1, "worker": server.at_once}.get(place, server.workers * server.at_once)
+    guard = said.under_gevent if greenlets else said.guard
+    must = [Failure.DIVIDED] if copies > 1 else []
+    each = f"each {place} counts for itself; " if copies > 1 else ""
+    if at_once == 1:
+        return promised(*must, why=f"{each}nothing comes between a read and its write")
+    may = [Failure.REFUSES] if said.refuses == "may" else []
+    if guard == "none":
+        if trial.load.pause_ms:
+            why = "others read between a read and its write"
+            loses = promised(Failure.LOSES, *must, may=may, why=why)
+            return replace(loses, hides=loses.must) if may else loses
+        why = "without a pause threads seldom take turns between read and write, but they can"
+        return promised(*must, may=[Failure.LOSES, *may], why=why)
+    if said.refuses == "must":
+        # what is answered 503 may have happened: then one copy could have given the same answers
+        return promised(Failure.REFUSES, may=must, why="of two that overlap, one is refused")
+    whole = f"{each}nothing comes between a read and its write"
+    if said.answers == "read again":
+        why = f"{whole}, but the answer is read again afterwards"
+        if must:
+            # each copy may be asked too seldom
+            return promised(*must, may=[Failure.ANSWERS_LATE, *may], why=why)
+        waits = said.pauses and trial.load.pause_ms > 0
+        return late(may, why, certain=waits or not greenlets)
+    if said.answers == "cached":
+        why = f"{whole}, but reads come from a copy that may be old"
+        old = late([Failure.LOSES, *may], why, certain=workers > 1 and not greenlets)
+        return replace(old, hides=old.must)
+    return promised(*must, may=may, why=whole)
+
+
+def disturbed(alone: Expectation, said: Facts, kind: Fault, preload: bool) -> Expectation:
+    """The promise where that is done, from the one where it is not."""
+    may = {*alone.may, Failure.REFUSES}
+    if said.expires and kind.name in ("pause-worker", "lock-store"):
+        why = "who stands still for longer than the lock lasts goes on without it"
+        return replace(alone, may=frozenset({*may, Failure.LOSES, Failure.ANSWERS_LATE}), why=why)
+    if kind.ends == "nothing" or said.lives_in == "request":
+        return replace(alone, may=frozenset(may))
+    outlives = SURVIVES.index(said.outlives(preload))
+    if kind.ends == "machine" and said.uses_redis:
+        why = f"{alone.why}, and Redis syncs its file before it answers"
+        return replace(alone, may=frozenset(may), why=why)
+    if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
+        why = f"{alone.why}, and it outlives a {kind.ends}"
+        return replace(alone, may=frozenset(may), why=why)
+    what = "store" if kind.ends == "disk" else kind.ends
+    # the old and the new one may answer side by side for a while
+    may |= {Failure.DIVIDED} if kind.ends in ("worker", "server") else set()
+    if Failure.ANSWERS_LATE in alone.must:
+        why = "counts that tell two the same, one after the other, look like one that loses"
+        return Expectation(frozenset(), frozenset({*may, *alone.must, Failure.FORGETS}), why)
+    why = f"{alone.why}, but it ends with the {what}"
+    must = alone.must | {Failure.FORGETS}
+    # the last one may have been asked by the audit alone, and the others have ended
+    hides = alone.hides | (alone.must & {Failure.LOSES})
+    # of several copies one that nobody reads any more may have ended, or not have been reached
+    hides |= {Failure.FORGETS} if Failure.DIVIDED in alone.must else set()
+    return replace(alone, must=must, may=frozenset(may - alone.must), why=why, hides=hides)
+
+
+def late(may: list[Failure], why: str, *, certain: bool) -> Expectation:
+    """Greenlets take turns only where one waits, and a worker alone seldom meets its own copy."""
+    if certain:
+        return promised(Failure.ANSWERS_LATE, may=may, why=why)
+    return promised(may=[Failure.ANSWERS_LATE, *may], why=why)
+
+
+def promised(*must: Failure, may: Iterable[Failure] = (), why: str) -> Expectation:
+    return Expectation(frozenset(must), frozenset(may), why)
+
+
+def markdown(servers: Sequence[Server]) -> str:
+    """The table of promises, as the guide in this folder shows it."""
+    rows = [["variant", *map(str, servers)], ["---"] * (len(servers) + 1)]
+    for variant in VARIANTS:
+        promises = (expectation(Trial(variant, server)) for server in servers)
+        said = (", ".join(sorted(each.must, reverse=True)) for each in promises)
+        link = f"[`{variant}`](../variants/{variant}.py)"
+        rows.append([link, *(faults or "**linearizable**" for faults in said)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def survival(server: Server) -> str:
+    """The table of promises under faults, as the README shows it."""
+    rows = [["fault", "people call it", *(f"`{name}`" for name in VARIANTS)]]
+    rows += [["---"] * len(rows[0])]
+    for kind in FAULTS.values():
+        trials = [Trial(variant, server, fault=kind.name) for variant in VARIANTS]
+        rows.append([f"`{kind.name}`", kind.called, *map(_survives, trials)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _survives(trial: Trial) -> str:
+    if impossible(trial):
+        return "–"
+    return ", ".join(sorted(expectation(trial).must)) or "**holds**"

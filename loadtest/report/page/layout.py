@@ -1,0 +1,90 @@
+"""How many cells are laid out on a page: in rows and columns, twins together, and filtered."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from contextlib import suppress
+
+from loadtest.cell import Cell
+from variants.facts import Facts, facts, source
+
+WIDEST = 6
+FEW = 6
+STORES = {
+    "DATABASE_URL": "PostgreSQL",
+    "REDIS_URL": "Redis",
+    "SQLITE_PATH": "SQLite",
+    "STATE_PATH": "a file or folder",
+}
+"""What a variant asks its environment for, and what keeps its state then."""
+
+
+class Grid:
+    """A row a variant and a column a server with its fault; `turned` where that is too wide."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        at = {(cell.trial.variant, column(cell)): cell for cell in cells}
+        variants, columns = (list(dict.fromkeys(names)) for names in zip(*at, strict=True))
+        self.turned = len(columns) > max(WIDEST, len(variants))
+        self.heads = variants if self.turned else columns
+        self.rows = [
+            (name, [at.get((head, name) if self.turned else (name, head)) for head in self.heads])
+            for name in (columns if self.turned else variants)
+        ]
+
+
+def column(cell: Cell) -> str:
+    """What a cell's name says besides its variant: "4×8", "1×8 under recycle"."""
+    return cell.name.removeprefix(f"{cell.trial.variant} at ")
+
+
+def beside_twins(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells in their order, but each variant right before the one to be used instead."""
+    names = list(dict.fromkeys(cell.trial.variant for cell in cells))
+
+    def instead(name: str) -> str:
+        said = about(name)
+        other = said.instead() if said else None
+        return other if other in names else name
+
+    ranks = {name: (names.index(instead(name)), instead(name) == name) for name in names}
+    return sorted(cells, key=lambda cell: ranks[cell.trial.variant])
+
+
+def about(variant: str) -> Facts | None:
+    """What a variant says of itself; None of whatever is none."""
+    with suppress(ValueError):
+        return facts(variant)
+    return None
+
+
+def store(variant: str) -> str:
+    """What keeps its state."""
+    said = about(variant)
+    if said is None:
+        return "not said"
+    words = (node.value for node in ast.walk(source(variant)) if isinstance(node, ast.Constant))
+    stores = (STORES[word] for word in words if isinstance(word, str) and word in STORES)
+    return next(stores, "the client" if said.lives_in == "client" else "memory")
+
+
+def filters(cells: Sequence[Cell]) -> dict[str, dict[str, list[str]]]:
+    """What a page of many variants is filtered by: words, and the variants that each is true of."""
+    faults: dict[str, set[str]] = {}
+    for cell in cells:
+        named = cell.verdict.failures or ({"unclear"} if cell.verdict.violated else set())
+        faults.setdefault(cell.trial.variant, set()).update(named)
+    if len(faults) < FEW:
+        return {}
+    said = {
+        "kept in": {variant: {store(variant)} for variant in faults},
+        "what goes wrong": {variant: found or {"nothing"} for variant, found in faults.items()},
+    }
+    return {
+        title: {
+            word: [variant for variant in whose if word in whose[variant]]
+            for word in sorted(set().union(*whose.values()))
+        }
+        for title, whose in said.items()
+    }

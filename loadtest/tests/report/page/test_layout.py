@@ -1,0 +1,81 @@
+"""How the cells of a page are laid out."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from loadtest.cell import Cell
+from loadtest.checker import Failure
+from loadtest.expected import expectation
+from loadtest.report.page.layout import Grid, beside_twins, filters, store
+from loadtest.trial import SERVERS, Trial
+from variants import VARIANTS
+
+
+@pytest.fixture
+def twins(tmp_path, monkeypatch):
+    """Variants that name each other."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, instead in {
+        "wrong_a": "right",
+        "other": "",
+        "wrong_b": "right",
+        "right": "other on two machines",
+    }.items():
+        line = f"Instead: {instead}\n" if instead else ""
+        text = f'"""Mine.\n\nLives in: worker.\n{line}"""\nfrom variants.plain_global import *\n'
+        (tmp_path / f"{name}.py").write_text(text)
+
+
+def cell(variant, server=SERVERS[0], faults=()):
+    trial = Trial(variant, server)
+    verdict = SimpleNamespace(failures=set(faults), violated=bool(faults))
+    return Cell(trial, expectation(trial), verdict, Path("h.jsonl"), 1.0)
+
+
+def test_what_to_use_instead_comes_right_after_its_twins(twins):
+    cells = [cell(name) for name in ("right", "wrong_a", "other", "wrong_b")]
+    assert [each.trial.variant for each in beside_twins(cells)] == [
+        *("wrong_a", "wrong_b", "right", "other"),
+    ]
+
+
+def test_the_five_stay_in_their_order():
+    cells = [cell(variant) for variant in VARIANTS]
+    assert beside_twins(cells) == cells
+
+
+def test_a_row_is_a_variant_and_a_column_a_server():
+    grid = Grid([cell("redis_key", server) for server in SERVERS] + [cell("flask_g")])
+    assert grid.heads == ["1×1", "1×8", "4×1", "4×8"]
+    assert [name for name, _ in grid.rows] == ["redis_key", "flask_g"]
+    assert [each is None for each in grid.rows[1][1]] == [False, True, True, True]
+
+
+def test_it_is_turned_where_it_would_be_too_wide():
+    servers = [type(SERVERS[0])(workers, 1) for workers in range(1, 8)]
+    names = ["redis_key", "flask_g"]
+    grid = Grid([cell(name, server) for name in names for server in servers])
+    assert grid.heads == names
+    assert [name for name, _ in grid.rows][:2] == ["1×1", "2×1"]
+    assert all(each.trial.variant == "flask_g" for _, (_, each) in grid.rows)
+
+
+def test_where_a_variant_keeps_its_state_is_read_from_what_it_asks_for():
+    assert [store(variant) for variant in VARIANTS] == [
+        *("memory", "memory", "memory", "SQLite", "Redis"),
+    ]
+    assert store("json") == "not said"
+
+
+def test_a_large_page_is_filtered_by_store_and_by_fault(twins):
+    names = [*VARIANTS, "other"]
+    cells = [cell(name, faults=[Failure.LOSES] if "global" in name else []) for name in names]
+    by = filters(cells)
+    assert by["kept in"]["SQLite"] == ["sqlite_row"]
+    assert by["what goes wrong"] == {
+        "loses": ["plain_global", "locked_global"],
+        "nothing": ["flask_g", "sqlite_row", "redis_key", "other"],
+    }
+    assert filters(cells[:5]) == {}

@@ -1,0 +1,62 @@
+"""What a fault cost is said in a sentence, and documentation is held to what it says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest import history
+from loadtest.cell import Cell
+from loadtest.checker import judge
+from loadtest.expected import expectation, refusal
+from loadtest.history import Operation
+from loadtest.report.fault_costs import DOCUMENTED, beside, documented, held, toll
+from loadtest.server.faults import Injection
+from loadtest.trial import ALONE, Trial
+
+BOTH = [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)]
+
+
+def cell(variant, fault, boots=BOTH, outcome="ok", **more):
+    told = 1 if outcome == "ok" else None
+    load = [
+        Operation(client=1, op="increment", start=10 * n, end=10 * n + 5, value=value, boot=boot)
+        for n, (boot, value) in enumerate(boots)
+    ]
+    load.append(Operation(client=2, op="read", start=1, end=9, outcome=outcome, value=told))
+    boot, value = boots[-1]
+    audit = Operation(
+        client=3, op="read", start=100, end=105, value=value, boot=boot, phase="audit"
+    )
+    verdict = replace(judge(history.frame([*load, audit]), workers=1), **more)
+    trial = Trial(variant, ALONE, fault=fault)
+    done = (Injection(str(fault), 1, 2, "worker 1"),)
+    return Cell(trial, expectation(trial), verdict, Path("h.jsonl"), 1.0, done)
+
+
+def test_it_says_how_often_it_was_done_and_what_that_cost():
+    said = toll(cell("locked_global", "restart", outcome="unknown", silence=650.0))
+    assert said.startswith("Injection 1 time: of 5 acknowledged increments 0 lost, 3 forgotten by ")
+    assert "forgotten by boot a; 1 request unanswered, " in said
+    assert "nobody was answered for 0.65 s, 83 % answered." in said
+
+
+def test_what_is_documented_is_held_to_it():
+    whole, gone = [("a", 1), ("a", 2)], BOTH
+    for variant, fault in (("sqlite_row", "kill-worker"), ("redis_key", "kill-store")):
+        assert beside(cell(variant, fault, whole))[0].endswith("It held here.")
+        assert beside(cell(variant, fault, gone))[0].endswith("It did not hold here.")
+    (said,) = held([cell("sqlite_row", "restart", boots) for boots in (whole, gone, whole)])
+    assert said.startswith("SQLite under restart: “transactions that are atomic")
+    assert said.endswith("It held in 2 of 3 cells.")
+    lost = beside(cell("plain_global", "reload", outcome="unknown"))
+    assert [each.rpartition(") ")[2] for each in lost] == ["It did not hold here."]
+
+
+@pytest.mark.parametrize("each", DOCUMENTED, ids=lambda each: f"{each.whose} {each.faults[0]}")
+def test_whatever_is_quoted_is_quoted_of_a_fault_that_can_be_done(each):
+    keeps = {"SQLite": "sqlite_row", "Redis": "redis_key", "gunicorn": "locked_global"}[each.whose]
+    for fault in each.faults:
+        assert refusal(Trial(keeps, ALONE, fault=fault)) is None
+        assert each in documented(cell(keeps, fault))
+        assert each.whose == "gunicorn" or each not in documented(cell("flask_g", "reload"))
