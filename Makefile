@@ -11,7 +11,7 @@ PY := .venv/bin/python
 $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))), \
     $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit bench pictures setup lock clean
+.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit findings bench pictures setup lock clean
 
 help: ## this menu
 	@echo 'Where should a Flask app keep its state?'; echo
@@ -107,6 +107,11 @@ audit: .venv/dev ## known weaknesses of what is locked, as OSV has them
 	@$(PY) -m uv --quiet tool run pip-audit==2.10.1 --vulnerability-service osv --disable-pip \
 	    --require-hashes --progress-spinner off \
 	    $(addprefix --requirement ,$(wildcard requirements*.txt) loadtest/server/requirements.txt)
+
+findings: ## surprises of other software: which still hold?
+	@status=0; for script in findings/*.sh; do \
+	    if out=$$(PYTHON="$(PYTHON)" bash "$$script" 2>&1); then echo "holds    $$script"; \
+	    else echo "changed  $$script"; echo "$$out" | sed 's/^/    /'; status=1; fi; done; exit $$status
 
 bench: .venv/dev ## how fast, as ratios taken side by side in one run
 	@$(PY) -m loadtest.bench
