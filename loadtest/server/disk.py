@@ -33,7 +33,7 @@ def missing() -> str:
     if find_spec("mfusepy") is None:
         return "pip's mfusepy is not installed"
     if not (os.environ.get("FUSE_LIBRARY_PATH") or find_library("fuse3") or find_library("fuse")):
-        return "apt's libfuse3-3 is not installed"
+        return "apt's fuse3 is not installed"
     return ""
 
 

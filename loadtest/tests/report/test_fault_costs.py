@@ -8,7 +8,7 @@ import pytest
 from loadtest import history
 from loadtest.cell import Cell
 from loadtest.checker import judge
-from loadtest.expected import expectation, refusal
+from loadtest.expected import expectation, impossible
 from loadtest.history import Operation
 from loadtest.report.fault_costs import DOCUMENTED, beside, documented, held, toll
 from loadtest.server.faults import Injection
@@ -57,6 +57,6 @@ def test_what_is_documented_is_held_to_it():
 def test_whatever_is_quoted_is_quoted_of_a_fault_that_can_be_done(each):
     keeps = {"SQLite": "sqlite_row", "Redis": "redis_key", "gunicorn": "locked_global"}[each.whose]
     for fault in each.faults:
-        assert refusal(Trial(keeps, ALONE, fault=fault)) is None
+        assert impossible(Trial(keeps, ALONE, fault=fault)) is None
         assert each in documented(cell(keeps, fault))
         assert each.whose == "gunicorn" or each not in documented(cell("flask_g", "reload"))
