@@ -52,7 +52,7 @@ class Cell:
     seconds: float
     done: tuple[Injection, ...] = ()
     before: tuple[int, ...] = ()
-    """What its workers said before the load, where nothing made them empty."""
+    """The count of each worker before the load, if the state could not be made empty."""
 
     @property
     def name(self) -> str:
@@ -134,7 +134,10 @@ def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
 
 
 def before(path: Path) -> dict[str | None, int]:
-    """What each worker said before the load, by its boot; empty where it was made empty."""
+    """Return the count of each worker before the load, by worker start.
+
+    It is empty if the state was made empty.
+    """
     with suppress(FileNotFoundError):
         counts: dict[str | None, int] = json.loads(path.with_suffix(".before.json").read_text())
         return counts
@@ -218,7 +221,7 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
 
 
 def in_time(trial: Trial, work: Callable[[], T]) -> T:
-    """What came of a work that was begun. Raises LoadError if that takes too long."""
+    """Return the result of a work that was begun. Raise LoadError if it takes too long."""
     try:
         return work()
     except (TimeoutError, subprocess.TimeoutExpired):
@@ -253,7 +256,7 @@ def struck(operations: pl.DataFrame, done: Sequence[Injection]) -> tuple[Injecti
 def state_of_its_own(
     path: Path, redis_url: str | None = None, database_url: str | None = None
 ) -> dict[str, str]:
-    """Where the variants that keep state outside their process keep that of one run."""
+    """Return the environment that gives the variants a place for the state of one run."""
     # the server may have another folder than this process
     path = path.absolute()
     urls = {"REDIS_URL": redis_url, "DATABASE_URL": database_url}

@@ -13,7 +13,7 @@ from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
 
 ELSEWHERE = ("machine", "network")
-"""Where state lies outside the server."""
+"""The places outside the server."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Expectation:
         return "breaks" if self.must else "no promise" if self.may - {Failure.REFUSES} else "holds"
 
     def kept(self, verdict: Verdict) -> bool:
-        """Whether a verdict is as promised; never for an inconclusive one."""
+        """Return True if a verdict is as expected; an inconclusive one never is."""
         if verdict.inconclusive:
             return False
         if self.expect == "holds":
@@ -70,7 +70,7 @@ def refusal(trial: Trial) -> str | None:
 
 
 def impossible(trial: Trial) -> str | None:
-    """The same, wherever it may be."""
+    """Return why the fault can never be injected in this trial; None if it can."""
     said = None if trial.own else facts(trial.variant)
     if trial.after_restart and trial.own and trial.own.runs_already:
         return "a server that runs already is not ours to start again"
@@ -118,8 +118,10 @@ def expectation(trial: Trial) -> Expectation:
 
 
 def outlives(trial: Trial) -> bool:
-    """Whether a process that is started after the load has to find what was acknowledged: somebody
-    asks for it, or the variant says that not even its store's end takes it away."""
+    """Return True if a process started after the load must find what was acknowledged.
+
+    Either somebody asks for it, or the variant says that its state survives the end of its store.
+    """
     said = None if trial.own else facts(trial.variant)
     stored = (
         said is not None and said.lives_in in ELSEWHERE and said.survives in ("store", "machine")

@@ -1,4 +1,4 @@
-"""What a client does.
+"""The clients of a load, for locust.
 
     locust -f loadtest/locustfile.py --host http://127.0.0.1:8000
 
@@ -347,7 +347,7 @@ class Runs:
             self.over.set()
 
     def finish(self, **_: Any) -> None:
-        """Whoever ends locust gets the audit and the verdict before its exit status is decided."""
+        """Audit and judge before locust decides its exit status."""
         environment = self.environment
         environment.runner.stop()
         self.over.wait()

@@ -30,7 +30,7 @@ def on_signals(do: Callable[[int, FrameType | None], object]) -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """What comes during the block is answered at its end."""
+    """Defer signals until the block ends."""
     came: list[int] = []
     before = {each: signal.getsignal(each) for each in SIGNALS}
     on_signals(lambda number, _: came.append(number))

@@ -11,8 +11,10 @@ WORKER_CLASSES: tuple[WorkerClass, ...] = get_args(WorkerClass)
 
 @dataclass(frozen=True)
 class Server:
-    """What serves: gunicorn workers × threads, their class, whether they are forked from a master
-    that has loaded the app already (`preload`), and the interpreter, ours if it is "".
+    """A server: gunicorn workers × threads, their class, preload, and the interpreter.
+
+    `preload` forks workers from a master that has loaded the app; `python` "" is ours. Raises
+    ValueError for a combination that gunicorn would silently change.
 
     Raises ValueError for what gunicorn would silently turn into something else.
     """
@@ -37,7 +39,7 @@ class Server:
 
     @property
     def at_once(self) -> int:
-        """How many requests a worker may have begun at once, as far as that matters."""
+        """The number of requests that a worker may begin at once, as far as that matters."""
         return 1000 if self.worker_class in ("gevent", "asgi") else self.threads
 
     @classmethod
@@ -50,9 +52,9 @@ class Server:
 
 
 SERVERS = tuple(Server(*shape) for shape in ((1, 1), (1, 8), (4, 1), (4, 8)))
-"""Those of the first table."""
+"""The topologies of the first table."""
 ALONE = Server(1, 8)
-"""That of the second: a global behind a lock is right there, as long as nothing happens."""
+"""The topology of the second table: there a global behind a lock is right without faults."""
 
 AS_IT_RUNS = Server(0, 0)
 """A server of somebody's that runs already; nothing is known of it."""
@@ -60,7 +62,7 @@ AS_IT_RUNS = Server(0, 0)
 
 @dataclass(frozen=True)
 class Load:
-    """What the clients do: so many of them, for at least so long and so many increments."""
+    """The load: so many clients, for at least so long and so many increments."""
 
     users: int = 16
     seconds: float = 0.5
@@ -97,7 +99,7 @@ class App:
 
     @property
     def said(self) -> dict[str, str]:
-        """What is said of its requests, by the name of its option; a secret is in `headers`."""
+        """The description of its requests, by option; a secret is in `headers` instead."""
         names = ("increment", "read", "count", "increment_count", "mapping")
         return {
             name.replace("_", "-"): getattr(self, name) for name in names if getattr(self, name)
@@ -114,7 +116,7 @@ class Trial:
     own: App | None = None
     fault: str | None = None
     after_restart: bool = False
-    """Whether somebody wants to know what a process that is started after the load finds."""
+    """True if somebody asks what a process started after the load finds."""
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class Trial:
 
     @property
     def options(self) -> list[str]:
-        """What `python -m loadtest check` is told, to run it again."""
+        """The options of `python -m loadtest check` that run it again."""
         server, load = self.server, self.load
         options = [self.variant] if not self.own else own_options(self.own)
         if server != AS_IT_RUNS:
@@ -146,12 +148,12 @@ class Trial:
 
     @property
     def app(self) -> str:
-        """What gunicorn is to serve."""
+        """The target that gunicorn serves."""
         return self.own.target if self.own else f'variants.app:create_app("{self.variant}")'
 
 
 def own_options(app: App) -> list[str]:
-    """What `python -m loadtest` is told of an app; a secret stays out of it."""
+    """Return the options that describe an app; a secret stays out of them."""
     options = ["--url" if app.runs_already else "--app", app.target]
     for name, value in app.said.items():
         options += [f"--{name}", value]

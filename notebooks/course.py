@@ -1,4 +1,4 @@
-"""What the chapters share, so that their cells hold only what a lesson is about.
+"""Share helpers between the chapters, so that their cells hold only the lesson.
 
 Importing this moves a notebook to the top of the repository: paths and imports are then those of a
 terminal there. What is started here ends with the notebook, however that ends.
@@ -151,17 +151,20 @@ def predict(letter: str, question: str, **choices: str) -> Guess:
 
 
 def reading() -> bool:
-    """Whether this makes the copy that is only read: a prediction then stops nobody."""
+    """Return True while the read-only copy is made: a prediction then stops nobody."""
     return os.environ.get("COURSE") == "read"
 
 
 def guesses() -> dict[str, dict[str, str]]:
-    """What was said first, by its question, of all chapters. Delete the file to begin anew."""
+    """Return the first answers to all questions, of all chapters.
+
+    Delete the file to begin anew.
+    """
     return json.loads(GUESSES.read_text(encoding="utf-8")) if GUESSES.exists() else {}
 
 
 def score() -> None:
-    """How many of this chapter's predictions came true, and of all so far."""
+    """Count this chapter's predictions that came true, and those of all chapters so far."""
     if reading():
         print(f"{len(asked)} predictions, for whoever runs this")
         return

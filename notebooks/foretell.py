@@ -27,7 +27,7 @@ HIDDEN = ("SCHEMA",)
 
 @dataclass(frozen=True)
 class Found:
-    """What came out of a trial, in WORDS; `may` are those that also might have, or might not."""
+    """The outcome of a trial, in WORDS; `may` are outcomes that were possible, too."""
 
     words: frozenset[str]
     may: frozenset[str]
@@ -39,12 +39,18 @@ class Found:
         return f"{together(self.words)}. {verdict.why}" + answered * verdict.refuses
 
     def foretold_by(self, said: frozenset[str]) -> bool:
-        """What may come, or not, is no mistake; and what holds has no other word."""
+        """Return True if the prediction is right.
+
+        An outcome that may or may not come is never a mistake, and "holds" has no other word.
+        """
         return bool(said) and not (said ^ self.words) - self.may - {"holds"}
 
 
 def words(said: str) -> frozenset[str]:
-    """What was said, such as "loses, divided"; nothing for "?". Raises Stop for another word."""
+    """Return the words of a prediction such as "loses, divided"; none for "?".
+
+    Raises Stop for another word.
+    """
     spoken = frozenset(word.strip() for word in said.split(",")) - {"?", ""}
     if unknown := spoken - {*WORDS}:
         raise Stop(f"{sorted(unknown)[0]!r} is none of these: {' · '.join(WORDS)}")
@@ -61,7 +67,7 @@ def source(variant: str) -> str:
 
 
 def counting(variant: str) -> str:
-    """How it counts: `increment`, and what of its file that uses."""
+    """Return the source of `increment`, and of what it uses from its file."""
     text = source(variant)
     named = {name: node for node in ast.parse(text).body for name in [*bound(node), *own(node)]}
     wanted: list[ast.stmt] = []
@@ -96,7 +102,7 @@ def first(node: ast.stmt) -> int:
 
 
 def card(trial: Trial) -> str:
-    """What is to be foretold. It shows the code, and not what its docstring says of it."""
+    """Show the code to predict from, without what its docstring says of it."""
     server = trial.server
     plural = "s" * (server.workers > 1), "s" * (server.threads > 1)
     at = f"{server.workers} worker{plural[0]} of {server.threads} thread{plural[1]}"

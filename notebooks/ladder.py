@@ -81,7 +81,7 @@ def repaired(rung: str, changes: dict[str, Any]) -> bool:
 
 
 def prepare() -> None:
-    """What the rung with SQLite under gevent serves: it gives up sooner, so that it ends sooner."""
+    """Prepare the rung with SQLite under gevent: it gives up sooner, so that it ends sooner."""
     text = Path("variants/sqlite_row.py").read_text(encoding="utf-8")
     assert "timeout=5" in text
     write("sqlite_row_50ms", text.replace("timeout=5", "timeout=0.05"))

@@ -34,7 +34,7 @@ IN_A_CHAPTER = {
 SEEN = {(trial.variant, trial.server, trial.fault) for trial in RUNGS.values()} | {
     (variant, Server(*shape), None) for variant, shapes in IN_A_CHAPTER.items() for shape in shapes
 }
-"""What whoever has read this far has seen come out."""
+"""The trials whose outcome a reader of all chapters has seen."""
 
 
 @cache
@@ -55,7 +55,7 @@ def pool() -> dict[str, list[Trial]]:
 
 
 def runs_here(variant: str) -> bool:
-    """Whether what it imports is installed, and the store that it needs starts by itself."""
+    """Return True if its imports are installed and the store that it needs starts by itself."""
     names = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(source(variant)))
@@ -98,7 +98,10 @@ def show(paper: Sequence[Trial]) -> None:
 
 
 def all_come_out(paper: Sequence[Trial]) -> Iterator[Found]:
-    """What comes out of each, in order; two run at a time, since one alone waits half of it."""
+    """Yield the outcome of each trial, in order.
+
+    Two run at a time, because one alone waits half of its time.
+    """
     redis_url()
     pool = ThreadPoolExecutor(2)
     try:

@@ -51,7 +51,7 @@ def storable(text: str) -> bool:
 
 @contextmanager
 def in_time() -> Iterator[None]:
-    """Whoever sends a body byte by byte would keep this thread for ever."""
+    """Close the connection if a body takes too long, or it would keep this thread for ever."""
     connection = request.environ.get("gunicorn.socket")
     if not connection:
         yield

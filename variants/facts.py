@@ -1,4 +1,4 @@
-"""What a variant says of itself, read from its docstring without running it.
+"""Read the facts of a variant from its docstring, without running it.
 
 Four questions, a labelled line each; what follows the first words is for people:
 
@@ -44,7 +44,7 @@ OUTLIVES = {
     "machine": "server",
     "network": "server",
 }
-"""What a place survives, where nobody says."""
+"""The longest life of state in each place, unless the docstring says otherwise."""
 Refuses = Literal["no", "may", "must"]
 # Python 3.11 counts the depth of its parser for all threads together: two get a SystemError
 one_at_a_time = Lock()
@@ -72,12 +72,12 @@ class Facts:
     lines: dict[str, str] = field(default_factory=dict)
 
     def outlives(self, preload: bool) -> str:
-        """What it survives, which for some depends on where they were made."""
+        """Return the strongest end that the state survives, given whether it was preloaded."""
         forked = preload or "if preloaded" not in self.lines.get("Survives", "")
         return self.survives if forked else "request"
 
     def instead(self, machines: int = 1) -> str | None:
-        """What to write in its place; on several machines that may be another."""
+        """Return the variant to use in its place; on several machines that may be another."""
         line = self.lines.get("Instead", "")
         apart = re.search(r"(\w+) on two machines", line)
         if apart and machines > 1:
@@ -87,17 +87,17 @@ class Facts:
 
     @property
     def uses_redis(self) -> bool:
-        """Whether its store is Redis."""
+        """True if its store is Redis."""
         return "Redis" in self.lines.get("Needs", "")
 
     @property
     def uses_postgres(self) -> bool:
-        """Whether its store is PostgreSQL."""
+        """True if its store is PostgreSQL."""
         return "PostgreSQL" in self.lines.get("Needs", "")
 
 
 def module_name(variant: str) -> str:
-    """Where a variant is imported from: ours, the gallery's, or anybody's."""
+    """Return the module of a variant: ours, the gallery's, or anybody's."""
     if variant in VARIANTS:
         return f"variants.{variant}"
     if re.fullmatch(r"[a-z]\w*", variant) and (GALLERY / f"{variant}.py").exists():
@@ -112,7 +112,9 @@ def missing(names: Iterable[str]) -> list[str]:
 
 
 def facts(variant: str) -> Facts | None:
-    """What its docstring says; None for a module that says nothing of itself.
+    """Return the facts in a variant's docstring; None for a module that states none.
+
+    Raises ValueError if there is no such variant, or if a line holds an unknown word.
 
     Raises ValueError if there is no such variant, or if a line says what is no answer.
     """

@@ -1,4 +1,4 @@
-"""What a variant is: a module with these five functions, in this order.
+"""The contract of a variant: a module with these five functions, in this order.
 
 A variant's docstring says in labelled lines what it promises; `facts` has the questions.
 

@@ -1,4 +1,4 @@
-"""How long a judgement takes, for histories from 10⁴ to 10⁷ operations, and of adverse shapes."""
+"""Time judgements of histories from 10⁴ to 10⁷ operations, and of adverse shapes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judge_at_sizes(sizes: Sequence[int] = SIZES) -> Table:
 
 
 def start_up() -> Table:
-    """What a judgement of a small file takes from the command to its end, and importing alone."""
+    """Time the judgement of a small file from command to end, and the imports alone."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "history.jsonl")
         generator.generate(SMALL).write_ndjson(path)

@@ -39,7 +39,7 @@ from loadtest.history import SCHEMA, Operation
 
 @dataclass(frozen=True)
 class Anomaly:
-    """What went wrong, how often, and the few operations that prove it, the earliest case."""
+    """An anomaly: its name, how often it happened, and the earliest case that proves it."""
 
     name: str
     count: int
@@ -49,7 +49,7 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Found:
-    """How many, the operations that prove it, and a plain sentence or two about them."""
+    """A finding: a number, the operations that prove it, and a sentence or two about them."""
 
     count: int
     witness: tuple[Operation, ...]
@@ -58,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of an anomaly.
+    """The definition of an anomaly.
 
     source    who defined it
     final     no later answer can undo it; the others may only seem so as long as requests are
@@ -146,8 +146,10 @@ def _losses(run: Run, division: Division) -> str:
     explains=True,
 )
 def lost_increment(run: Run) -> Found | None:
-    """Where there are several copies, each is compared with what was acknowledged there. Unknown
-    increments are never lost. Counted: the increments that are gone.
+    """Count acknowledged increments that are missing from the state.
+
+    With several copies, each copy is compared with the increments acknowledged there. Unknown
+    increments are never lost.
 
         A@1      |-- increment → 1 --|
         B@1          |-- increment → 2 --|
@@ -387,7 +389,7 @@ def _counted(
 def _earliest(
     found: list[tuple[Thing, pl.DataFrame]],
 ) -> tuple[int, Thing, dict[str, Any]] | None:
-    """How many rows there are, and the thing and the row that ended first."""
+    """Count the rows, and find the layout and the row that ended first."""
     firsts = [
         (row["end"], n, thing, row)
         for n, (thing, rows) in enumerate(found)
@@ -609,7 +611,7 @@ def unexpected_item(run: Run) -> Found | None:
 
 
 def _in_reads(run: Run, wrong: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-    """What is wrong in some read of the list, looked at a part of the reads at a time."""
+    """Collect what is wrong in reads of the list, a part of the reads at a time."""
     return pl.concat(wrong(reads) for reads in run.different_reads())
 
 

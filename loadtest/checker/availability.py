@@ -1,5 +1,4 @@
-"""How many requests were answered and how long it took, by kind, how long none was, and what of
-the audit was not."""
+"""Count answered requests by kind, their latency, and the longest gap without an answer."""
 
 from __future__ import annotations
 
@@ -12,8 +11,10 @@ from loadtest.checker.run import Run
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of the requests of one kind; the times are milliseconds to an answer of any
-    outcome, None where there was none."""
+    """The outcomes of the requests of one kind.
+
+    Times are milliseconds to an answer of any outcome, None if there was no answer.
+    """
 
     op: str
     ok: int
@@ -46,7 +47,7 @@ def silence(run: Run) -> float:
 
 
 def unread(run: Run) -> int:
-    """How much the audit asked without an answer."""
+    """Count the final reads that got no answer."""
     asked = run.rows.filter(pl.col("outcome") != "ok", phase="audit")
     return asked.select(pl.len()).collect().item()
 

@@ -1,4 +1,4 @@
-"""What each copy of the state belongs to, as far as the answers and the audit show it.
+"""Decide what each copy of the state belongs to, from the answers and the final reads.
 
 All workers read the same → `none`: there is one state. Each worker agrees with itself → `worker`:
 each has its own. Each thread does → `thread`. Workers that share in pairs or more, such as those
@@ -51,7 +51,7 @@ copies were each asked once, is not believed."""
 ENOUGH = 20_000  # answers, by which a way is refuted if it can be
 
 Way = list[frozenset[int]]
-"""Who shares a copy with whom: blocks of the workers' numbers."""
+"""Blocks of workers' numbers: the workers of a block share a copy."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Division:
-    """What each copy belongs to; `what` is the thing that is divided."""
+    """A division: what each copy belongs to. `what` names the divided counter or list."""
 
     of: Of
     copies: tuple[Copy, ...]
@@ -119,7 +119,7 @@ def divide(
     unknown: int,
     gone: Collection[str] = (),
 ) -> Division | None:
-    """How the counter or the list is divided; None: cannot be told.
+    """Return how the counter or the list is divided, or None if that is not known.
 
     `answered` are the ok operations (`write` or not, value, start, end, client, clock, boot,
     worker, thread), `audit` those of them that are the audit's reads, and `gone` the boots that
@@ -134,7 +134,7 @@ def divide(
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to go by; the arguments of `divide`."""
+    """The evidence for a division: the arguments of `divide`."""
 
     what: Literal["counter", "list"]
     answered: pl.DataFrame
@@ -252,8 +252,11 @@ class Seen:
 
     @cached_property
     def workers(self) -> pl.DataFrame:
-        """Those who acknowledged or were audited: boot, worker, n, blind (of these), top (the most
-        that was told), read (the most, or null), reads (the different ones), number."""
+        """The workers that acknowledged or were audited, a row each.
+
+        Columns: boot, worker, n, blind (of these), top (the highest answer), read (the highest
+        read, or null), reads (the different ones), number.
+        """
         by = LEVELS["worker"]
         asked = self.written.group_by(by).agg(
             n=pl.len().cast(pl.Int64),
@@ -293,8 +296,11 @@ class Seen:
         return True
 
     def granted(self, block: frozenset[int], anyhow: bool) -> int:
-        """How many unknown writes it takes at the least: the state is read and then written, or it
-        loses nothing and answers late; or, `anyhow`, it may lose and answer late."""
+        """Return the fewest unknown writes that this block needs.
+
+        The state is read and then written, or it loses nothing and answers late; with `anyhow` it
+        may both lose and answer late.
+        """
         mine = self.workers.filter(pl.col("number").is_in(block))
         changes = max(0, mine["reads"].explode().drop_nulls().n_unique() - 1)
         n, read, top = int(mine["n"].sum()), mine["read"].max(), most(mine["top"])
@@ -308,7 +314,7 @@ class Seen:
         return max(changes, min(steps, more) if late else steps)
 
     def common(self, ways: list[Way]) -> Division:
-        """What all the ways have in common."""
+        """Return the division that all these ways have in common."""
         if any(1 < len(way) < self.workers.height for way in ways):
             ways = [way for way in _partitions(self.every) if self.explains(way, anyhow=True)]
         (way, *others) = ways
@@ -325,8 +331,11 @@ class Seen:
         return self.one() if len(way) == 1 else self.grouped(way)
 
     def strayed(self, block: frozenset[int]) -> tuple[int, bool]:
-        """How many values the block was read to have that it cannot have had; and whether the
-        answers can be late ones of a state that loses nothing: of any n, one is n or more."""
+        """Count reads of the block that its writes do not explain.
+
+        The second value says whether they can be late answers of a state that loses nothing: of
+        any n reads, one is n or more.
+        """
         if block not in self.known:
             mine = self.workers.filter(pl.col("number").is_in(block))
             answered = self.early.join(mine, on=LEVELS["worker"], how="semi", nulls_equal=True)
@@ -347,12 +356,12 @@ class Seen:
         return {}
 
     def live(self, way: Way) -> int:
-        """How many copies there are that are not gone with their boots."""
+        """Count the copies that did not end with their workers."""
         gone = self.workers.filter(pl.col("boot").is_in(list(self.gone)))["number"]
         return sum(not block <= set(gone) for block in way)
 
     def lost(self, way: Way) -> int:
-        """How many acknowledged writes are gone at the least, if that is how it is."""
+        """Return the fewest acknowledged writes that are gone if this way is right."""
         lost = 0
         for block in way:
             mine = self.workers.filter(pl.col("number").is_in(block))
@@ -438,8 +447,11 @@ class Seen:
 
     @staticmethod
     def late(twice: int, acknowledged: int, read: int, unknown: int) -> int:
-        """How many were told what another was told, and not since the two undid one another:
-        so many as are gone can have been, and an unknown one may stand for one that is gone."""
+        """Count answers that repeat another without an update undone.
+
+        Each missing update can explain one repetition, and an unknown write may stand for a
+        missing one.
+        """
         undone = max(0, acknowledged + unknown - read)
         return 0 if read < acknowledged else max(0, twice - undone)
 
@@ -522,7 +534,7 @@ class Seen:
         )
 
     def excess(self, of: Of) -> int:
-        """How many more were told or read, over all copies, than each had been asked by then."""
+        """Count answers and reads above what each copy had been asked by then."""
         by = LEVELS[of]
         labelled = self.answered.filter(pl.col(by[-1]).is_not_null() | pl.col(by[0]).is_not_null())
         begun = labelled.filter("write").sort("start")
@@ -666,8 +678,10 @@ def _partitions(numbers: list[int]) -> Iterator[Way]:
 
 
 def _strayed(answered: pl.DataFrame, by: list[str]) -> int:
-    """How many values some copy had, though no write of it had been told them by then, or only such
-    that another write had come after.
+    """Count the values that a copy shows too early or too late for one state.
+
+    A value counts if no write of the copy had been answered with it by then, or if another write
+    had come after it.
 
     A write that was told v read v − 1. One state, however much its writes undo one another, shows
     none of these unless it is set back, but for one for each write whose value nobody knows; none

@@ -1,4 +1,4 @@
-"""What can be wrong with a way of keeping state. Each fault has a cure of its own."""
+"""The failures of a way to keep state. Each has a fix of its own."""
 
 from __future__ import annotations
 

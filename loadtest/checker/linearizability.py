@@ -172,8 +172,7 @@ def _named(run: Run) -> Thing | Contradiction:
 
 
 def sending(run: Run, item: str) -> tuple[tuple[int, ...], str]:
-    """How an item was sent that stands in a read as it should not: a row of the history, if it was
-    at all, and half a sentence."""
+    """Return the row that sent an unexpected item, if any, and half a sentence about it."""
     sent = run.history.lazy().with_row_index("row").filter(op="append", item=item)
     rows = sent.select("row", "outcome").collect()
     here = rows.join(run.appends, on="row", how="semi")
@@ -256,8 +255,11 @@ def _untold(run: Run, thing: Thing, within: Within | None) -> Contradiction | No
 
 @dataclass(frozen=True)
 class Misfit:
-    """Where earliest deadline first comes to its end: a number (by its `rank`) that nobody can
-    take, or a blind write whose window `ends` before it got one. `windows`: those of all."""
+    """The place where earliest deadline first fails.
+
+    Either nobody can take the number of this `rank`, or a blind write's window `ends` before it
+    got a number. `windows` holds all of them.
+    """
 
     rank: int
     ends: int

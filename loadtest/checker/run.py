@@ -54,24 +54,24 @@ class Thing:
 
     @property
     def acknowledged(self) -> int:
-        """How many writes were acknowledged."""
+        """The number of acknowledged writes."""
         return int(self.answered["write"].sum()) + self.blind.height
 
     @cached_property
     def ends(self) -> pl.DataFrame:
-        """When each acknowledged write ended: row, clock, at."""
+        """The ends of acknowledged writes: row, clock, at."""
         parts = (self.writes, self.blind)
         return pl.concat([part.select("row", "clock", at="end") for part in parts])
 
     @cached_property
     def begins(self) -> pl.DataFrame:
-        """When each write began that may have happened: clock, at."""
+        """The starts of writes that may have happened: clock, at."""
         parts = (self.writes, self.blind, self.unknown)
         return pl.concat([part.select("clock", at="start") for part in parts])
 
     @property
     def asked(self) -> bool:
-        """Whether anything was."""
+        """True if there was any operation on it."""
         return any(part.height for part in (self.answered, self.blind, self.unknown))
 
     @property
@@ -223,12 +223,12 @@ class Run:
 
     @cached_property
     def counter_division(self) -> Division | None:
-        """What each counter belongs to."""
+        """The division of the counter."""
         return self._divide(self.counter)
 
     @cached_property
     def items_division(self) -> Division | None:
-        """What each list belongs to."""
+        """The division of the list."""
         return self._divide(self.items)
 
     def _divide(self, thing: Thing) -> Division | None:
@@ -246,8 +246,11 @@ class Run:
 
     @cached_property
     def boots(self) -> pl.DataFrame:
-        """Who answered: clock, boot, first and last (the ends of its first and last answer),
-        audited (whether an audit heard of it)."""
+        """The worker starts that answered, a row each.
+
+        Columns: clock, boot, first and last (the ends of its first and last answer), audited
+        (True if a final read reached it).
+        """
         answered = self.rows.filter((pl.col("outcome") == "ok") & pl.col("boot").is_not_null())
         return (
             answered.group_by("clock", "boot")

@@ -40,7 +40,7 @@ EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "violated": 1, "inconclusive"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a history shows.
+    """The verdict on a history.
 
     verdict       linearizable · violated · inconclusive (nothing is wrong, but it proves nothing)
     why           one sentence
@@ -117,12 +117,12 @@ class Verdict:
 
     @property
     def asked(self) -> int:
-        """How many requests the load made."""
+        """The number of requests of the load."""
         return sum(kind.asked for kind in self.answered)
 
     @property
     def ok(self) -> int:
-        """How many of them were answered ok."""
+        """The number of requests that were answered ok."""
         return sum(kind.ok for kind in self.answered)
 
     @property
@@ -132,13 +132,15 @@ class Verdict:
 
     @property
     def refuses(self) -> bool:
-        """Whether more than 1 % of the load was not answered ok."""
+        """True if more than 1 % of the load was not answered ok."""
         return self.availability < 0.99
 
     @property
     def failures(self) -> frozenset[Failure]:
-        """What is certainly wrong with a way of keeping state; none where the answers could be of
-        one that loses and of several copies alike."""
+        """The failures that are certain.
+
+        The set is empty if one state that loses and several copies explain the answers alike.
+        """
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
         divided = self.division.of if self.division else None
         # what a store forgot is not lost as well, unless two overlapped in one boot
@@ -299,8 +301,11 @@ def _division(run: Run) -> Division | None:
 
 
 def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
-    """What holds of the counter and of the list, by name; EACH where it can only be told of each
-    by itself, since it is open which unknown or blind writes happened when."""
+    """Return the guarantees that hold of the counter and of the list, by name.
+
+    EACH is used if it is only known of each by itself, because nobody knows the order of unknown
+    or blind writes.
+    """
     guarantees = {
         "monotonic reads": "non-monotonic read" not in found,
         "read your writes": "read-your-writes" not in found,
@@ -329,8 +334,7 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
 
 
 def _late(run: Run, found: set[str]) -> bool:
-    """Whether all that was acknowledged was read, and there is nothing but what late answers do:
-    those of reads, or, where nothing unknown can stand for what is missing, those of writes."""
+    """Return True if all acknowledged writes were read and only late answers are wrong."""
     reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
     writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
     for thing in run.things:
@@ -354,7 +358,7 @@ def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict
 
 
 def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, ...]:
-    """What it would take for a clean history to show anything."""
+    """Return what a clean history lacks to show anything."""
     missing = []
     if run.overlaps_create:
         missing.append("a create overlaps other operations; a count cannot be followed across it")

@@ -8,7 +8,7 @@ from loadtest.history import Operation
 
 
 def who(operation: Operation) -> str:
-    """Who asked: "client 3", "the audit"."""
+    """Name the client of an operation: "client 3", "the audit"."""
     return "the audit" if operation.phase == "audit" else f"client {operation.client}"
 
 
@@ -19,7 +19,7 @@ def whose(operation: Operation) -> str:
 
 
 def told(operation: Operation, at: int | None = None) -> str:
-    """What it was told, in words: "was told 8", "read 3 items"; of an unknown one, what it is."""
+    """Describe an answer: "was told 8", "read 3 items"; an unknown outcome is described as such."""
     if operation.value is None:
         return f"must have been number {at:,}"
     if operation.op == "items":
@@ -40,8 +40,11 @@ def yet(one: Operation, other: Operation, ended: str, began: str, value: int | N
 
 
 def where(*operations: Operation) -> str:
-    """Who answered, if that is known of each: " at worker 4242, threads 5 and 6". A process id can
-    be used again: it is one worker only if its boot is one."""
+    """Name the workers that answered, if known: " at worker 4242, threads 5 and 6".
+
+    A process id can be used again: two answers come from one worker only if their boots are
+    equal.
+    """
     workers = [o.worker for o in operations]
     if None in workers:
         return ""
@@ -57,7 +60,7 @@ def where(*operations: Operation) -> str:
 
 
 def where_each(one: Operation, other: Operation) -> tuple[str, str]:
-    """Who answered each of two, or nothing of either."""
+    """Name the worker of each of two operations, or of neither."""
     if None in (one.worker, other.worker):
         return "", ""
     if one.worker == other.worker and one.boot != other.boot and None not in (one.boot, other.boot):

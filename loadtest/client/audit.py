@@ -1,4 +1,4 @@
-"""What is asked of every worker before a load, and again after it, when nothing is in flight.
+"""Ask every worker, before a load and after it, while nothing is in flight.
 
 Requests come in bursts, each on a connection of its own, so that every worker gets its turn.
 """
@@ -107,8 +107,9 @@ def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
 
 
 def audit_by_increments(recorder: Recorder, host: str) -> None:
-    """Where nothing can be read: an increment that is told v, while nobody else asks, has found
-    v - 1. What it found, less what these increments added themselves, is written down as a read.
+    """Audit an app without a read: an increment that is answered v found v − 1.
+
+    The count that it found, less these increments themselves, is recorded as a read.
     """
     mapping, client = recorder.mapping, next(recorder.clients)
     load, answers = set(recorder.boots), Counter[str | None]()
@@ -149,7 +150,7 @@ def audit_afresh(recorder: Recorder, host: str) -> None:
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:
-    """The same request several times, so that every worker gets some."""
+    """Send one request several times, so that every worker gets some."""
 
     mapping = recorder.mapping
 

@@ -1,4 +1,4 @@
-"""What an app that cannot be made empty said before the load; it is subtracted from what it says.
+"""The count of an app that cannot be made empty, to be subtracted from its answers.
 
 awake(mapping, host)
 quiet(mapping, host, boots) -> Baseline
@@ -52,7 +52,7 @@ class Baseline:
 
     @property
     def divided(self) -> bool:
-        """Whether the workers disagreed already."""
+        """True if the workers disagreed before the load."""
         return len(set(self.counts.values())) > 1
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Baseline:
 
 
 Said = tuple[str | None, int]
-"""Who answered, and what."""
+"""An answer: the worker start that gave it, and the count."""
 
 
 def awake(mapping: Routes | Steps, host: str) -> None:
@@ -121,7 +121,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
 
 
 def staggered(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
-    """What comes of so many requests, each of which begins a moment after the one before."""
+    """Return the answers to requests that begin a moment after one another."""
 
     def one(number: int) -> Answer:
         gevent.sleep(number * EACH_S)
@@ -131,7 +131,7 @@ def staggered(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[A
 
 
 def one_by_one(mapping: Routes | Steps, host: str, boots: int) -> list[Said]:
-    """What increments say, one at a time, until every worker has been asked."""
+    """Send increments one at a time until every worker has answered."""
     said: list[Said] = []
     deadline = time.monotonic() + SETTLE_S
     with mapping.connect(host) as client:
@@ -155,7 +155,7 @@ def ask(mapping: Routes | Steps, client: Any, op: Op) -> Said | None:
 
 
 def shared(said: Sequence[Said]) -> bool:
-    """Whether increments one at a time went up by one, whoever answered."""
+    """Return True if increments one at a time went up by one across all workers."""
     return all(later == earlier + 1 for (_, earlier), (_, later) in pairwise(said))
 
 
@@ -172,7 +172,7 @@ def found(said: Sequence[Said]) -> list[int]:
 
 
 def after(said: Sequence[Said]) -> Baseline:
-    """Where these increments, one at a time, left each worker."""
+    """Return the count of each worker after these increments, sent one at a time."""
     boots = {boot for boot, _ in said}
     if shared(said):
         return Baseline(dict.fromkeys(boots, said[-1][1]))

@@ -32,7 +32,10 @@ QUIET = 32
 
 
 def understand(app: App, host: str) -> tuple[App, str]:
-    """What was learnt about the app, and a sentence that says it.
+    """Return the app with what its answers taught us, and a sentence about it.
+
+    An increment without a number is blind from then on, and an increment that redirects is marked
+    so. Raises Unclear.
 
     An increment without a number is blind from then on, and one that redirects is known to. Raises
     Unclear.
@@ -120,7 +123,7 @@ def two_increments(asked: Routes | Steps, http: Http) -> str:
 
 
 def number(asked: Routes | Steps, http: Http, op: Op) -> int:
-    """What an operation says by hand. Raises Unclear if it says no number."""
+    """Return the number in an answer given by hand. Raise Unclear if there is none."""
     value = found(asked, asked.send(http, op), op)
     assert value is not None
     return value
@@ -138,7 +141,7 @@ def found(asked: Routes | Steps, reply: Reply, op: Op, must: bool = True) -> int
 
 
 def came(asked: Routes | Steps, reply: Reply, op: Op) -> str:
-    """What was asked, what came, and what to try."""
+    """Describe the request, the answer, and what to try."""
     name = asked.name(op)
     said = " ".join(reply.text.split())
     said = f" {said[:80]!r}" if said else ""
@@ -196,7 +199,10 @@ def percent(share: float) -> str:
 
 
 def sounding(app: App, host: str) -> tuple[int, str]:
-    """How many copies answer at least, and a sentence that says how sure that is.
+    """Return the fewest copies that answer, and a sentence about how sure that is.
+
+    Increments are sent one at a time, each on a new connection, while nothing else happens. Blind
+    increments carry no number, so the reads after them are compared.
 
     Increments one at a time, each on a new connection, while all is quiet. Blind ones say nothing:
     there the reads after them are compared.

@@ -93,15 +93,15 @@ class Files:
         return [part.path for part in self.parts if part.here]
 
     def away(self) -> int:
-        """How many files are on other machines."""
+        """Count the files on other machines."""
         return sum(not part.here for part in self.parts)
 
     def whole(self) -> bool:
-        """Whether this machine has all of the history."""
+        """Return True if this machine has all of the history."""
         return all(part.here and part.complete for part in self.parts)
 
     def to_bring_together(self) -> str:
-        """What to do for a verdict where it has not."""
+        """Name the files to bring together for a verdict."""
         lines = [
             "No verdict: the history is not all on this machine. Bring these files together,",
             "then: python -m loadtest judge FILE…  Times compare within one machine only.",
@@ -138,7 +138,7 @@ class Files:
 
 
 def listen(environment: Environment) -> Told:
-    """What the locust processes of a distributed run tell each other; once, at their start."""
+    """Register the messages of a distributed run's processes; once, at their start."""
     runner = environment.runner
     told: Told = defaultdict(dict)
 

@@ -26,7 +26,7 @@ class Http(requests.Session):
         if not keep_alive:
             self.headers["Connection"] = "close"
         self.raises = False
-        """Whether an answer from 400 on raises HTTPError."""
+        """True if an answer from 400 on raises HTTPError."""
         self.seen: list[requests.Response] = []
         """All answers since it was last emptied, those that redirected too."""
 

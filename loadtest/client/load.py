@@ -26,16 +26,19 @@ from loadtest.server.gunicorn import Running
 from loadtest.trial import Load, Trial
 
 DEADLINE_S = 120
-"""What a load and its audit may take beyond its time, and a judging again."""
+"""The seconds that a load and its audit, or a judgement, may take beyond their time."""
 FULL = ("database or disk is full", "disk I/O error", "No space left on device", "File too large")
-"""What SQLite and the system say."""
+"""The messages of SQLite and the system about a full disk."""
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 ON = threading.Event()
 """Nobody sets it."""
 
 
 class Forking(NamedTuple):
-    """Where loads are forked: it is told to at `where`, and `said` has why it ended by itself."""
+    """The process that forks loads.
+
+    `where` takes its orders; `said` holds its last words if it ended by itself.
+    """
 
     process: subprocess.Popen[bytes]
     where: socket.socket
@@ -145,7 +148,7 @@ def forked(
 
 
 def loads(home: Path) -> Forking:
-    """Where loads are forked; started anew if there is none."""
+    """Return the process that forks loads; start it if there is none."""
     global running
     if not running or running.process.poll() is not None:
         ours, theirs = socket.socketpair()
@@ -216,7 +219,9 @@ def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
 
 
 def secrets(trial: Trial, target: Target | None) -> dict[str, str]:
-    """What locust is told by its environment, since it may stand in no list of processes: what
-    goes with each request, and what faults can be done to."""
+    """Return the settings that locust gets by its environment, because command lines are public.
+
+    They are the headers of each request and the target of faults.
+    """
     told = {"HEADERS": trial.own.headers if trial.own else ""}
     return told | ({faults.TARGET: str(target)} if target else {})

@@ -37,15 +37,15 @@ from loadtest.trial import App
 
 BLIND = "none"
 RESENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")
-"""What a client library may send twice of itself, since HTTP calls it idempotent."""
+"""The methods that a client library may send twice, because HTTP calls them idempotent."""
 
 
 class Unclear(ValueError):
-    """What a person said of their app is not understood; the message says what to write."""
+    """A description of an app that is not understood; the message says what to write."""
 
 
 class Reply(Protocol):
-    """What is needed of an answer, whichever client it comes from."""
+    """The parts of an answer that are needed, whichever client it comes from."""
 
     @property
     def status_code(self) -> int: ...
@@ -96,7 +96,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Count:
-    """Where the number is in an answer, as a person says it; "" is the whole body."""
+    """The place of the number in an answer, as people write it; "" is the whole body."""
 
     said: str = ""
     find: Callable[[Reply], Any] = field(init=False, repr=False, compare=False)
@@ -179,7 +179,7 @@ def as_count(found: Any) -> int | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reply says of its operation."""
+    """The outcome, value and items of an answer."""
 
     outcome: Outcome
     value: int | None = None
@@ -201,7 +201,7 @@ class Routes:
 
     @property
     def ops(self) -> frozenset[Op]:
-        """What it has a request for."""
+        """The operations that the app has a request for."""
         return frozenset(self.requests)
 
     @property
@@ -210,7 +210,7 @@ class Routes:
 
     @property
     def quick(self) -> bool:
-        """Whether any client library may send the increment, for none sends it again."""
+        """True if any client library may send the increment, because none sends it again."""
         return self.requests["increment"].method not in RESENT
 
     def connect(self, host: str, *, keep_alive: bool = False) -> Http:
@@ -234,14 +234,14 @@ class Routes:
         return reply
 
     def name(self, op: Op) -> str:
-        """How a person calls it."""
+        """Return the name of an operation that people know."""
         return str(self.requests[op])
 
     def count(self, op: Op) -> Count:
         return self.counts.get(op, Count())
 
     def answer(self, op: Op, reply: Reply | None) -> Answer:
-        """What became of an operation. Nothing is 'ok' that does not say what was asked of it."""
+        """Return the outcome of an operation; "ok" needs the answer that was asked for."""
         moved = self.redirected and op == "increment" and reply and 300 <= reply.status_code < 400
         outcome: Outcome = "ok" if moved else by_status(reply)
         if outcome != "ok" or reply is None:
@@ -258,7 +258,7 @@ class Routes:
 
 
 def at_rest(mapping: Routes | Steps, reply: Reply) -> int | None:
-    """What a read says while nobody increments; 0 if nothing stands in the place of the count."""
+    """Return the count of a read while nobody increments; 0 if no count is there yet."""
     said = mapping.answer("read", reply).value
     if said is None and by_status(reply) == "ok" and isinstance(mapping, Routes):
         return 0 if mapping.count("read").find(reply) is None else None
@@ -266,7 +266,7 @@ def at_rest(mapping: Routes | Steps, reply: Reply) -> int | None:
 
 
 def by_status(reply: Reply | None) -> Outcome:
-    """What a status says by itself; FastHttpUser answers 0 when the connection broke."""
+    """Return the outcome that a status means; FastHttpUser answers 0 for a broken connection."""
     if reply is None or not 200 <= reply.status_code < 500 or 300 <= reply.status_code < 400:
         return "unknown"
     return "fail" if reply.status_code >= 400 else "ok"
@@ -286,7 +286,7 @@ OURS = Routes(
 
 
 def mapping(app: App) -> Routes | Steps:
-    """What a person said of their app, understood. Raises Unclear."""
+    """Parse the description of an app. Raise Unclear."""
     if app.mapping:
         if app.increment or app.read or app.count or app.increment_count or app.headers:
             raise Unclear("MAPPING says it all; leave INCREMENT, READ, COUNT and HEADERS out")
@@ -341,7 +341,7 @@ class StepFailed(requests.RequestException):
 
 @dataclass(frozen=True)
 class Told:
-    """What a function of a mapping file returned, as an answer to a request."""
+    """The return value of a mapping file's function, as an answer to a request."""
 
     status_code: int
     text: str

@@ -116,7 +116,7 @@ class Recorder:
             self.broken = f"operations could not be written to {self.file.name}: {error.strerror}"
 
     def answered(self, op: Op, reply: Reply | None, end: int | None) -> dict[str, Any]:
-        """What a reply says of its operation, and by whom."""
+        """Return the fields of an operation from its answer, its baseline subtracted."""
         answer = dict(vars(self.mapping.answer(op, reply)))
         if reply is None or not reply.status_code:
             return answer

@@ -1,4 +1,4 @@
-"""What a person types: a command a file, each imported only when it is called."""
+"""The commands that people type, a file each, imported only when called."""
 
 import math
 from typing import Any

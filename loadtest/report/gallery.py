@@ -34,7 +34,7 @@ COLUMNS: dict[str, Column] = {
 """Threads of one worker; workers alone; both, and what they share when forked; greenlets; two
 servers that share nothing but the network; and a worker that stands still for a second."""
 BESIDE = ("4×8 preload", "2×1 gevent", "two machines")
-"""What goes wrong there by the rule just as it does at 4×1 shows nothing more."""
+"""The columns left out for idioms that fail there just as at 4×1."""
 OUTLIVES = {
     "nothing": "nothing",
     "request": "a request",
@@ -107,7 +107,7 @@ def trials(idioms: Iterable[str], *, every: bool = False) -> list[Trial]:
 
 
 def known(idiom: str, column: str) -> bool:
-    """Whether by the rule it goes wrong in that column just as it does at 4×1."""
+    """Return True if the idiom is expected to fail in that column just as at 4×1."""
     if column not in BESIDE:
         return False
     workers, there = trial(idiom, "4×1"), trial(idiom, column)
@@ -118,8 +118,10 @@ def known(idiom: str, column: str) -> bool:
 
 
 def trial(idiom: str, column: str) -> Trial | None:
-    """What stands in that column; None if the idiom cannot be served so, or if by the rule a worker
-    that stands still changes nothing there."""
+    """Return the trial of that column.
+
+    None if the idiom cannot be served so, or if a paused worker changes nothing there.
+    """
     server, fault, load = COLUMNS[column]
     each = Trial(idiom, server, load, fault=fault)
     idle = fault == "pause-worker" and wrong(each) == wrong(replace(each, fault=None))
@@ -131,12 +133,12 @@ def served(idiom: str, server: Server) -> bool:
 
 
 def wrong(each: Trial) -> frozenset[Failure]:
-    """What must or may go wrong, but for refusals, which every fault may bring."""
+    """Return the failures that must or may come out, refusals excepted."""
     return (expectation(each).must | expectation(each).may) - {Failure.REFUSES}
 
 
 def said(idiom: str) -> Facts:
-    """What an idiom says of itself. Raises ValueError if it says nothing."""
+    """Return the facts of an idiom. Raise ValueError if it states none."""
     if (lines := facts(idiom)) is None:
         raise ValueError(f"{idiom} says nothing of itself")
     return lines
@@ -154,7 +156,7 @@ def promised(each: Trial) -> str:
 
 
 def figure(verdict: Verdict) -> str:
-    """How much of it: the share that was lost, the copies, the answers that were late."""
+    """Return the extent of a failure: the share lost, the copies, the late answers."""
     if verdict.lost:
         return f"{verdict.lost / max(verdict.acknowledged, 1):.0%} lost"
     if verdict.division and verdict.division.of in ("worker", "thread", "client"):
@@ -195,7 +197,7 @@ def square(idiom: str, column: str, verdicts: Mapping[Trial, Verdict]) -> str:
 
 
 def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
-    """What it survives, what an increment cost at 1×8, and what to write instead."""
+    """Return what an idiom survives, the time of an increment at 1×8, and the alternative."""
     first = trial(idiom, "1×8")
     own, bare = times(verdicts.get(first) if first else None), times(verdicts.get(BARE))
     ratios = [f"{one / other:.1f}×" for one, other in zip(own, bare, strict=False)]
@@ -208,7 +210,7 @@ def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
 
 
 def instead(idiom: str) -> str:
-    """What is to be written in its place, or that it may stay."""
+    """Return the alternative to an idiom, or that it may stay."""
     here, apart = (said(idiom).instead(machines) for machines in (1, 2))
     words = link(here) if here else "keep it"
     return words + (f"; on two machines {link(apart)}" if apart and apart != here else "")

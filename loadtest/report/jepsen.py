@@ -1,4 +1,4 @@
-"""The same history as Jepsen's tools read it, so that one of them can second the verdict.
+"""Write a history for Jepsen's tools, so that one of them can confirm the verdict.
 
     python -m loadtest judge results/latest/redis_key-4x8.jsonl --edn history.edn
 

@@ -28,7 +28,7 @@ def parts() -> dict[str, str]:
 
 
 def measured(cells: Sequence[Cell]) -> str:
-    """What was measured, a row a variant and a column a server."""
+    """Return the table of measured cells, a row a variant and a column a server."""
     servers = list(dict.fromkeys(cell.trial.server for cell in cells))
     rows = [["variant", *map(str, servers)], ["---"] * (len(servers) + 1)]
     for variant in dict.fromkeys(cell.trial.variant for cell in cells):
@@ -49,7 +49,7 @@ def four_lines() -> str:
 
 
 def judged(history_lines: str) -> str:
-    """What `judge` prints of a history."""
+    """Return the text that `judge` prints for a history."""
     return str(checker.judge(history.parse(history_lines.encode(), "four.jsonl")))
 
 

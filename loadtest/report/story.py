@@ -1,4 +1,4 @@
-"""What happened around the faults of a run, in order: sentences."""
+"""Tell in sentences, in order, what happened around the faults of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ SILENCE_S = 0.1
 
 
 def story(seen: Seen) -> list[str]:
-    """What was done, who was gone with it, who came, and how long nobody was answered.
+    """Return sentences on each injection: the worker that went, its successor, the gap.
+
+    Empty for a run without a fault. A long story is cut short, and says so.
 
     Empty for a run without a fault. A long story is cut short, and says so.
     """

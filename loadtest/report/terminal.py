@@ -1,4 +1,4 @@
-"""What a terminal shows of cells and verdicts, in 80 columns, with color and without."""
+"""Print cells and verdicts in 80 columns, with color and without."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -62,8 +62,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
 
 
 def excused(cell: Cell) -> bool:
-    """Whether requests may go unanswered, since a fault is done: that is said, and no fault of
-    the variant's."""
+    """Return True if unanswered requests are due to the injected fault."""
     return cell.trial.fault is not None and Failure.REFUSES in cell.expectation.may
 
 
@@ -116,7 +115,7 @@ def survival(cells: Sequence[Cell]) -> Table:
 
 
 def outcome(cell: Cell) -> Text:
-    """What is wrong, if anything; how often the fault was done, and how many were answered."""
+    """Describe the failures of a cell, how often the fault was injected, and the answers."""
     verdict = cell.verdict
     pardoned = {Failure.REFUSES} if excused(cell) else set()
     named = figures(verdict, excused=True)[0] if verdict.violated else "holds"
@@ -142,7 +141,7 @@ def square(cell: Cell, narrow: bool = False) -> Text:
 
 
 def meaning(cells: Sequence[Cell]) -> RenderableType:
-    """What it means for an app of one's own, and what to do; nothing for variants."""
+    """Explain a check of somebody's own app and say what to do; nothing for variants."""
     meaning = advice.meaning(cells)
     return Group(*(Text(f"{each}\n") for each in (meaning.sentences if meaning else [])))
 
@@ -168,12 +167,12 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
 
 
 def documentation(cells: Sequence[Cell]) -> RenderableType:
-    """What stores and servers say of the faults that were done, and whether it was so."""
+    """Quote stores and servers about the injected faults, with whether it was so."""
     return Group(*(Text(f"{each}\n") for each in held(cells)))
 
 
 def refused(verdict: Verdict) -> str:
-    """How many were not answered ok, in a sentence."""
+    """Count the requests that were not answered ok, in a sentence."""
     refused, unknown = (
         sum(getattr(kind, name) for kind in verdict.answered) for name in ("refused", "unknown")
     )
@@ -199,7 +198,7 @@ def witness(operations: Sequence[Operation]) -> Table:
 
 
 def conclusion(cells: Sequence[Cell]) -> Text:
-    """What clean cells are worth, and whether every cell came out as promised."""
+    """Return the worth of clean cells, and whether every cell came out as expected."""
     clean = [cell.verdict for cell in cells if shown_as(cell) == "linearizable"]
     text = Text()
     if clean:
@@ -220,13 +219,16 @@ def conclusion(cells: Sequence[Cell]) -> Text:
 
 
 def worth(words: str, increments: int, appends: int) -> list[str]:
-    """What a clean run of so many is worth, of each kind: {0} how many, {1} of what, {2} 3/N."""
+    """The worth of a clean run, a sentence for each kind.
+
+    {0} is how many, {1} of what, {2} is 3/N.
+    """
     kinds = (("increments", increments), ("appends", appends))
     return [words.format(count, kind, percent(3 / count)) for kind, count in kinds if count]
 
 
 def comparison(cell: Cell) -> str:
-    """What was promised, and what was found."""
+    """Compare what was expected with what was found."""
     word, figure, *more = words(cell)
     rest = "".join(f", {said}" for said in more)
     promised = {

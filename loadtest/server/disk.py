@@ -23,7 +23,7 @@ class DiskError(RuntimeError):
 
 
 def missing() -> str:
-    """What is wanted for such a disk here; empty if nothing is."""
+    """Return what such a disk lacks here; empty if nothing."""
     if sys.platform != "linux":
         return "only Linux has it"
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):

@@ -1,4 +1,4 @@
-"""What a server and its load find around them: nothing that could change the experiment."""
+"""The environment of a server and its load: nothing that could change the experiment."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from loadtest import ROOT
 
 OPTIONS = ("GUNICORN_", "LOCUST_", "PYTHON")
-"""Where others take options from that we did not give."""
+"""The prefixes of variables that set options which we did not give."""
 GUNICORNS = {"GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME"}
 ALSO = GUNICORNS | {"FORWARDED_ALLOW_IPS", "FLASK_DEBUG", "FLASK_ENV"}
 HARMLESS = {"PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
@@ -14,8 +14,10 @@ PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
 
 def for_server(**more: str) -> dict[str, str]:
-    """What an app may want of its environment. Its modules are found where the caller finds them,
-    after ours."""
+    """Return the environment of an app.
+
+    Its modules are found in our folders first, then where the caller finds them.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -26,7 +28,9 @@ def for_server(**more: str) -> dict[str, str]:
 
 
 def for_load(home: Path) -> dict[str, str]:
-    """What locust needs: nobody's modules but ours. It also reads files in its folder and its home,
-    so that `home` has to be one where none are."""
+    """Return the environment of locust, with no modules but ours.
+
+    Locust also reads files in its folder and its home, so `home` has to be a folder without any.
+    """
     kept = {name: value for name, value in for_server().items() if name.upper() not in PROXIES}
     return kept | {"HOME": str(home.absolute()), "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}

@@ -1,4 +1,4 @@
-"""What can be done to a server or its store while the load runs, and what was.
+"""The faults that can be injected into a server or its store during a load.
 
 It is done by a process of its own (`faults_process`), which writes down when, and to whom, in a
 file beside the history, a line each:
@@ -28,12 +28,12 @@ from loadtest.server.labels import ENDS, SERVES
 TARGET = "FAULTS_TARGET"
 SAID = re.compile(rf"Worker (\d+) ({SERVES}|{ENDS}) \((\d+) ns\)")
 LASTS_S = 1.0
-"""How long a worker stands still, or a store is locked."""
+"""The seconds that a worker stands still, or a store is locked."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What faults are done to; None where there is none, or where it is not ours.
+    """The target of faults; a field is None if there is no such thing or it is not ours.
 
     server, store   the process ids of the guardians of gunicorn and of its store
     log             gunicorn's
@@ -58,7 +58,7 @@ class Target:
 
     @property
     def found(self) -> dict[str, str]:
-        """Where a process that is started later finds the state, by the variables that say so."""
+        """The places of the state for a process started later, by environment variable."""
         places = {
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
@@ -83,7 +83,7 @@ class Injection:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is known of a fault.
+    """The description of a fault.
 
     called    what people call it
     ends      whose memory goes with it
@@ -118,14 +118,14 @@ FAULTS = {kind.name: kind for kind in KINDS}
 
 
 def ended(pid: int) -> bool:
-    """Whether a process is gone, or would be if anyone asked for its exit status."""
+    """Return True if a process is gone, or waits only for its exit status to be read."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     return True
 
 
 def file(history: Path) -> Path:
-    """Where it is written down what was done during the load of a history."""
+    """Return the file of the injections during the load of a history."""
     return history.with_suffix(".faults.jsonl")
 
 
@@ -148,8 +148,10 @@ def begin(
 
 
 def recycles(log: Path) -> list[Injection]:
-    """What gunicorn did by itself, as its log has it: a worker ended, and until the next one had
-    loaded the app."""
+    """Return the recycled workers in gunicorn's log.
+
+    Each injection lasts from a worker's end until its successor has loaded the app.
+    """
     ended: deque[tuple[str, int]] = deque()
     done = []
     for worker, what, ns in SAID.findall(log.read_text(errors="replace")):

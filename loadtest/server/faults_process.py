@@ -57,7 +57,7 @@ def workers(target: Target) -> list[int]:
 
 
 def serving(target: Target) -> list[int]:
-    """Those that have loaded the app."""
+    """Return the workers that have loaded the app."""
     log = Path(target.log).read_text(errors="replace")
     return [pid for pid in workers(target) if f"Worker {pid} {SERVES}" in log]
 
@@ -210,7 +210,7 @@ def connected(url: str) -> Iterator["Redis"]:
 
 
 def answers(target: Target) -> bool:
-    """Whether its store does."""
+    """Return True if the store answers."""
     if target.database_url:
         return not refusal(target.database_url)
     with suppress(ConnectionError), connected(str(target.redis_url)) as redis:
@@ -245,7 +245,7 @@ def do(name: str, target: Target) -> Injection:
 
 
 def recycled(target: Target, nth: int) -> Injection:
-    """What gunicorn does by itself, after so many requests; here it is waited for."""
+    """Wait until gunicorn has recycled a worker, which it does after so many requests."""
     log = Path(target.log)
     until(lambda: len(recycles(log)) > nth, "no worker was recycled")
     return recycles(log)[nth]

@@ -1,4 +1,4 @@
-"""What a process that is started anew finds of a variant's state, run by what served it.
+"""Read a variant's state from a new process, run by the interpreter that served it.
 
     python -c "…this text…" VARIANT FILE
 

@@ -82,7 +82,7 @@ def guarded(
 
 
 def last_line(log: Path) -> str:
-    """What a log says last; empty if it says nothing."""
+    """Return the last line of a log; empty if there is none."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return " ".join(lines[-1:])
 

@@ -110,8 +110,10 @@ def launch(
 def interpreter(
     trial: Trial, env: dict[str, str] | None, folder: Path
 ) -> tuple[str, frozenset[str] | None, dict[str, str]]:
-    """What serves a trial, with the flags of its gunicorn if that is not ours, and what it finds
-    around it, `env` too. Raises PythonError."""
+    """Return the Python of a trial, its gunicorn's flags if not ours, and its environment.
+
+    `env` is part of that environment. Raises PythonError.
+    """
     own, server = trial.own, trial.server
     around = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
     if not (own or server.python):
@@ -137,7 +139,7 @@ def already(trial: Trial, log: Path) -> Running:
 
 
 def options(trial: Trial) -> list[str]:
-    """What a variant asks of gunicorn: `Served: with --such-options`."""
+    """Return the options that a variant needs: `Served: with --such-options`."""
     said = None
     # the server says in its own words what cannot be read
     with suppress(ValueError):
@@ -148,7 +150,9 @@ def options(trial: Trial) -> list[str]:
 
 @contextmanager
 def serve(trial: Trial, **settings: Any) -> Iterator[Running]:
-    """The same, with the settings of `launch`, but ready.
+    """Launch a server like `launch`, but return once every worker answers.
+
+    Raises ServerError if it does not start.
 
     Raises ServerError if it does not start.
     """
@@ -204,7 +208,7 @@ def asked(url: str) -> requests.Response:
 
 
 def answers(url: str) -> bool:
-    """Whether anything answers there, tried for a tenth of a second."""
+    """Return True if anything answers there; try for a tenth of a second."""
     try:
         asked(url)
     except requests.RequestException:
@@ -214,7 +218,7 @@ def answers(url: str) -> bool:
 
 
 def why(log: Path) -> str:
-    """What the server's log says last: an exception's own line if there is one."""
+    """Return the reason in the server's log: an exception's own line if there is one."""
     text = log.read_text(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]

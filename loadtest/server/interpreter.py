@@ -1,4 +1,4 @@
-"""Whose Python serves: ours, one with an environment of its own, or that of somebody's app.
+"""Choose the Python that serves: ours, one of its own environment, or an app's.
 
 Theirs gets gunicorn lent if it has none; nothing is installed there, nor written beside the app.
 """
@@ -23,7 +23,7 @@ PROBE = Path(__file__).with_name("probe.py")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STARTUP_S = 60
 OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
-"""What people tell us of their app; to it these would be settings of its own."""
+"""The settings that describe an app to us; the app itself must not see them."""
 
 
 class PythonError(RuntimeError):
@@ -56,8 +56,10 @@ def lend(folder: Path, package: str) -> Path:
 
 @functools.cache
 def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False) -> Interpreter:
-    """What its interpreter (ours, if `python` is "") says of an app, which may be one of `ours`.
-    Raises PythonError."""
+    """Ask an app's interpreter (ours, if `python` is "") about the app.
+
+    The app may be one of `ours`. Raises PythonError.
+    """
     path = find(python) if python else sys.executable
     where = Path(chdir or ".")
     if not where.is_dir():
@@ -87,7 +89,7 @@ def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False)
 
 
 def advice(target: str) -> str:
-    """What to try where an app cannot be imported."""
+    """Return what to try if an app cannot be imported."""
     if "/" in target.partition("(")[0] or target.endswith(".py"):
         return "APP is no file: write MODULE:NAME, such as shop:app, and its folder is CHDIR=…"
     name = "" if ":" in target else ", its name follows a colon, shop:app or shop:create_app()"

@@ -18,11 +18,14 @@ from importlib import metadata
 from typing import Any
 
 SERVES, ENDS = "has loaded its app", "serves nobody any more"
-"""What the log says of a worker, with the time on the clock that all processes here share."""
+"""The log's words for a worker's start and end.
+
+The time beside them is on the clock that all processes here share.
+"""
 
 
 class Labels:
-    """What the replies of one worker say."""
+    """The labels on the replies of one worker."""
 
     def __init__(self) -> None:
         self.boot = secrets.token_hex(4)

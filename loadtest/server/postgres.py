@@ -62,7 +62,7 @@ def store(log: Path) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def schema(url: str) -> Iterator[str]:
-    """The same database, in a schema of its own."""
+    """Yield the URL of a schema of its own in the same database."""
     if why := refusal(url):
         raise PostgresError(
             f"no PostgreSQL answers at DATABASE_URL ({why}); start it, or unset DATABASE_URL"

@@ -1,4 +1,4 @@
-"""What is known of an app before it is served: run by the interpreter that is to serve it.
+"""Describe an app before it is served; run by the interpreter that will serve it.
 
     python -c "…this text…" MODULE:APP FOLDER FILE
 

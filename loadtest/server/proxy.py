@@ -68,7 +68,7 @@ async def main(listener: socket.socket, servers: list[str], lose: Path | None) -
 
 
 def is_write(command: bytes) -> bool:
-    """Whether its name begins with one of WRITES, in Redis' own protocol: after its length."""
+    """Return True if a Redis command begins with one of WRITES, after its length."""
     return any(b"\r\n" + name in command[:40] for name in WRITES)
 
 

@@ -17,7 +17,7 @@ from loadtest.server.guardian import guarded, last_line
 
 STARTUP_S = 10.0
 PREFIX = f"loadtest-{secrets.token_hex(4)}:"
-"""What the keys of this process's trials begin with, in a Redis that may hold others."""
+"""The prefix of this process's keys, in a Redis that may hold others."""
 # with appendfsync everysec a write can be answered before the system has it, while a sync goes on
 KEEP = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 

@@ -220,7 +220,7 @@ def not_linearizable(history):
 
 
 def untold(history):
-    """Whether a number, or a place in the list, belongs to a write that was not told so."""
+    """Return True if a number, or a place in the list, belongs to a write without an answer."""
     counted = max((o.value for o in told(history, "increment", "read")), default=0)
     placed = {item for o in ok(history, "items") for item in o.items}
     placed |= {o.item for o in ok(history, "append")}

@@ -57,7 +57,7 @@ def until(done: Callable[[], object]) -> None:
 
 
 def hears(pid: int) -> bool:
-    """Whether Python is there to hear signals, or the process is gone."""
+    """Return True if Python hears signals there, or the process is gone."""
     with suppress(OSError):
         caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
         return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
@@ -118,7 +118,7 @@ def with_terminal() -> None:
 
 
 def death(number: int, name: str, how: str, after: float) -> str:
-    """What one left, in a line; nothing, as it should be."""
+    """Describe in a line what a death left behind; nothing, as it should be."""
     mark = f"{os.getpid()}-{number}"
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

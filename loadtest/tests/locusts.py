@@ -104,7 +104,7 @@ def free_port():
 
 
 def recorded(folder, name="h*.jsonl"):
-    """How many increments are in the histories there."""
+    """Count the increments in the histories there."""
     return sum(path.read_text().count("increment") for path in folder.glob(name))
 
 

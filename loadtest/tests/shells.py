@@ -12,7 +12,7 @@ from loadtest import ROOT
 
 @pytest.fixture
 def environment(redis_url):
-    """That of a shell somewhere else: what is imported there comes from its folder, or is ours."""
+    """Return the environment of a shell in another folder, which imports from there or ours."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "COLUMNS": "80"}
 

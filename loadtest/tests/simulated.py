@@ -42,7 +42,7 @@ class Request:
 
 @dataclass
 class Truth:
-    """What really happened.
+    """The truth about a simulated run.
 
     acknowledged  increment → the copy that it was counted in; `copies` the state of each
     dead          copies that went with their boot
@@ -123,7 +123,7 @@ def simulate(seed: int) -> tuple[list[Operation], Truth, int]:
             truth.acknowledged[r.number] = OWNERS[of](r)
 
     def step(r: Request) -> bool:
-        """Whether it is done."""
+        """Take one step. Return True if the request is done."""
         copy = OWNERS[of](r)
         r.step += 1
         if r.op == "read":

@@ -1,4 +1,4 @@
-"""What a person types and sees."""
+"""Tests of what people type and see."""
 
 import re
 import signal
@@ -179,7 +179,7 @@ def test_whenever_it_is_stopped_it_says_so_in_a_line(start, how, after_ms):
 
 
 def hears(pid, how):
-    """Whether a process has a handler for the signal, or is gone."""
+    """Return True if a process has a handler for the signal, or is gone."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return True

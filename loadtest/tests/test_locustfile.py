@@ -1,4 +1,4 @@
-"""What a client does, and what whoever runs locust sees of it."""
+"""Tests of the clients, and of what people who run locust see."""
 
 import json
 import resource

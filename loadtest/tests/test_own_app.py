@@ -194,7 +194,7 @@ def test_copies_in_each_worker_are_told_apart_in_an_app_that_says_nothing_of_wor
 
 @pytest.fixture
 def judge(shop, tmp_path, monkeypatch):
-    """That app, understood by hand, then loaded and judged."""
+    """Judge that app: understood by hand, then loaded."""
 
     def run(server, locked=True, after_restart=False, **said):
         monkeypatch.setenv("LOCKED", "yes" if locked else "")
@@ -298,7 +298,7 @@ def test_a_metric_that_is_not_there_yet_is_0_in_every_worker(judge):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """That app, served by one worker with one thread."""
+    """Serve that app by one worker with one thread."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "shop.py").write_text(SHOP)
     alone = Trial("shop:app", Server(1, 1), own=App("shop:app", chdir=str(folder)))

@@ -1,4 +1,4 @@
-"""What loadtest/README.md says of an app of one's own is run as it stands there."""
+"""Tests that run the instructions for your own app in loadtest/README.md word for word."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the machine refuses, or somebody ends, is never the status of a verdict."""
+"""Tests that a refusal of the machine, or a signal, is never the status of a verdict."""
 
 import os
 import pty
@@ -96,7 +96,7 @@ def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):
 
 
 def guardians(process, found):
-    """Those of gunicorn."""
+    """Return the guardians of gunicorn."""
     lines = ((pid, process_command(pid)) for pid in family(process.pid))
     found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
     return found

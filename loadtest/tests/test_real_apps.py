@@ -122,7 +122,7 @@ def judged(real: Real, server: Server, folder: Path) -> Cell:
 
 
 def shown(name: str) -> list[str]:
-    """What the guide's table says came out under each of SERVERS."""
+    """Return the outcomes in the guide's table under each of SERVERS."""
     (row,) = [line for line in GUIDE.splitlines() if line.startswith("|") and f" {name} " in line]
     return [each.strip() for each in row.strip("|").split("|")][-len(SERVERS) :]
 

@@ -1,4 +1,4 @@
-"""How tests wait."""
+"""Helpers that wait."""
 
 import time
 from pathlib import Path

@@ -70,7 +70,9 @@ def worlds(history: list[Operation]) -> list[World]:
 
 
 def finals(operations: list[Operation]) -> set[int]:
-    """What one state can be in the end, if it gave these answers; nothing if it cannot have.
+    """Return the final states that can have given these answers; none if no state can.
+
+    An increment has begun when it has read the state, and is over when it has written.
 
     An increment has begun when it has read the state, and is over when it has written.
     """

@@ -1,4 +1,4 @@
-"""What a reader who has understood would say and do, by chapter and by the name of the cell.
+"""The answers of a reader who has understood, by chapter and by the name of the cell.
 
 Predictions that depend on the machine have the answer that is most likely.
 """

@@ -12,7 +12,7 @@ from notebooks.run import HERE
 
 @dataclass
 class Cell:
-    """What the grader asks of a cell that has run."""
+    """The parts of a finished cell that the grader needs."""
 
     promise: object
     as_expected: bool = True

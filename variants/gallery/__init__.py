@@ -1,4 +1,4 @@
-"""What people write to keep state: the wrong beside the right, one idiom a file."""
+"""Idioms of keeping state, the wrong beside the right, one a file."""
 
 GALLERY = (
     "sqlite_default",

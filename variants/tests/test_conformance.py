@@ -1,4 +1,4 @@
-"""What every variant does when one request follows another; flask_g is the one that cannot."""
+"""Tests of every variant with one request after another; flask_g cannot pass."""
 
 import pytest
 

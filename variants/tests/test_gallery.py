@@ -165,7 +165,7 @@ def test_of_two_requests_of_one_client_that_overlap_the_last_cookie_undoes_the_o
 
 
 def play(app, idiom, order, monkeypatch):
-    """What A and B are told if their increments take turns in this order, and the count then."""
+    """Return the answers of A and B whose increments take turns in this order, and the count."""
     turn = {name: threading.Semaphore(0) for name in "AB"}
     over: queue.SimpleQueue[str] = queue.SimpleQueue()
     here = threading.local()

@@ -1,4 +1,4 @@
-"""What threads lose between a read and a write, on every interpreter that is here."""
+"""Tests of threads that lose updates, on every interpreter that is here."""
 
 import json
 import os

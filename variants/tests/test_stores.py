@@ -57,7 +57,7 @@ def test_a_fork_after_the_first_use_loses_nothing(client_of, variant):
 
 
 def in_a_fork(function):
-    """What function returns in a forked process, as text."""
+    """Return, as text, the result of a function in a forked process."""
     read_end, write_end = os.pipe()
     if (child := os.fork()) == 0:
         os.write(write_end, str(function()).encode())

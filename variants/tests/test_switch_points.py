@@ -1,4 +1,4 @@
-"""Where CPython hands over to another thread: windows × versions, on every Python that is here."""
+"""Tests of the places at which CPython switches threads: windows × versions."""
 
 import json
 import subprocess

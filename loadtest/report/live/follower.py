@@ -44,7 +44,7 @@ LAYOUTS: dict[Any, dict[str, Any]] = {}
 
 
 class Follower:
-    """What the history of one run has shown so far.
+    """The history of a run so far.
 
     workers   in the order of their first requests: how many requests each answered, how many
               increments it acknowledged, the highest value that it told, and the last
@@ -120,8 +120,11 @@ class Follower:
 
     @property
     def of(self) -> Of:
-        """What has a count of its own, going by the answers: each worker, if none was told more
-        than was asked of it, or else there is one for all."""
+        """The owner of a count, as far as the answers show.
+
+        Each worker has one if no worker answered more than it was asked; else there is one for
+        all.
+        """
         under_way = self.unknown + self.counter["client"].n_unique()
         more = pl.col("highest") > pl.col("acknowledged") + under_way
         return "none" if self.workers.select(more.any()).item() else "worker"
@@ -164,7 +167,7 @@ def rows_so_far(follower: Follower, verdict: Verdict) -> list[list[Any]]:
 
 
 def rows_at_the_end(follower: Follower, verdict: Verdict, seen: pl.DataFrame) -> list[list[Any]]:
-    """The same table when the audit is judged."""
+    """Return the rows of the table after the audit."""
     audit = seen.filter(op="read", outcome="ok", phase="audit").sort("end")
     audited = dict(audit.group_by("boot").agg(pl.col("value").last()).iter_rows())
     differ = "it depends on who answers" if verdict.audited is None and audited else ""
@@ -182,7 +185,10 @@ def rows_at_the_end(follower: Follower, verdict: Verdict, seen: pl.DataFrame) ->
 def rows_of_anomalies(
     verdict: Verdict, remark: str, *, at_the_end: bool = False
 ) -> list[list[Any]]:
-    """Those that there are, and a few that everyone looks for; the lost ones have their own row."""
+    """Return rows of the anomalies found, and of a few that everyone looks for.
+
+    Lost increments have a row of their own.
+    """
     found = {anomaly.name: anomaly.count for anomaly in verdict.anomalies}
     rows: list[list[Any]] = []
     for name in (kind.name for kind in TABLE if kind.name != "lost increment"):

@@ -1,4 +1,4 @@
-"""Who may use locust's web UI: its own page, and tools that are no browser.
+"""Allow locust's web UI to its own page, and to tools that are not browsers.
 
 A page of anybody's in the same browser could otherwise start a load against anything: a POST needs
 no permission to be sent, and a name of theirs may lead to this machine.

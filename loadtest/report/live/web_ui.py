@@ -1,4 +1,4 @@
-"""What a run's history shows while it is written: a tab in locust's web UI, and a page of our own.
+"""Show a run's history while it is written: a tab in locust's web UI, and a page.
 
 The tab is called State. Its table, the page's pictures and the verdict come from `follow`, which
 runs beside locust; this file asks it every two seconds, and hands on what it answers.
@@ -189,7 +189,7 @@ class Live:
 
     @property
     def saying(self) -> str:
-        """What is going on, in words."""
+        """The current state of the run, in words."""
         if self.phase == "over":
             return f"the run is over; its history is {self.files.path}"
         return (PHASES | NOT_GOING_ON)[self.phase]
@@ -315,7 +315,7 @@ def add_page(ui: WebUI, live: Live) -> None:
 
 
 def from_here() -> bool:
-    """Whether this machine asks."""
+    """Return True if this machine asks."""
     return ip_address(flask.request.remote_addr or "0.0.0.0").is_loopback
 
 

@@ -132,7 +132,7 @@ class Drawings:
 
 
 class Part:
-    """What the page says of one cell."""
+    """The section of the page about one cell."""
 
     def __init__(self, cell: Cell, page: Path, drawings: Drawings, dots: int) -> None:
         from loadtest.report.pictures import charts, tables
@@ -173,7 +173,7 @@ class Part:
 
     @property
     def expectation(self) -> str:
-        """What was promised, and whether it was kept."""
+        """The expectation in a sentence, and whether it came out so."""
         promise = self.cell.expectation
         if promise.expect == "no promise":
             return f"No promise: {promise.why}."
@@ -211,7 +211,7 @@ class Part:
 
     @property
     def guarantees(self) -> Iterator[tuple[str, str]]:
-        """What still holds of a cell that is not linearizable, and what does not."""
+        """The guarantees that hold, and those that do not, of a cell that is not linearizable."""
         if not self.verdict.violated:
             return
         for title, holds in (("Still holds", True), ("Does not hold", False)):

@@ -1,4 +1,4 @@
-"""How many cells are laid out on a page: in rows and columns, twins together, and filtered."""
+"""Lay out cells on a page: rows and columns, twins together, filters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STORES = {
     "SQLITE_PATH": "SQLite",
     "STATE_PATH": "a file or folder",
 }
-"""What a variant asks its environment for, and what keeps its state then."""
+"""The store that a variant uses, by the variable it reads."""
 
 
 class Grid:
@@ -35,7 +35,7 @@ class Grid:
 
 
 def column(cell: Cell) -> str:
-    """What a cell's name says besides its variant: "4×8", "1×8 under recycle"."""
+    """Return a cell's name without its variant: "4×8", "1×8 under recycle"."""
     return cell.name.removeprefix(f"{cell.trial.variant} at ")
 
 
@@ -53,14 +53,14 @@ def beside_twins(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def about(variant: str) -> Facts | None:
-    """What a variant says of itself; None of whatever is none."""
+    """Return the facts of a variant; None for anything else."""
     with suppress(ValueError):
         return facts(variant)
     return None
 
 
 def store(variant: str) -> str:
-    """What keeps its state."""
+    """Return the store of a variant."""
     said = about(variant)
     if said is None:
         return "not said"
@@ -70,7 +70,7 @@ def store(variant: str) -> str:
 
 
 def filters(cells: Sequence[Cell]) -> dict[str, dict[str, list[str]]]:
-    """What a page of many variants is filtered by: words, and the variants that each is true of."""
+    """Return the filters of a page: words, and the variants to which each applies."""
     faults: dict[str, set[str]] = {}
     for cell in cells:
         named = cell.verdict.failures or ({"unclear"} if cell.verdict.violated else set())

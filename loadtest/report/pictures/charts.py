@@ -106,7 +106,7 @@ DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
 
 
 def _shaded(seen: Seen) -> tuple[bool]:
-    """Whether a picture has bands: a layout with them takes room for their names."""
+    """Return True if a picture has bands, whose names take room."""
     return (not seen.faults.is_empty(),)
 
 
@@ -210,7 +210,7 @@ def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
 
 
 def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
-    """How many requests of the load each worker answered."""
+    """Draw the number of the load's requests that each worker answered."""
     seen = Seen.of(history)
     load = seen.rows.filter(phase="load").select("label", "end")
     answered = load.filter(pl.col("end").is_not_null())
@@ -248,7 +248,7 @@ def _requests(table: Source, workers: int) -> list[alt.Chart]:
 
 
 def latency(history: pl.DataFrame | Seen) -> Picture:
-    """How long the answers to each operation took."""
+    """Draw the time to answer each operation."""
     took = (pl.col("end") - pl.col("start")) / 1e6
     percents = [took.quantile(percent / 100).round(2).alias(f"p{percent}") for percent in PERCENT]
     answered = Seen.of(history).rows.filter(pl.col("end").is_not_null(), phase="load")

@@ -179,7 +179,7 @@ def orders(idiom: str) -> list[Order]:
 
 
 def apart(said: Facts) -> Order:
-    """How what lives in several places is divided."""
+    """Return the order of steps for a state that lives in several places."""
     place = said.lives_in
     where = "Between " + ("two machines" if place == "machine" else f"{place}s")
     where += ", without --preload" * (said.preloaded != place)

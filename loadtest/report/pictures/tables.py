@@ -1,4 +1,4 @@
-"""What pictures show: the last run of a history as tables, thinned to what an eye can take in."""
+"""The last run of a history as tables for pictures, thinned to what an eye can see."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ UNLABELLED = "no label"
 KEY = ["client", "start", "clock"]
 WORKER = ["clock", "boot", "worker"]
 FAULT = {"fault": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "what": pl.String()}
-"""What was done while the load ran: its name, when on the history's clock, and to whom."""
+"""The columns of injections: fault, times on the history's clock, target."""
 
 
 def faults_of(history: Path) -> pl.DataFrame | None:
-    """Those that stand in a file beside it, as FAULT says."""
+    """Return the injections in the file beside a history, with the columns of FAULT."""
     path = faults.file(history)
     there = path.exists() and path.stat().st_size
     return pl.read_ndjson(path, schema=FAULT) if there else None
@@ -97,8 +97,11 @@ class Seen:
 
     @cached_property
     def faults(self) -> pl.DataFrame:
-        """What was done while the load ran, `since` and `till` so many seconds after the first
-        start, in that order: fault, what, since, till. Those that were not undone last on."""
+        """The injections during the load, sorted: fault, what, since, till.
+
+        `since` and `till` are seconds after the first start. An injection that was not undone
+        lasts to the end.
+        """
         ns = self.first["first"].min()
         last = pl.lit(self.rows["at"].max())
         since, till = (((pl.col(name) - ns) / 1e9).round(4) for name in ("start", "end"))
@@ -186,7 +189,7 @@ def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) 
 
 
 def inside(operation: Operation) -> str:
-    """What a write must have found and left, going by its answer; when, nobody saw."""
+    """Describe the values a write must have read and written, going by its answer."""
     if operation.outcome != "ok" or operation.value is None:
         return ""
     if operation.op == "increment":
@@ -212,7 +215,7 @@ def thin(history: pl.DataFrame, limit: int, keep: Iterable[Operation] = ()) -> p
 
 
 def keys(operations: Iterable[Operation]) -> pl.DataFrame:
-    """What tells these operations from others of their history."""
+    """Return the columns that identify these operations in their history."""
     return frame(operations).select(KEY).unique()
 
 

@@ -1,4 +1,4 @@
-"""How pictures look: colors, shapes, axes, and what a picture is.
+"""The look of pictures: colors, shapes, axes, and the type of a picture.
 
 They can be read on white and on black, in grey print (each worker has a shape besides its color)
 and by color-blind people (colors after Okabe & Ito 2008).
@@ -27,7 +27,7 @@ Source = Callable[[str], alt.Data]
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What a picture shows, and the layout that draws it.
+    """A picture: its tables, and the layout that draws them.
 
     layout     draws the layers, given where each table comes from; `variation` is what else it
                needs, so pictures of one layout and one variation differ in their tables only

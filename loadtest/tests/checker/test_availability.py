@@ -1,4 +1,4 @@
-"""Who was answered, and how fast."""
+"""Tests of answered requests and their latency."""
 
 import pytest
 

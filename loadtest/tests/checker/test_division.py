@@ -1,4 +1,4 @@
-"""What is said of copies: which there are, what was not reached, what is forgotten."""
+"""Tests of copies: those that exist, were not reached, or are forgotten."""
 
 from dataclasses import replace
 from random import Random

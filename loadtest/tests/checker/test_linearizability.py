@@ -1,4 +1,4 @@
-"""What contradicts an order of all operations, and the certificate where nothing does."""
+"""Tests of contradictions to an order of all operations, and of the order itself."""
 
 import subprocess
 import sys

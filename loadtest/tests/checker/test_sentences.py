@@ -1,4 +1,4 @@
-"""What a sentence says is so of both operations that it speaks of, or it does not say it."""
+"""Tests that a sentence is true of both operations that it speaks of."""
 
 from dataclasses import replace
 

@@ -15,7 +15,7 @@ SEED = int(os.environ.get("SEED", "0"))
 HISTORIES = int(os.environ.get("HISTORIES", "700")) * 3 // 10
 PARTS = 4
 ALIKE = (174, 34419, 57579, 85856, 89431, 1795922647)
-"""What loses and answers late, and where a few of the workers read the same in the end."""
+"""Worlds that lose and answer late, and in which a few workers end with equal counts."""
 THREADS = (1795941197, 719, 825, 1823, 1795951427)
 """Copies of threads: that each worker has one was said of them, or that it was set back."""
 BLIND = (40, 68, 81, 103, 444, 2798, 1795951081, 1795951714)
@@ -25,7 +25,7 @@ HEDGES = ("in a copy of another thread", "not audited", "forgotten", "without a 
 
 
 def one_per_worker(truth, history):
-    """Whether all that a worker acknowledged is in one copy, and nothing of another one's."""
+    """Return True if each worker's acknowledged writes, and no others, are in one copy."""
     told = [each for each in history if each.op == "increment" and each.worker is not None]
     workers = {each.worker for each in told}
     copies = set(truth.acknowledged.values())

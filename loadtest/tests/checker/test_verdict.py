@@ -1,4 +1,4 @@
-"""What a verdict says: what a history lacks, what is not compared, and its words."""
+"""Tests of verdicts: missing evidence, comparisons, words."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is said of an anomaly is true of the operations that are shown for it.
+"""Tests that the words of an anomaly are true of the operations shown for it.
 
 The anomaly is derived here from its witness alone, in loops; what its sentence counts is counted in
 the history; and each clause of the sentence is held against the operation that it speaks of.
@@ -288,7 +288,7 @@ def check_sentence(sentence, named):
 
 
 def check_counts(words, witness, run, history):
-    """What the words say of the whole history."""
+    """Check the words against the whole history."""
     read = witness[-1]
     if match := re.search(
         rf"({NUMBER}) of ({NUMBER}) acknowledged increments? (?:is|are) lost", words
@@ -341,7 +341,7 @@ def check_counts(words, witness, run, history):
 
 
 def check_gaps(words, witness, run):
-    """How many numbers nobody was told, and how many there are who may have taken them."""
+    """Check the count of missing numbers, and of writes that may have taken them."""
     told = [o.value for o in ok(run, "increment") if o.value is not None]
     unknown = [o for o in may_be(run, "increment") if o.outcome == "unknown"]
     untold = [*unknown, *(o for o in ok(run, "increment") if o.value is None)]

@@ -1,4 +1,4 @@
-"""What is said of copies is true in every world that explains the answers.
+"""Tests that each claim about copies is true in every world that explains the answers.
 
 One of ten HISTORIES, from SEED on; the nightly target asks for 100,000, other ones each time.
 """
@@ -30,7 +30,7 @@ def seen(history):
 
 
 def untrue(verdict, explained):
-    """What is said that is not so in one of the worlds."""
+    """Return the claims that are false in one of the worlds."""
     division = verdict.division
     of = division.of
     most = max(len(world.blocks) for world in explained)

@@ -28,7 +28,7 @@ class Client(User):
 
 @pytest.fixture
 def locustfile(tmp_path, monkeypatch):
-    """How to fork a locust that does this."""
+    """Return the options that fork a locust which does this."""
     # another test's is none of ours
     monkeypatch.setattr(load, "running", None)
 

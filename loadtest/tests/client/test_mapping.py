@@ -1,4 +1,4 @@
-"""What a person says of their app in a line, and what is then asked and found."""
+"""Tests of one-line descriptions of an app, and of the requests and numbers they mean."""
 
 import re
 from dataclasses import dataclass, field

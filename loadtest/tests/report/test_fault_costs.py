@@ -1,4 +1,4 @@
-"""What a fault cost is said in a sentence, and documentation is held to what it says."""
+"""Tests of the sentence on a fault's cost, and of quoted documentation."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is seen of a fault: a band in every picture with time, a fall, and a story."""
+"""Tests of how faults are shown: a band in each picture with time, a fall, a story."""
 
 import json
 import re

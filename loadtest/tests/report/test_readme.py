@@ -1,4 +1,4 @@
-"""What the READMEs show is so."""
+"""Tests that the READMEs show what is so."""
 
 import itertools
 import re

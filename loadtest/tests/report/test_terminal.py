@@ -1,4 +1,4 @@
-"""What a terminal shows: in 80 columns, in any encoding."""
+"""Tests of terminal output: in 80 columns, in any encoding."""
 
 import io
 from dataclasses import replace

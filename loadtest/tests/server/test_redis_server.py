@@ -79,7 +79,7 @@ def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
 
 
 def refused(monkeypatch, tmp_path, url):
-    """What is said of an address at which no Redis is."""
+    """Return the error for an address without a Redis."""
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(RedisError, match="REDIS_URL=") as raised:
         redis_server(tmp_path / "log").__enter__()

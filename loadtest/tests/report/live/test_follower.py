@@ -1,4 +1,4 @@
-"""What is shown while a run goes on: exact figures, and nothing that a later answer undoes."""
+"""Tests of the figures during a run: exact, and never undone by a later answer."""
 
 import json
 import random

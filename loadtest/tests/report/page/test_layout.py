@@ -1,4 +1,4 @@
-"""How the cells of a page are laid out."""
+"""Tests of the layout of a page's cells."""
 
 from pathlib import Path
 from types import SimpleNamespace
