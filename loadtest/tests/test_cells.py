@@ -22,7 +22,8 @@ def runs(monkeypatch, tmp_path):
     return all_of
 
 
-def test_an_error_ends_what_runs_beside_it_and_is_the_one_that_is_said(runs):
+def test_first_error_ends_the_others(runs):
+    """An error ends the other cells, and is the error that is reported."""
     began, told = [], []
 
     def run(trial, folder, *, over, **_):
@@ -52,7 +53,8 @@ def test_what_was_stopped_is_not_run_again(runs):
     assert len(began) == len(set(began))
 
 
-def test_cells_come_in_the_order_of_their_trials(runs):
+def test_cells_in_order_of_trials(runs):
+    """Cells come in the order of their trials."""
     assert runs([ONE, *OTHERS], lambda trial, folder, **_: trial, at_once=4) == [ONE, *OTHERS]
 
 

@@ -20,7 +20,8 @@ from loadtest.tests.locusts import free_port
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
 
 
-def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
+def test_expected_row_is_status_0(shell, tmp_path):
+    """A row as expected is status 0 and fits 80 columns."""
     done = shell("check", "locked_global")
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
@@ -36,7 +37,8 @@ def test_a_row_as_promised_is_status_0_and_fits_80_columns(shell, tmp_path):
     }
 
 
-def test_a_lock_that_is_not_taken_is_status_1_and_names_the_cell(shell, tmp_path):
+def test_missing_lock_is_status_1(shell, tmp_path):
+    """A lock that is not taken is status 1, and the cell is named."""
     source = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
     before, increment = source.split("def increment")
     planted = before + "def increment" + increment.replace("with lock:", "if True:", 1)
@@ -47,7 +49,8 @@ def test_a_lock_that_is_not_taken_is_status_1_and_names_the_cell(shell, tmp_path
     assert "! not promised" in done.stdout
 
 
-def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
+def test_unexpectedly_safe_is_status_1(shell, tmp_path):
+    """An unsafe variant that loses nothing is status 1, too."""
     source = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
     (tmp_path / "modest.py").write_text(
         source.replace("Guard: lock", "Guard: none"), encoding="utf-8"
@@ -57,7 +60,8 @@ def test_an_unsafe_variant_that_loses_nothing_is_status_1_too(shell, tmp_path):
     assert "NOT AS PROMISED: modest at 1×8: promised loses, found linearizable" in done.stdout
 
 
-def test_what_no_new_process_can_read_is_forgotten_whatever_the_old_ones_say(shell, tmp_path):
+def test_unreadable_state_is_forgotten(shell, tmp_path):
+    """A state that no new process can read is forgotten, whatever old ones answer."""
     source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
     deleted = """        if seen == 200:
             for end in ("", "-wal", "-shm"):
@@ -76,7 +80,8 @@ def one_line(text):
     return " ".join(text.split())
 
 
-def test_what_says_that_it_ends_with_the_server_is_not_asked_after_a_restart(shell):
+def test_short_lived_state_is_not_asked(shell):
+    """A variant whose state ends with the server is not read after a restart."""
     done = shell("check", "locked_global", "--audit-after-restart")
     assert done.returncode == 2
     assert done.stderr == (
@@ -91,7 +96,8 @@ def test_a_run_that_proves_nothing_is_status_2(shell):
     assert "? inconclusive" in done.stdout
 
 
-def test_a_variant_that_cannot_be_made_empty_is_said_in_one_line_with_status_2(shell, tmp_path):
+def test_variant_that_stays_full(shell, tmp_path):
+    """A variant that cannot be made empty is one line and status 2."""
     source = (ROOT / "variants" / "plain_global.py").read_text(encoding="utf-8")
     before, increment = source.split("def increment")
     (tmp_path / "full.py").write_text(
@@ -103,7 +109,8 @@ def test_a_variant_that_cannot_be_made_empty_is_said_in_one_line_with_status_2(s
     assert re.fullmatch(r"error: the load did not run: .* still has a count .*\n", done.stderr)
 
 
-def test_a_store_that_cannot_be_used_is_said_in_its_own_words(shell, tmp_path):
+def test_broken_store_in_its_words(shell, tmp_path):
+    """A store that cannot be used is reported in its own words."""
     source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
     nowhere = source.replace('os.environ.get("SQLITE_PATH", "state.sqlite3")', '"no/such/folder"')
     (tmp_path / "nowhere.py").write_text(nowhere, encoding="utf-8")
@@ -132,7 +139,8 @@ def test_a_store_that_cannot_be_used_is_said_in_its_own_words(shell, tmp_path):
         (["judge", "no_such_file.jsonl"], {}, "no_such_file.jsonl"),
     ],
 )
-def test_what_is_typed_wrong_is_said_in_one_line_with_status_2(shell, arguments, settings, said):
+def test_typing_error_is_status_2(shell, arguments, settings, said):
+    """A typing error is reported in one line with status 2."""
     done = shell(*arguments, **settings)
     assert done.returncode == 2
     assert said in done.stderr
@@ -154,7 +162,8 @@ signal.raise_signal(signal.SIGTERM)
 """
 
 
-def test_who_stops_it_again_while_it_ends_is_not_told_twice():
+def test_second_signal_is_silent():
+    """A second signal while a command ends prints nothing more."""
     command = [sys.executable, "-c", STOPPED_TWICE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "stopped\n")
@@ -164,7 +173,8 @@ def test_who_stops_it_again_while_it_ends_is_not_told_twice():
     ("how", "after_ms"),
     [(signal.SIGINT, 100), (signal.SIGTERM, 200), (signal.SIGHUP, 400), (signal.SIGQUIT, 1500)],
 )
-def test_whenever_it_is_stopped_it_says_so_in_a_line(start, how, after_ms):
+def test_stop_prints_one_line(start, how, after_ms):
+    """A command that is stopped says so in a line, at any moment."""
     process = start("check", "locked_global")
     # Python itself has to be there to hear it; this is the last one that it is told to hear
     wait_until(lambda: hears(process.pid, signal.SIGQUIT))
@@ -199,7 +209,8 @@ def left_of(process):
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_check_that_is_stopped_leaves_nothing_behind(start, how, status):
+def test_stopped_check_leaves_nothing(start, how, status):
+    """A check that is stopped leaves nothing behind."""
     process = start("check")
     wait_until(lambda: len(left_of(process)) >= 4 or process.poll() is not None)
     children = left_of(process)
@@ -210,7 +221,8 @@ def test_a_check_that_is_stopped_leaves_nothing_behind(start, how, status):
     wait_until_gone(children)
 
 
-def test_the_process_that_is_asked_afresh_does_not_outlive_a_check_that_is_killed(start, tmp_path):
+def test_fresh_process_ends_too(start, tmp_path):
+    """The fresh process does not outlive a check that is killed."""
     source = (ROOT / "variants" / "sqlite_row.py").read_text(encoding="utf-8")
     hangs = """def read() -> int:
     import sys, time
@@ -229,7 +241,8 @@ def test_the_process_that_is_asked_afresh_does_not_outlive_a_check_that_is_kille
     wait_until_gone(children)
 
 
-def test_serve_prints_an_address_that_works_and_ctrl_c_ends_it(start):
+def test_serve_prints_an_address(start):
+    """`serve` prints an address that works, and Ctrl-C ends it."""
     port = free_port()
     process = start("serve", "locked_global", "--workers", "1", "--port", str(port))
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
@@ -260,7 +273,8 @@ def test_serve_says_that_the_port_is_taken(shell):
             assert f"port {port} cannot be used" in done.stderr
 
 
-def test_locust_prints_an_address_that_works_and_ctrl_c_ends_both(start):
+def test_locust_prints_an_address(start):
+    """`locust` prints an address that works, and Ctrl-C ends both."""
     port = free_port()
     process = start("locust", "locked_global", "--port", str(port))
     line = process.stdout.readline()
@@ -273,9 +287,8 @@ def test_locust_prints_an_address_that_works_and_ctrl_c_ends_both(start):
     wait_until_gone(children)
 
 
-def test_a_password_stands_in_no_list_of_processes_and_in_no_file(
-    start, environment, tmp_path, monkeypatch
-):
+def test_password_stays_secret(start, environment, tmp_path, monkeypatch):
+    """A password is in no list of processes and in no file."""
     with store(tmp_path / "redis.log") as (url, _):
         client(url).config_set("requirepass", "s3cret")
         environment["REDIS_URL"] = url.replace("unix://", "unix://:s3cret@")
@@ -310,7 +323,8 @@ def test_a_password_stands_in_no_list_of_processes_and_in_no_file(
         assert not [text for text in (*said, out.encode(), err.encode()) if b"s3cret" in text]
 
 
-def test_make_alone_is_a_menu_and_its_targets_exist():
+def test_make_is_a_menu():
+    """`make` alone is a menu, and its targets exist."""
     done = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True)
     targets = re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)
     assert {"check", "<variant>", "serve-<variant>", "locust-<variant>", "test"} <= set(targets)
@@ -335,7 +349,8 @@ def test_make_alone_is_a_menu_and_its_targets_exist():
         (["diff", "A=$(shell touch P)"], None),
     ],
 )
-def test_what_is_typed_reaches_the_program_as_it_was_typed(tmp_path, arguments, reached):
+def test_typed_text_arrives(tmp_path, arguments, reached):
+    """Typed text reaches the program as it was typed."""
     says = tmp_path / "says"
     says.write_text('#!/bin/sh\nshift 2\nIFS="|"\necho "$*"\n')
     says.chmod(0o755)
@@ -361,7 +376,8 @@ def test_what_is_typed_reaches_the_program_as_it_was_typed(tmp_path, arguments, 
         assert f"unknown variant '{arguments[1][2:]}'" in done.stdout
 
 
-def test_a_secret_with_a_dollar_reaches_the_program_as_it_was_typed(tmp_path):
+def test_secret_with_a_dollar(tmp_path):
+    """A secret with a dollar reaches the program as it was typed."""
     says = tmp_path / "says"
     says.write_text('#!/bin/sh\necho "$HEADERS"\n')
     says.chmod(0o755)
@@ -371,7 +387,8 @@ def test_a_secret_with_a_dollar_reaches_the_program_as_it_was_typed(tmp_path):
     assert done.stdout == "Authorization: Bearer a$b$$c\n", done.stderr
 
 
-def test_diff_shows_what_differs_between_two_variants():
+def test_diff_shows_differences():
+    """`make diff` shows the differences between two variants."""
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
     added = set(re.findall(r">\t(.+)", done.stdout))
     assert {command_line.strip() for line in added} == {
@@ -381,7 +398,8 @@ def test_diff_shows_what_differs_between_two_variants():
     }
 
 
-def test_an_output_that_says_only_ascii_gets_the_table_too(shell):
+def test_ascii_output(shell):
+    """An output that has only ASCII gets the table, too."""
     done = shell("check", "redis_key", "--workers", "2", PYTHONIOENCODING="ascii", NO_COLOR="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "+ linearizable" in done.stdout

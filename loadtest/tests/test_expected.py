@@ -30,26 +30,30 @@ def test_the_rule_gives_what_theory_says(variant):
 
 
 @pytest.mark.parametrize("variant", ["flask_g", "locked_global", "sqlite_row", "redis_key"])
-def test_without_a_pause_the_others_promise_the_same(variant):
+def test_no_pause_changes_nothing_else(variant):
+    """Without a pause the same is expected of the other variants."""
     for shape in trial.SERVERS:
         assert expectation(Trial(variant, shape, Load(pause_ms=0))) == expectation(
             Trial(variant, shape)
         )
 
 
-def test_without_a_pause_a_plain_global_makes_no_promise_about_threads():
+def test_no_pause_plain_global():
+    """Without a pause nothing is expected of a plain global's threads."""
     assert expectation(Trial("plain_global", Server(1, 1), Load(pause_ms=0))).expect == "holds"
     assert expectation(Trial("plain_global", Server(1, 8), Load(pause_ms=0))).expect == "no promise"
     assert expectation(Trial("plain_global", Server(4, 8), Load(pause_ms=0))).must == {"divided"}
     assert expectation(Trial("plain_global", Server(4, 8), Load(pause_ms=0))).may == {"loses"}
 
 
-def test_a_cookie_is_divided_by_client_wherever_it_is_served():
+def test_cookie_is_divided_by_client():
+    """A cookie is divided by client, wherever it is served."""
     for shape in trial.SERVERS:
         assert expectation(Trial("session_cookie", shape)).must == {"divided"}
 
 
-def test_a_lock_that_expires_may_lose_where_somebody_stands_still():
+def test_expiring_lock_may_lose():
+    """A lock that expires may lose if its holder stands still."""
     still = expectation(Trial("redis_lock_ttl", Server(4, 8), fault="pause-worker"))
     assert (still.must, still.expect) == (set(), "no promise")
     assert still.may >= {"loses"}
@@ -57,18 +61,21 @@ def test_a_lock_that_expires_may_lose_where_somebody_stands_still():
     assert expectation(Trial("redis_lock_ttl", Server(4, 8), fault="kill-worker")).expect == "holds"
 
 
-def test_what_may_refuse_may_do_so_behind_a_lock_too():
+def test_refusing_behind_a_lock():
+    """A variant that may refuse may do so behind a lock, too."""
     each = expectation(Trial("prometheus_multiprocess", Server(4, 8)))
     assert (each.must, each.may) == ({"answers late"}, {"refuses"})
 
 
-def test_several_copies_that_are_read_again_may_answer_late_each():
+def test_read_again_in_several_copies():
+    """Each of several copies that are read again may answer late."""
     assert expectation(Trial("prometheus_counter", Server(1, 8))).must == {"answers late"}
     several = expectation(Trial("prometheus_counter", Server(4, 8)))
     assert (several.must, several.may) == ({"divided"}, {"answers late"})
 
 
-def test_greenlets_answer_late_for_sure_where_they_pause_before_they_read_again():
+def test_greenlets_answer_late():
+    """Greenlets answer late if they pause before they read again."""
     greenlets = Server(2, 1, worker_class="gevent")
     assert expectation(Trial("redis_incr_get", greenlets)).must == {"answers late"}
     assert expectation(Trial("prometheus_multiprocess", greenlets)).must == {"answers late"}
@@ -90,7 +97,8 @@ def answers(*reads):
 
 
 @pytest.mark.parametrize("reads", [(3, 3), (2, 1), (2, 2)])
-def test_a_copy_that_stays_old_may_hide_what_was_written(reads):
+def test_stale_copy_may_hide_writes(reads):
+    """A copy that stays old may hide a write."""
     several = expectation(Trial("lru_cache", Server(2, 1)))
     assert several.must == {"answers late"}
     assert several.kept(answers(*reads))
@@ -108,7 +116,8 @@ ENDED = """
     """  # noqa: E501
 
 
-def test_what_was_lost_need_not_be_told_by_workers_that_have_all_ended():
+def test_ended_workers_hide_losses():
+    """Workers that have all ended need not show a loss."""
     verdict = judge(history.frame(drawn(ENDED)), workers=1)
     assert verdict.failures == {"forgets"}
     recycled = replace(Trial("plain_global", Server(1, 8)), fault="recycle")
@@ -135,7 +144,8 @@ def in_step(*read):
     return judge(history.frame([*counted, *audit]))
 
 
-def test_a_copy_that_nobody_reads_any_more_may_have_been_forgotten():
+def test_unread_copy_may_be_forgotten():
+    """A copy that nobody reads any more may have been forgotten."""
     killed = expectation(replace(Trial("locked_global", Server(2, 1)), fault="kill-worker"))
     assert killed.must == {"divided", "forgets"}
     assert in_step("b").failures == in_step("a", "b").failures == {"divided"}
@@ -151,30 +161,35 @@ def module(tmp_path, monkeypatch, docstring):
     return "mine"
 
 
-def test_a_module_that_states_its_facts_is_held_to_them(tmp_path, monkeypatch):
+def test_stated_facts_count(tmp_path, monkeypatch):
+    """A module that states its facts is held to them."""
     mine = module(tmp_path, monkeypatch, "Mine.\n\nLives in: machine. A file.\nGuard: none.\n")
     assert expectation(Trial(mine, Server(1, 1))).expect == "holds"
     assert expectation(Trial(mine, Server(4, 1))).must == {"loses"}
 
 
-def test_a_module_that_says_nothing_of_itself_must_be_linearizable(tmp_path, monkeypatch):
+def test_no_facts_means_linearizable(tmp_path, monkeypatch):
+    """A module that states no facts must be linearizable."""
     mine = module(tmp_path, monkeypatch, "Mine.")
     assert all(expectation(Trial(mine, shape)).expect == "holds" for shape in trial.SERVERS)
 
 
-def test_a_module_that_lives_nowhere_known_is_refused(tmp_path, monkeypatch):
+def test_unknown_place_is_refused(tmp_path, monkeypatch):
+    """A module with an unknown place of state is refused."""
     mine = module(tmp_path, monkeypatch, "Mine.\n\nLives in: clouds.\nGuard: none.\n")
     with pytest.raises(ValueError, match="'clouds', which is none of request, client, thread, "):
         expectation(Trial(mine, Server(1, 1)))
 
 
 @pytest.mark.parametrize("name", ["redis", "no_such_module", "", "a.b", "sys", ".."])
-def test_what_is_no_variant_is_refused_with_the_names_there_are(name):
+def test_unknown_variant_lists_names(name):
+    """An unknown variant is refused with the names that exist."""
     with pytest.raises(ValueError, match=rf"unknown variant '{name}'; variants: plain_global, "):
         facts(name)
 
 
-def test_a_module_that_lacks_a_function_is_told_which(tmp_path, monkeypatch):
+def test_missing_function_is_named(tmp_path, monkeypatch):
+    """A module that lacks a function is refused by its name."""
     (tmp_path / "half.py").write_text("def create(): ...\ndef read(): ...\nitems = append = read\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="half has no increment; "):

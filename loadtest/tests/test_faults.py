@@ -47,7 +47,8 @@ SERVED = [
 
 
 @pytest.mark.parametrize(("variant", "fault"), SERVED)
-def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redis_url):
+def test_fault_comes_out_as_expected(variant, fault, tmp_path, redis_url):
+    """A trial under a fault comes out as expected."""
     each = cell.run(Trial(variant, ALONE, fault=fault), tmp_path, redis_url=redis_url)
     assert each.as_expected, f"{each.name}: {each.verdict}"
     assert len(each.done) >= 2
@@ -73,7 +74,8 @@ def test_what_is_promised_under_a_fault_comes_out(variant, fault, tmp_path, redi
 
 
 @pytest.mark.parametrize("variant", ["plain_global", "locked_global"])
-def test_each_worker_that_was_recycled_is_gone_when_it_is_said_to_be(variant, tmp_path):
+def test_recycled_workers_are_gone(variant, tmp_path):
+    """A recycled worker is gone from the moment that its injection names."""
     each = cell.run(Trial(variant, ALONE, fault="recycle"), tmp_path)
     load = history.read(each.history).filter(phase="load", outcome="ok")
     boots = load.group_by("boot").agg(
@@ -88,7 +90,8 @@ def test_each_worker_that_was_recycled_is_gone_when_it_is_said_to_be(variant, tm
         assert gone["asked last"] < recycled.start < recycled.end < new["answered first"]
 
 
-def test_workers_that_are_recycled_at_once_are_told_apart(tmp_path):
+def test_simultaneous_recycles(tmp_path):
+    """Workers that are recycled at once are told apart."""
     log = tmp_path / "log"
     log.write_text(
         "[1970-01-01] [7] [INFO] Worker 7 has loaded its app (1 ns)\n"
@@ -153,7 +156,8 @@ def planted(tmp_path, monkeypatch, variant, correct, wrong):
     return "mutant"
 
 
-def test_a_global_that_claims_to_outlive_its_worker_is_red(tmp_path, monkeypatch):
+def test_false_survivor_is_red(tmp_path, monkeypatch):
+    """A global that claims to outlive its worker is red."""
     claim = ("Survives: request.", "Survives: worker.")
     mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
     each = cell.run(Trial(mutant, ALONE, fault="kill-worker"), tmp_path / "results")
@@ -162,7 +166,8 @@ def test_a_global_that_claims_to_outlive_its_worker_is_red(tmp_path, monkeypatch
     assert not each.as_expected
 
 
-def test_redis_without_its_file_is_red_when_it_is_killed(tmp_path, monkeypatch, redis_url):
+def test_redis_without_its_file_is_red(tmp_path, monkeypatch, redis_url):
+    """Redis without its file is red when it is killed."""
     monkeypatch.setattr(redis_module, "KEEP", ("--appendonly", "no", "--save", ""))
     trial = Trial("redis_key", ALONE, fault="kill-store")
     each = cell.run(trial, tmp_path, redis_url=redis_url)
@@ -171,9 +176,8 @@ def test_redis_without_its_file_is_red_when_it_is_killed(tmp_path, monkeypatch, 
     assert not each.as_expected
 
 
-def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
-    tmp_path, monkeypatch, redis_url
-):
+def test_retrying_client_is_red(tmp_path, monkeypatch, redis_url):
+    """A client of Redis that retries is red when a reply is lost."""
     once, again = "retry=Retry(NoBackoff(), 0)", "retry=Retry(NoBackoff(), 3)"
     mutant = planted(tmp_path, monkeypatch, "redis_key", once, again)
     # one lost reply in six belongs to an append
@@ -187,7 +191,8 @@ def test_a_client_of_redis_that_asks_again_is_red_when_a_reply_is_lost(
     raise AssertionError(str(each.verdict))
 
 
-def test_a_fault_that_cannot_be_done_fails_the_trial_in_one_line(tmp_path, monkeypatch):
+def test_impossible_fault_in_one_line(tmp_path, monkeypatch):
+    """A fault that cannot be injected fails the trial in one line."""
     claim = ("Lives in: worker.", "Lives in: machine.")
     mutant = planted(tmp_path, monkeypatch, "locked_global", *claim)
     with pytest.raises(LoadError, match=r"lock-store was not done: .*no SQLite file"):
@@ -206,7 +211,9 @@ def test_the_rule_says_who_outlives_a_fault(fault):
     assert divided == ([*in_a_worker, "sqlite_row"] if fault == "two-machines" else [])
 
 
-def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
+def test_impossible_fault_has_a_reason():
+    """A fault that a variant cannot have is refused with the reason."""
+
     def why(variant, fault):
         return refusal(Trial(variant, ALONE, fault=fault))
 
@@ -221,7 +228,8 @@ def test_what_cannot_be_done_to_a_variant_is_refused_with_the_reason():
         expectation(Trial("plain_global", ALONE, fault="kill-store"))
 
 
-def test_a_power_cut_is_never_quietly_done_as_a_kill(monkeypatch):
+def test_power_cut_is_never_a_kill(monkeypatch):
+    """A power cut is never silently replaced by a kill."""
     monkeypatch.setattr(expected, "missing", lambda: "/dev/fuse cannot be opened")
     why = refusal(Trial("redis_key", ALONE, fault="power-cut"))
     assert why.endswith("for a disk that drops it /dev/fuse cannot be opened")
@@ -245,9 +253,8 @@ def powered(tmp_path_factory):
 
 @pytest.mark.usefixtures("powered")
 @pytest.mark.parametrize("variant", ["sqlite_row", "redis_key"])
-def test_what_was_synced_before_it_was_acknowledged_survives_a_power_cut(
-    variant, tmp_path, redis_url
-):
+def test_synced_writes_survive(variant, tmp_path, redis_url):
+    """Writes synced before their acknowledgement survive a power cut."""
     trial = Trial(variant, ALONE, fault="power-cut")
     each = cell.run(trial, tmp_path, redis_url=redis_url)
     assert each.as_expected, f"{each.name}: {each.verdict}"
@@ -255,7 +262,8 @@ def test_what_was_synced_before_it_was_acknowledged_survives_a_power_cut(
 
 
 @pytest.mark.usefixtures("powered")
-def test_sqlite_that_does_not_wait_for_the_disk_is_red_when_the_power_is_cut(tmp_path, monkeypatch):
+def test_unsynced_sqlite_is_red(tmp_path, monkeypatch):
+    """SQLite that does not wait for the disk is red when the power is cut."""
     wait = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
     mutant = planted(tmp_path, monkeypatch, "sqlite_row", *wait)
     each = cell.run(Trial(mutant, ALONE, fault="power-cut"), tmp_path / "results")
@@ -264,9 +272,8 @@ def test_sqlite_that_does_not_wait_for_the_disk_is_red_when_the_power_is_cut(tmp
 
 
 @pytest.mark.usefixtures("powered")
-def test_redis_that_syncs_once_a_second_is_red_when_the_power_is_cut(
-    tmp_path, monkeypatch, redis_url
-):
+def test_everysec_redis_is_red(tmp_path, monkeypatch, redis_url):
+    """Redis that syncs once a second is red when the power is cut."""
     everysec = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
     monkeypatch.setattr(redis_module, "KEEP", everysec)
     trial = Trial("redis_key", ALONE, fault="power-cut")
@@ -274,7 +281,8 @@ def test_redis_that_syncs_once_a_second_is_red_when_the_power_is_cut(
     assert not each.as_expected, str(each.verdict)
 
 
-def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch, capsys):
+def test_foreign_redis_is_left_alone(monkeypatch, capsys):
+    """A Redis that is not ours is left alone."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert "REDIS_URL" in refusal(Trial("redis_key", ALONE, fault="kill-store"))
     assert refusal(Trial("redis_key", ALONE, fault="kill-worker")) is None
@@ -289,7 +297,8 @@ def test_a_redis_that_is_not_ours_is_left_alone(monkeypatch, capsys):
     ("start", "end", "struck"),
     [(0, 4, 0), (4, 6, 1), (6, 7, 1), (11, 30, 1), (21, 30, 0), (4 * HOUR, 5 * HOUR, 0)],
 )
-def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struck):
+def test_only_faults_under_load_count(start, end, struck):
+    """Only injections while requests are in flight count."""
     ran = [
         Operation(client=1, op="create", start=1, end=2, value=0),
         Operation(client=1, op="increment", start=5, end=9, value=1),
@@ -302,7 +311,8 @@ def test_only_what_is_done_while_requests_are_in_flight_counts(start, end, struc
     assert len(cell.struck(history.frame(ran), done)) == struck
 
 
-def test_a_trial_without_its_fault_proves_nothing(tmp_path):
+def test_trial_without_its_fault(tmp_path):
+    """A trial without its fault proves nothing."""
     path = tmp_path / "h.jsonl"
     history.write(path, [Operation(client=1, op="increment", start=5, end=9, value=1)])
     trial = Trial("sqlite_row", ALONE, fault="restart")
@@ -335,11 +345,13 @@ def increments(*told, boot="a"):
         ((1, 2, 3), set()),
     ],
 )
-def test_a_boot_that_counts_from_one_again_forgot(told, faults):
+def test_restarted_count_is_forgotten(told, faults):
+    """A worker that counts from one again forgot."""
     assert judge(increments(*told)).failures == faults
 
 
-def test_who_read_the_state_before_it_all_may_have_written_it_back():
+def test_old_reader_may_write_back():
+    """A client that read the state before the fault may have written it back."""
     told = increments(1, 2, 3, 1, 2)
     slow = Operation(client=3, op="read", start=-5, end=31, value=0, boot="a")
     over = Operation(client=3, op="read", start=-5, end=29, value=0, boot="a")

@@ -48,9 +48,8 @@ def stack():
 
 
 @pytest.mark.parametrize("idiom", WRONG)
-def test_the_code_of_its_twin_cures_an_idiom_and_its_promise_is_red(
-    idiom, tmp_path, monkeypatch, database_url, stack, redis_url
-):
+def test_twin_fixes_its_idiom(idiom, tmp_path, monkeypatch, database_url, stack, redis_url):
+    """The code of its twin fixes an idiom, so that the idiom's expectation turns red."""
     trial, twin = WRONG[idiom]
     docstring, code = source(idiom)[0], source(twin)[1]
     (tmp_path / "mended.py").write_text(f'"""{docstring}"""{code}', encoding="utf-8")
@@ -86,9 +85,8 @@ SURVIVE = [
 
 
 @pytest.mark.parametrize(("trial", "must"), SURVIVE, ids=[str(trial.name) for trial, _ in SURVIVE])
-def test_what_an_idiom_says_that_it_survives_it_does(
-    trial, must, tmp_path, database_url, stack, redis_url
-):
+def test_survival_claims_are_true(trial, must, tmp_path, database_url, stack, redis_url):
+    """An idiom survives all that it claims to survive."""
     each = cell.run(
         trial,
         tmp_path,
@@ -99,7 +97,8 @@ def test_what_an_idiom_says_that_it_survives_it_does(
     assert each.as_expected, f"{each.name}: {each.verdict}"
 
 
-def test_a_stash_in_which_nobody_has_put_anything_raises_whatever_default_is_named(tmp_path):
+def test_empty_stash_raises(tmp_path):
+    """A stash that nobody has filled raises, even if a default is named."""
     log = tmp_path / "log"
     with serve(Trial("gunicorn_stash", Server(1, 1)), log=log) as server:
 
@@ -113,9 +112,8 @@ def test_a_stash_in_which_nobody_has_put_anything_raises_whatever_default_is_nam
         assert requests.get(f"{server.url}/read", timeout=5).json() == 0
 
 
-def test_a_file_that_two_have_torn_is_as_promised_though_nobody_can_read_what_was_lost(
-    tmp_path, monkeypatch
-):
+def test_torn_file_is_as_expected(tmp_path, monkeypatch):
+    """A file torn by two writers is as expected, though nobody can read the losses."""
     docstring, code = source("json_file")
     whole = "path.write_text(json.dumps(data))"
     torn = "path.write_text(json.dumps(data) + '}' * (data == {'count': 30}))"

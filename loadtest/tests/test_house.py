@@ -55,12 +55,14 @@ def test_nothing_imports_from_a_later_room(path):
     assert not later
 
 
-def test_the_checker_knows_nothing_of_the_project_but_what_a_history_is():
+def test_checker_is_pure():
+    """The checker imports nothing of the project but histories."""
     used = {room for path in MODULES if path.parts[0] == "checker" for room in rooms(path)}
     assert used <= {"checker", "history"}
 
 
-def test_to_serve_and_record_takes_no_polars_and_no_altair():
+def test_serving_imports_no_polars():
+    """Serving and recording import neither polars nor Altair."""
     modules = "loadtest.history.operation, loadtest.client.files, loadtest.server.gunicorn"
     script = f"import sys, {modules}; print({{'polars', 'altair'}} & set(sys.modules))"
     command = [sys.executable, "-c", script]
@@ -68,7 +70,8 @@ def test_to_serve_and_record_takes_no_polars_and_no_altair():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_picture_does_not_wait_for_a_grammar_that_came_with_jupyter():
+def test_pictures_import_no_grammar():
+    """A picture does not wait for a grammar that came with Jupyter."""
     assert find_spec("lark"), "what it is about is not here any more"
     script = "import sys, loadtest.report.pictures.charts; print('lark' in sys.modules)"
     command = [sys.executable, "-c", script]

@@ -39,7 +39,8 @@ def other_python():
     pytest.skip("there is no other Python than ours")
 
 
-def test_an_app_in_an_environment_without_gunicorn_is_lent_one_and_left_as_it_was(tmp_path):
+def test_app_without_gunicorn(tmp_path):
+    """An app's environment without gunicorn is lent one, and left as it was."""
     home = tmp_path / "theirs"
     venv.create(home / ".venv")
     (home / "shop.py").write_text(
@@ -65,14 +66,14 @@ def test_an_asgi_app_gets_workers_of_its_kind(tmp_path):
     assert not done.verdict.violated, str(done.verdict)
 
 
-def test_an_interpreter_that_is_none_is_said_in_one_line():
+def test_bad_interpreter_in_one_line():
+    """An unusable interpreter is reported in one line."""
     with pytest.raises(PythonError, match=r"^SERVER_PYTHON=nope is no interpreter; name one"):
         find("nope")
 
 
-def test_the_variants_run_in_another_interpreter_with_an_environment_of_its_own(
-    tmp_path, monkeypatch
-):
+def test_variants_in_another_python(tmp_path, monkeypatch):
+    """The variants run in another interpreter with an environment of its own."""
     python = other_python()
     monkeypatch.chdir(tmp_path)
     try:
@@ -89,7 +90,8 @@ def test_the_variants_run_in_another_interpreter_with_an_environment_of_its_own(
     assert "Starting gunicorn" in next(log).read_text()
 
 
-def test_it_can_be_installed_and_is_one_command_then(tmp_path):
+def test_installed_as_a_command(tmp_path):
+    """The project can be installed, and is one command then."""
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("hatchling, which builds it, is not installed")
     venv.create(tmp_path / "own")

@@ -20,7 +20,8 @@ from loadtest.tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_connections_are_kept_only_if_asked_for(locust, kept):
+def test_keep_alive_only_on_request(locust, kept):
+    """Connections are kept only on request."""
     with odd() as server:
         locust(server.url, *(["--keep-alive"] if kept else []))
         requests_, increments = server.asked.total(), server.asked["increment"]
@@ -29,7 +30,8 @@ def test_connections_are_kept_only_if_asked_for(locust, kept):
         assert (server.connections >= requests_) != kept
 
 
-def test_it_stops_once_it_has_enough_and_leaves_the_verdict_to_whoever_asked(locust):
+def test_stops_with_enough(locust):
+    """A load stops once it has enough, and leaves the verdict to its caller."""
     with odd() as server:
         done = locust(server.url, "--at-least", "0.1", "50", enough=lambda: False)
         assert server.asked["increment"] >= 50
@@ -37,7 +39,8 @@ def test_it_stops_once_it_has_enough_and_leaves_the_verdict_to_whoever_asked(loc
     assert "linearizable" not in done.stdout
 
 
-def test_the_list_grows_no_longer_than_it_should(locust):
+def test_list_stays_short(locust):
+    """The list grows no longer than it should."""
     with odd() as server:
         enough = lambda: server.asked["increment"] > 200  # noqa: E731
         done = locust(server.url, "--items", "10", enough=enough)
@@ -46,7 +49,8 @@ def test_the_list_grows_no_longer_than_it_should(locust):
     assert len({each.item for each in of(done, "append")}) == len(of(done, "append"))
 
 
-def test_the_end_has_the_verdict_in_a_few_lines_of_80_columns(locust, tmp_path):
+def test_end_prints_the_verdict(locust, tmp_path):
+    """The end prints the verdict in a few lines of 80 columns."""
     with serve(trial.Trial("plain_global", trial.Server(2, 4)), log=tmp_path / "log") as server:
         done = locust(server.url, enough=lambda: recorded(tmp_path) > 200)
     verdict = done.stdout.partition("\nviolated: ")[2].strip().splitlines()
@@ -73,7 +77,8 @@ def test_the_exit_status_can_be_the_verdict(locust, mischief, status):
     assert judge(history.read(done.path)).verdict in done.stdout
 
 
-def test_it_runs_in_any_folder_and_makes_one_for_the_history(tmp_path):
+def test_runs_in_any_folder(tmp_path):
+    """A load runs in any folder, and makes one for the history."""
     with odd() as server:
         command = [LOCUST, "-f", LOCUSTFILE, "--headless", "--host", server.url]
         command += ["--at-least", "0", "20"]
@@ -90,7 +95,8 @@ def test_ctrl_c_gives_the_verdict_too(locust):
     assert done.returncode == 0
 
 
-def test_without_a_history_nothing_is_recorded_and_the_load_is_the_same(locust):
+def test_load_without_a_history(locust):
+    """Without a history nothing is recorded, and the load is the same."""
     with odd() as server:
         enough = lambda: server.asked["increment"] > 200 and server.asked["append"] >= 30  # noqa: E731
         done = locust(server.url, "--no-history", "--items", "30", enough=enough)
@@ -116,7 +122,8 @@ def verdict_of_a_run(address, server, increments):
     return requests.get(f"{address}/state/verdict.json", timeout=5).json()
 
 
-def test_each_run_of_a_process_has_its_own_history_and_verdict(web, tmp_path):
+def test_run_has_its_own_history(web, tmp_path):
+    """Each run of a process has its own history and verdict."""
     with odd() as server, web(server.url) as address:
         first = verdict_of_a_run(address, server, 50)
         server.mischief = lambda op, n: ("text", "3") if op == "increment" else None
@@ -130,7 +137,8 @@ def test_each_run_of_a_process_has_its_own_history_and_verdict(web, tmp_path):
     assert got == (tmp_path / "h-2.jsonl").read_bytes()
 
 
-def test_a_run_that_is_started_during_the_audit_of_the_last_waits_for_it(web, tmp_path):
+def test_next_run_waits_for_the_audit(web, tmp_path):
+    """A run started during the last run's audit waits for it."""
     over = threading.Event()
     slow_audit = odd(lambda op, n: "slow" if op == "read" and over.is_set() else None)
     with slow_audit as server, web(server.url) as address:
@@ -150,7 +158,8 @@ def test_a_run_that_is_started_during_the_audit_of_the_last_waits_for_it(web, tm
         assert judge(history.read(tmp_path / name)).verdict == "linearizable"
 
 
-def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
+def test_failed_start_then_a_good_run(web):
+    """A run that cannot begin is reported, and the next run is unaffected."""
     refusing = odd(lambda op, n: 500 if op == "create" else None)
     with refusing as server, web(server.url) as address:
         started(address)
@@ -163,13 +172,15 @@ def test_a_run_that_cannot_begin_is_said_and_the_next_one_is_as_any(web):
         assert verdict_of_a_run(address, server, 30)["verdict"] == "linearizable"
 
 
-def test_its_web_page_is_for_this_machine_alone(web):
+def test_web_page_is_local(web):
+    """The web page is for this machine alone."""
     with web("http://127.0.0.1:1"):
         (running,) = psutil.Process(web.process.pid).children()
         assert {each.laddr.ip for each in listening(running.pid)} == {"127.0.0.1"}
 
 
-def test_the_processes_of_one_load_hear_each_other_on_this_machine_alone(tmp_path):
+def test_processes_listen_locally(tmp_path):
+    """The processes of one load listen on this machine alone."""
     command = [LOCUST, "-f", LOCUSTFILE, "--headless", "--processes", "2", "--no-history"]
     with odd() as server:
         running = subprocess.Popen(
@@ -192,7 +203,8 @@ def listening(pid):
     return [each for each in heard if each.status == "LISTEN"]
 
 
-def test_whatever_kills_locust_nothing_is_left_of_it(web):
+def test_killed_locust_leaves_nothing(web):
+    """Nothing is left of locust, whatever kills it."""
     with odd() as server, web(server.url) as address:
         verdict_of_a_run(address, server, 10)
         (killed,) = psutil.Process(web.process.pid).children()
@@ -202,14 +214,17 @@ def test_whatever_kills_locust_nothing_is_left_of_it(web):
         beside.wait(timeout=30)
 
 
-def test_the_process_that_makes_the_load_does_without_polars():
+def test_load_imports_no_polars():
+    """The process that makes the load does without polars."""
     # it takes memory in every locust process, and threads do not survive a fork
     code = "import sys, locust, loadtest.locustfile; sys.exit('polars' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("room", [0, 300, 20_000], ids="{} bytes".format)
-def test_what_cannot_be_written_down_ends_the_load_without_a_verdict(locust, tmp_path, room):
+def test_unwritable_history_ends_load(locust, tmp_path, room):
+    """An operation that cannot be written ends the load without a verdict."""
+
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 

@@ -44,7 +44,8 @@ def test_without_a_pause_nothing_safe_breaks(folder, redis_url):
         assert each.as_expected, f"{each.name}: {each.verdict}"
 
 
-def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(folder):
+def test_no_pause_still_divided(folder):
+    """Without a pause nothing is expected of threads, but workers still divide."""
     alone = cell.run(Trial("plain_global", Server(1, 8), Load(pause_ms=0)), folder)
     assert alone.expectation.expect == "no promise"
     divided = cell.run(Trial("plain_global", Server(4, 1), Load(pause_ms=0)), folder)
@@ -52,7 +53,8 @@ def test_without_a_pause_a_plain_global_promises_nothing_but_is_still_divided(fo
     assert Failure.DIVIDED in divided.verdict.failures
 
 
-def test_kept_connections_hide_that_the_workers_disagree(folder):
+def test_keep_alive_hides_division(folder):
+    """Kept connections hide that the workers disagree."""
     each = cell.run(Trial("locked_global", Server(4, 1), Load(keep_alive=True)), folder)
     operations = history.read(each.history).filter(phase="load", op="increment")
     workers_of_a_client = operations.group_by("client").agg(workers=pl.col("worker").n_unique())
@@ -66,7 +68,8 @@ def standing(folder):
     return family(os.getpid())
 
 
-def test_a_load_that_takes_too_long_is_ended_and_said_in_a_line(folder, monkeypatch):
+def test_slow_load_is_ended(folder, monkeypatch):
+    """A load that takes too long is ended, and reported in a line."""
     before = standing(folder)
     monkeypatch.setattr(load, "DEADLINE_S", 0.1)
     with pytest.raises(LoadError, match=r"^locked_global at 1×1 could not be run: load and "):
@@ -74,7 +77,8 @@ def test_a_load_that_takes_too_long_is_ended_and_said_in_a_line(folder, monkeypa
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 
 
-def test_a_judging_that_takes_too_long_is_given_up_and_said_in_a_line(folder, monkeypatch):
+def test_slow_judging_is_ended(folder, monkeypatch):
+    """A judgement that takes too long is given up, and reported in a line."""
     before, for_ever = standing(folder), threading.Event()
 
     def judge_file(*_):
@@ -88,7 +92,8 @@ def test_a_judging_that_takes_too_long_is_given_up_and_said_in_a_line(folder, mo
     wait_until(lambda: set(family(os.getpid())) <= set(before))
 
 
-def test_a_load_that_nobody_wants_any_more_is_ended(tmp_path):
+def test_unwanted_load_is_ended(tmp_path):
+    """A load that nobody wants any more is ended."""
     before, over = standing(tmp_path), threading.Event()
 
     def run():

@@ -98,7 +98,8 @@ cache = PerThread()
 
 
 @pytest.mark.parametrize("bug", MUTANTS)
-def test_a_seeded_bug_is_caught_by_the_anomaly_that_theory_predicts(bug, tmp_path, monkeypatch):
+def test_seeded_bug_is_caught(bug, tmp_path, monkeypatch):
+    """A seeded bug is caught by the anomaly that theory predicts."""
     correct, planted, predicted = MUTANTS[bug]
     source = (VARIANTS / "locked_global.py").read_text(encoding="utf-8")
     assert source.count(correct) == 1, "locked_global has changed: mend the mutant"
@@ -113,7 +114,8 @@ def test_a_seeded_bug_is_caught_by_the_anomaly_that_theory_predicts(bug, tmp_pat
     assert predicted in found, verdict
 
 
-def test_a_variant_that_refuses_most_requests_is_not_green(tmp_path, monkeypatch):
+def test_refusing_variant_is_not_green(tmp_path, monkeypatch):
+    """A variant that refuses most requests is not green."""
     source = (VARIANTS / "sqlite_row.py").read_text(encoding="utf-8")
     late = """    db.execute("BEGIN IMMEDIATE")
 """

@@ -180,7 +180,8 @@ def check(tmp_path, shop):
     return run
 
 
-def test_copies_in_each_worker_are_told_apart_in_an_app_that_says_nothing_of_workers(check, shop):
+def test_copies_in_an_unlabelled_app(check, shop):
+    """Copies in each worker are found in an app that does not name its workers."""
     before = sorted(shop.rglob("*"))
     said = {"APP": "shop:app", "INCREMENT": "POST /hits", "READ": "GET /hits"}
     done = check(COUNT="data.hits", WORKERS="4", THREADS="1", **said)
@@ -209,7 +210,8 @@ def judge(shop, tmp_path, monkeypatch):
 VIEWED = r"/viewed ([\d,]+) times/"
 
 
-def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(judge):
+def test_blind_app_with_a_loss(judge):
+    """A blind app with a planted loss is red, and its locked form is green."""
     said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
     lost, understood = judge(Server(1, 8), locked=False, **said)
     assert "said 204 and no number, and GET /page said 42: understood" in understood
@@ -221,7 +223,8 @@ def test_a_blind_app_with_a_planted_loss_is_red_and_its_locked_form_is_green(jud
     assert whole.verdict.blind == whole.verdict.acknowledged >= 500
 
 
-def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
+def test_blind_app_is_divided(judge):
+    """A locked blind app is divided as soon as it has workers."""
     form = {"increment": "POST /form", "read": "GET /page", "count": VIEWED}
     judged, understood = judge(Server(4, 1), **form)
     assert "said 302 and no number" in understood
@@ -229,40 +232,46 @@ def test_a_locked_blind_app_is_divided_as_soon_as_it_has_workers(judge):
     assert not judged.verdict.lost
 
 
-def test_a_mapping_file_logs_in_and_posts_a_form_with_its_token(judge, tmp_path):
+def test_mapping_file_with_a_login(judge, tmp_path):
+    """A mapping file logs in and posts a form with its token."""
     (tmp_path / "counter.py").write_text(COUNTER)
     judged, understood = judge(Server(1, 8), mapping=str(tmp_path / "counter.py"))
     assert "read(http) said 41, increment(http) said 200 and no number" in understood
     assert judged.verdict.linearizable, str(judged.verdict)
 
 
-def test_a_count_in_memory_is_forgotten_by_a_restart(judge):
+def test_restart_forgets_memory(judge):
+    """A count in memory is forgotten by a restart."""
     said = {"increment": "POST /blind", "read": "GET /page", "count": VIEWED}
     judged, _ = judge(Server(1, 8), after_restart=True, **said)
     assert judged.verdict.failures == {Failure.FORGETS}, str(judged.verdict)
     assert judged.verdict.forgotten == judged.verdict.acknowledged
 
 
-def test_increments_alone_show_what_a_restart_forgets(judge):
+def test_restart_seen_by_increments(judge):
+    """Increments alone show the count that a restart forgets."""
     judged, _ = judge(Server(1, 1), after_restart=True, increment="GET /counted")
     assert judged.verdict.forgotten == judged.verdict.acknowledged, str(judged.verdict)
 
 
-def test_a_get_that_counts_is_read_by_what_it_answers(judge):
+def test_get_that_counts(judge):
+    """A GET that counts is read by its answers."""
     judged, understood = judge(Server(1, 8), increment="GET /counted")
     assert "GET /counted said 42, then 43: understood" in understood
     assert judged.verdict.linearizable, str(judged.verdict)
     assert judged.verdict.audited == judged.verdict.acknowledged
 
 
-def test_increments_alone_show_that_workers_have_a_count_each(judge):
+def test_division_seen_by_increments(judge):
+    """Increments alone show that workers have a count each."""
     judged, _ = judge(Server(3, 1), increment="GET /counted")
     assert judged.verdict.division.of == "worker", str(judged.verdict)
     assert len(judged.verdict.division.copies) == 3
     assert not judged.verdict.lost
 
 
-def test_a_token_opens_the_way_and_is_written_nowhere(judge, tmp_path):
+def test_token_is_written_nowhere(judge, tmp_path):
+    """A token opens the way and is written nowhere."""
     token = {"increment": "POST /token", "headers": "Authorization: Bearer s3cret"}
     judged, _ = judge(Server(1, 8), **token)
     assert judged.verdict.linearizable, str(judged.verdict)
@@ -271,7 +280,8 @@ def test_a_token_opens_the_way_and_is_written_nowhere(judge, tmp_path):
     assert not [path for path in written if b"s3cret" in path.read_bytes()]
 
 
-def test_a_server_that_runs_already_is_sounded_then_loaded(shop, tmp_path):
+def test_running_server_is_sounded(shop, tmp_path):
+    """A server that already runs is sounded, then loaded."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = [sys.executable, "-m", "gunicorn", "shop:app", "--bind", f"127.0.0.1:{port}"]
@@ -287,7 +297,8 @@ def test_a_server_that_runs_already_is_sounded_then_loaded(shop, tmp_path):
     assert not judged.verdict.lost, "nobody can tell"
 
 
-def test_a_metric_that_is_not_there_yet_is_0_in_every_worker(judge):
+def test_absent_metric_is_zero(judge):
+    """A metric that is not there yet is 0 in every worker."""
     metric = {"read": "GET /metrics", "count": r'/^hits_total\{method="POST"\} (\S+)/'}
     judged, understood = judge(Server(3, 1), increment="POST /blind", **metric)
     assert "GET /metrics said nothing yet, POST /blind said 204 and no number" in understood
@@ -332,7 +343,8 @@ def served(tmp_path_factory):
         ({"read": "GET /page"}, "GET /page answered 200 '<h1>Shop</h1><p>viewed "),
     ],
 )
-def test_what_is_not_understood_is_said_with_what_came_and_what_to_try(served, said, told):
+def test_unclear_answer_says_what_to_try(served, said, told):
+    """An unclear answer is reported with what to try."""
     asked = {"increment": "POST /hits", "read": "GET /hits", "count": "data.hits"} | said
     with pytest.raises(Unclear) as error:
         understand(App("shop:app", **asked), served)
@@ -340,7 +352,8 @@ def test_what_is_not_understood_is_said_with_what_came_and_what_to_try(served, s
     assert "\n" not in str(error.value)
 
 
-def test_an_app_that_fails_is_said_with_what_its_log_says(shop, tmp_path):
+def test_failing_app_shows_its_log(shop, tmp_path):
+    """A failing app is reported with the reason in its log."""
     app = App("shop:app", "POST /broken", "GET /hits", "data.hits", chdir=str(shop))
     with pytest.raises(Unclear, match=r"its log says why \(KeyError: 'stock'\)"):
         first_look(app, Server(1, 1), tmp_path)
@@ -367,7 +380,8 @@ def test_an_app_that_fails_is_said_with_what_its_log_says(shop, tmp_path):
         (("--app", "shop:app", "--url", "http://127.0.0.1:1"), "give one of them"),
     ],
 )
-def test_what_cannot_be_run_is_one_line_with_status_2(check, arguments, told):
+def test_impossible_check_is_status_2(check, arguments, told):
+    """A check that cannot be run is one line with status 2."""
     done = check(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -379,5 +393,6 @@ def test_what_cannot_be_run_is_one_line_with_status_2(check, arguments, told):
     ("answers", "fewest"),
     [([], 0), ([5, 6, 7], 1), ([1, 1, 2, 2], 2), ([5, 1, 6, 2, 9], 3), ([1, 1, 1], 3)],
 )
-def test_increments_one_at_a_time_show_copies_as_chains(answers, fewest):
+def test_chains_are_copies(answers, fewest):
+    """Increments one at a time show copies as chains."""
     assert copies(answers) == fewest

@@ -99,7 +99,8 @@ def test_the_job_ends_as_the_verdict_says(shop):
     assert "It is divided at 4×1" in done.stdout
 
 
-def test_the_test_is_red_for_a_count_in_each_worker(shop):
+def test_documented_test_is_red(shop):
+    """The documented test is red for a count in each worker."""
     (shop / "test_state.py").write_text(block("test_state.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_state.py"]
     done = subprocess.run(
@@ -110,7 +111,8 @@ def test_the_test_is_red_for_a_count_in_each_worker(shop):
     assert "'as_expected': False" in done.stdout
 
 
-def test_the_mapping_file_logs_in_and_brings_its_token(shop, tmp_path):
+def test_documented_mapping_file(shop, tmp_path):
+    """The documented mapping file logs in and brings its token."""
     file = tmp_path / "counter.py"
     file.write_text(block("counter.py"))
     app = App("shop:app", mapping=str(file), chdir=str(shop))

@@ -42,7 +42,8 @@ def bash(tmp_path, environment):
 
 
 @pytest.mark.parametrize("how", NO_VERDICT)
-def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(bash, tmp_path, how):
+def test_machine_errors_are_status_2(bash, tmp_path, how):
+    """An error of the machine is never the status of a verdict."""
     status, said = NO_VERDICT[how]
     command = f"{sys.executable} -m loadtest {SMALL}"
     if how.startswith(";"):
@@ -56,7 +57,8 @@ def test_what_the_machine_refuses_is_never_the_status_of_a_verdict(bash, tmp_pat
     assert "Traceback" not in done.stderr
 
 
-def test_streams_that_are_closed_change_nothing(bash):
+def test_closed_streams_change_nothing(bash):
+    """Closed streams change nothing."""
     assert bash(f"{sys.executable} -m loadtest {SMALL} <&- >&- 2>&-").returncode == 0
 
 
@@ -89,7 +91,8 @@ def test_a_disk_that_is_full_is_no_verdict(shell, tmp_path, variant, kilobytes):
     assert re.search(where, one_line(done))
 
 
-def test_results_that_are_read_only_are_no_verdict(shell, tmp_path):
+def test_read_only_results_are_status_2(shell, tmp_path):
+    """Results that are read-only end with status 2."""
     with mounted(tmp_path / "results", "ro"):
         done = shell("check", "locked_global")
     assert re.fullmatch(r"error: results/\S+: Read-only file system", one_line(done))
@@ -102,7 +105,8 @@ def guardians(process, found):
     return found
 
 
-def test_a_guardian_that_is_killed_meanwhile_is_no_verdict(start):
+def test_killed_guardian_is_status_2(start):
+    """A guardian that is killed meanwhile ends the check with status 2."""
     found = []
     process = start("check", "locked_global", "--workers", "1", "--duration", "30")
     wait_until(lambda: guardians(process, found))
@@ -120,7 +124,8 @@ def test_a_file_that_may_not_grow_is_no_verdict_on_who_writes_to_it(bash):
     assert "could not be" in one_line(bash(f"{command} --threads 8 --duration 4"))
 
 
-def test_a_store_of_ours_that_ends_by_itself_is_no_verdict(shell, environment, tmp_path):
+def test_ended_store_is_status_2(shell, environment, tmp_path):
+    """A store of ours that ends by itself ends the check with status 2."""
     del environment["REDIS_URL"]
     with mounted(tmp_path / "tiny", "size=60k"):
         more = {"TMPDIR": str(tmp_path / "tiny")}
@@ -130,7 +135,8 @@ def test_a_store_of_ours_that_ends_by_itself_is_no_verdict(shell, environment, t
     assert "NOT AS PROMISED" not in done.stdout
 
 
-def test_a_guardian_that_stands_still_does_not_keep_a_check_for_ever(start, tmp_path):
+def test_stopped_guardian_is_killed(start, tmp_path):
+    """A guardian that stands still does not keep a check for ever."""
     process = start("check", "locked_global", "--workers", "1", "--threads", "1")
     found = []
     wait_until(lambda: [*(tmp_path / "results").rglob("*.jsonl")])
@@ -143,14 +149,16 @@ def test_a_guardian_that_stands_still_does_not_keep_a_check_for_ever(start, tmp_
     wait_until_gone(children)
 
 
-def test_what_a_mapping_ends_with_is_no_verdict(shell, tmp_path):
+def test_exit_in_a_mapping_is_status_2(shell, tmp_path):
+    """A mapping file that exits ends the check with status 2."""
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(1)\n", encoding="utf-8")
     (tmp_path / "shop.py").write_text("app = lambda environ, start: []\n", encoding="utf-8")
     done = shell("check", "--app", "shop:app", "--mapping", "ends.py", "--workers", "1")
     assert "ends.py cannot be imported: SystemExit" in one_line(done)
 
 
-def test_without_what_it_needs_it_says_what_installs_it(environment, tmp_path):
+def test_missing_package_is_named(environment, tmp_path):
+    """A missing package is reported with the command that installs it."""
     command = [sys.executable, "-S", "-m", "loadtest", "check"]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
@@ -158,7 +166,8 @@ def test_without_what_it_needs_it_says_what_installs_it(environment, tmp_path):
     assert one_line(done) == "error: No module named 'click'; make setup installs it in .venv"
 
 
-def test_a_server_that_logs_no_utf_8_is_told_in_its_own_words(shell, tmp_path):
+def test_log_in_another_encoding(shell, tmp_path):
+    """A server whose log is not UTF-8 is reported in its own words."""
     source = (ROOT / "variants" / "plain_global.py").read_text(encoding="utf-8")
     says = 'import os\nos.write(2, b"\\xff\\xfe\\n")\nraise RuntimeError("boom")\n'
     (tmp_path / "garbled.py").write_text(source + says, encoding="utf-8")
@@ -166,7 +175,8 @@ def test_a_server_that_logs_no_utf_8_is_told_in_its_own_words(shell, tmp_path):
     assert one_line(done) == "error: the server ended: RuntimeError: boom"
 
 
-def test_the_process_that_looks_at_an_app_does_not_outlive_a_check_that_is_killed(start, tmp_path):
+def test_probe_ends_with_a_killed_check(start, tmp_path):
+    """The process that looks at an app does not outlive a killed check."""
     (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
     process = start("check", "--app", "hangs:app", "--increment", "POST /hits")
     wait_until(lambda: any(b"hangs:app" in process_command(pid) for pid in family(process.pid)))
@@ -176,12 +186,14 @@ def test_the_process_that_looks_at_an_app_does_not_outlive_a_check_that_is_kille
 
 
 @pytest.mark.parametrize("typed", [["--headers", "A: s3cret"], ["--headers=A: s3\ncret"]])
-def test_what_goes_with_each_request_is_not_in_the_report(typed):
+def test_headers_are_not_in_the_report(typed):
+    """The headers of requests are not in the report."""
     words = shown(["check", *typed, "--workers", "1"])
     assert " ".join(words).replace("=", " ") == "check --headers … --workers 1"
 
 
-def test_a_signal_that_python_drops_does_not_make_it_deaf(monkeypatch):
+def test_dropped_signal_is_repeated(monkeypatch):
+    """A signal that Python drops does not make a command deaf."""
     monkeypatch.setattr(command_line, "stopped_at", -command_line.ENDING_S)
     with pytest.raises(command_line.Stopped):
         command_line.stop(signal.SIGINT, None)

@@ -59,7 +59,8 @@ def soak(monkeypatch, tmp_path):
 ONE, OTHER = "plain_global at 1×1", "plain_global at 1×8"
 
 
-def test_every_time_is_status_0_and_only_the_last_round_is_kept(soak):
+def test_all_expected_is_status_0(soak):
+    """A soak with every cell as expected is status 0 and keeps its last round."""
     done, kept = soak([{ONE}] * 3, "--rounds", "3")
     assert done.exit_code == 0
     assert done.output.splitlines()[-3:] == [
@@ -70,7 +71,8 @@ def test_every_time_is_status_0_and_only_the_last_round_is_kept(soak):
     assert kept == [False, False, ["report"]]
 
 
-def test_once_otherwise_is_status_1_and_its_round_is_kept(soak):
+def test_one_unexpected_is_status_1(soak):
+    """One unexpected cell is status 1, and its round is kept."""
     done, kept = soak([{ONE}, {ONE, OTHER}, {ONE}], "--rounds", "3")
     assert done.exit_code == 1
     assert "round 2 of 3: 3 of 4" in done.output
@@ -84,6 +86,7 @@ def test_who_stops_it_is_told_what_it_has(soak):
     assert f"   1 of 1  {OTHER}" in done.output
 
 
-def test_before_the_first_round_is_over_it_has_nothing_to_tell(soak):
+def test_nothing_before_one_round(soak):
+    """Before the first round is over there is nothing to report."""
     done, _ = soak([KeyboardInterrupt()])
     assert " of " not in done.output

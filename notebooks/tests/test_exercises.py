@@ -31,7 +31,8 @@ def test_a_database_does_not_solve_the_second(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "not yet: it uses sqlite\n"
 
 
-def test_a_variant_that_does_not_start_is_not_solved_yet(tmp_path, monkeypatch, capsys):
+def test_broken_variant_is_not_solved(tmp_path, monkeypatch, capsys):
+    """A variant that does not start does not solve the exercise."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "survive_threads.py").write_text("def create(): return 1 / 0")

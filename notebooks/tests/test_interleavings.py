@@ -15,7 +15,8 @@ def explore(how, variant):
     return done.returncode, done.stdout
 
 
-def test_threads_lose_an_increment_of_a_plain_global_each_time_it_is_replayed():
+def test_replayed_threads_lose():
+    """Threads lose an increment of a plain global each time it is replayed."""
     status, said = explore("threads", "plain_global")
     assert status == 1
     assert re.search(r'plain_global\.py:\d+ +cache\["count"\] = seen \+ 1', said)
@@ -28,7 +29,8 @@ def test_threads_lose_none_behind_a_lock():
 
 
 @pytest.mark.parametrize("variant", ["sqlite_row", "redis_key"])
-def test_processes_lose_none_in_a_store_that_they_share(variant):
+def test_shared_store_loses_nothing(variant):
+    """Processes lose nothing in a store that they share."""
     status, said = explore("processes", variant)
     assert (status, said.splitlines()[-1]) == (0, "6 orders, 0 lose an increment")
 

@@ -62,7 +62,8 @@ def said(rung):
     return f'foretell("{LADDER[rung]}", "{rung}"'
 
 
-def test_there_are_six_chapters_and_the_readme_lists_all_notebooks():
+def test_six_chapters_are_listed():
+    """There are six chapters, and the README lists all notebooks."""
     assert [path.name[0] for path in CHAPTERS] == list("123456")
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     for path in notebooks():
@@ -81,7 +82,8 @@ def test_a_teacher_is_sent_to_what_there_is():
 
 @each
 @pytest.mark.timeout(1200)
-def test_a_reader_who_types_what_the_text_asks_for_gets_through(path, house, nothing_left):
+def test_attentive_reader_gets_through(path, house, nothing_left):
+    """A reader who types what the text asks for gets through."""
     notebook, number = read(path), path.name[0]
     for cell in code(notebook):
         cell.source = typed(number, cell.id, cell.source)
@@ -111,7 +113,8 @@ def test_the_folded_answer_is_what_breaks_it(number):
     assert BREAKS[number][2].strip('"})') in told
 
 
-def test_who_says_nothing_is_stopped_with_a_friendly_line(house):
+def test_silent_reader_is_stopped(house):
+    """A reader who answers nothing is stopped with a friendly line."""
     cells = [
         *("from course import predict", 'predict("?", "Which?", a="this", b="that")'),
         'predict("b", "Which?", a="this", b="that").was("a")',
@@ -215,7 +218,8 @@ def test_it_is_written_as_the_others(path):
 
 
 @each_chapter
-def test_a_chapter_is_short_and_shows_what_its_cells_come_down_to(path):
+def test_chapters_are_short(path):
+    """A chapter is short and shows the result of its cells."""
     notebook = read(path)
     assert 20 <= len(notebook.cells) <= 28
     assert notebook.cells[1].source.count("\n") == 0
@@ -237,7 +241,8 @@ LONG = {
 }
 
 
-def test_a_cell_that_fails_leaves_nothing_behind(house, nothing_left):
+def test_failing_cell_leaves_nothing(house, nothing_left):
+    """A cell that fails leaves nothing behind."""
     cell = nbformat.v4.new_code_cell(SETUP + SERVERS + "1 / 0")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         run(nbformat.v4.new_notebook(cells=[cell]), house / "notebooks")
@@ -260,7 +265,8 @@ def wait_for_load(house):
 
 
 @pytest.mark.parametrize("what", LONG)
-def test_an_interrupted_cell_leaves_nothing_behind(what, house, nothing_left, kernel):
+def test_interrupted_cell_leaves_nothing(what, house, nothing_left, kernel):
+    """An interrupted cell leaves nothing behind."""
     manager, client = kernel
     asked = client.execute(SETUP + LONG[what])
     wait_for_load(house)

@@ -46,7 +46,8 @@ def comes_out(quiz, monkeypatch):
     return come_out
 
 
-def test_each_paper_has_ten_different_cells_and_no_word_answers_most_of_them(quiz, comes_out):
+def test_paper_is_varied(quiz, comes_out):
+    """Each paper has ten different cells, and no word answers most of them."""
     papers = [quiz.draw(seed) for seed in range(50)]
     for paper in papers:
         assert len({trial.name for trial in paper}) == len(paper) == 10
@@ -67,7 +68,8 @@ def test_a_perfect_reader_foretells_ten(quiz, comes_out, capsys):
     assert capsys.readouterr().out.endswith("10 of 10\n")
 
 
-def test_a_reader_who_guesses_at_random_foretells_few(quiz, comes_out):
+def test_random_guesses_score_low(quiz, comes_out):
+    """A reader who guesses at random predicts few."""
     random = Random(1)
     rights = []
     for seed in range(50):
@@ -78,24 +80,29 @@ def test_a_reader_who_guesses_at_random_foretells_few(quiz, comes_out):
 
 
 @pytest.mark.parametrize("word", ["holds", "loses", "divided", "loses, divided, forgets"])
-def test_a_reader_who_always_says_the_same_foretells_few(quiz, comes_out, word):
+def test_constant_guesses_score_low(quiz, comes_out, word):
+    """A reader who always answers the same predicts few."""
     for seed in range(20):
         assert quiz.mark(quiz.draw(seed), dict.fromkeys(range(1, 11), word)) <= 3
 
 
-def test_an_empty_reader_is_asked_to_guess_before_anything_runs(quiz, comes_out, monkeypatch):
+def test_empty_guess_runs_nothing(quiz, comes_out, monkeypatch):
+    """A reader without a guess is asked for one before anything runs."""
     monkeypatch.setattr(quiz, "come_out", lambda trial: pytest.fail("it ran"))
     said = dict.fromkeys(range(1, 11), "loses") | {3: "?", 7: ""}
     with pytest.raises(quiz.Stop, match="not answered yet: 3, 7"):
         quiz.mark(quiz.draw(1), said)
 
 
-def test_a_word_that_is_none_is_said_to_be_none(quiz, comes_out):
+def test_unknown_word_is_refused(quiz, comes_out):
+    """An unknown word is refused."""
     with pytest.raises(quiz.Stop, match="'breaks' is none of these: holds · loses"):
         quiz.mark(quiz.draw(1), dict.fromkeys(range(1, 11), "breaks"))
 
 
-def test_a_cell_that_breaks_its_promise_is_not_the_readers_mistake(quiz, comes_out, monkeypatch):
+def test_unexpected_cell_is_no_mistake(quiz, comes_out, monkeypatch):
+    """A cell that comes out unexpectedly is not the reader's mistake."""
+
     def otherwise(trial):
         found = comes_out(trial)
         found.cell.as_expected = False
@@ -125,7 +132,8 @@ def test_what_may_come_is_no_mistake(quiz, said, words, may, right):
     assert found.foretold_by(quiz.words(said)) is right
 
 
-def test_nothing_is_asked_that_a_chapter_or_the_ladder_has_shown(quiz):
+def test_questions_are_new(quiz):
+    """No question repeats what a chapter or the ladder has shown."""
     from ladder import RUNGS
 
     asked = {(t.variant, t.server, t.fault) for trials in quiz.pool().values() for t in trials}
@@ -135,7 +143,8 @@ def test_nothing_is_asked_that_a_chapter_or_the_ladder_has_shown(quiz):
     assert ("plain_global", Server(4, 1), None) in asked
 
 
-def test_no_card_tells_what_the_docstring_promises(quiz):
+def test_card_hides_the_docstring(quiz):
+    """No card shows the expectation in the docstring."""
     from foretell import card
 
     for trials in quiz.pool().values():

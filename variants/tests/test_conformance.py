@@ -28,12 +28,14 @@ def append(client, item):
     return client.post("/append", json={"item": item})
 
 
-def test_the_count_goes_up_by_one_and_starts_over(client, variant):
+def test_count_goes_up_by_one(client, variant):
+    """The count goes up by one and starts over."""
     answers = [ask(client, path) for path in WALK]
     assert answers == ([0, 1, 1, 0, 1, 0, 0] if variant == "flask_g" else [0, 1, 2, 2, 3, 0, 0])
 
 
-def test_the_list_keeps_its_order_and_answers_positions(client, variant):
+def test_list_keeps_its_order(client, variant):
+    """The list keeps its order and answers positions."""
     client.post("/create")
     positions = [append(client, item).json for item in "abc"]
     items = client.get("/items").json
@@ -49,18 +51,21 @@ def test_create_empties_the_list(client):
     assert append(client, "b").json == 1
 
 
-def test_before_any_create_the_count_is_0_and_the_list_empty(client):
+def test_before_any_create(client):
+    """Before any create the count is 0 and the list is empty."""
     assert client.get("/read").json == 0
     assert client.get("/items").json == []
 
 
-def test_a_browser_may_create_and_increment_by_get(client):
+def test_get_works_in_a_browser(client):
+    """A browser may create and increment by GET."""
     assert client.get("/create").json == 0
     assert client.get("/increment").json == 1
 
 
 @pytest.mark.parametrize("item", ["x", "x" * 1000, "\N{PILE OF POO}" * 1000, "a\0b", "\n", " "])
-def test_an_item_is_any_text_of_1_to_1000_characters(client, variant, item):
+def test_item_lengths(client, variant, item):
+    """An item is any text of 1 to 1,000 characters."""
     assert append(client, item).json == 1
     assert client.get("/items").json == ([] if variant == "flask_g" else [item])
 
@@ -88,7 +93,8 @@ BAD = {
 
 
 @pytest.mark.parametrize(("request_", "status"), BAD.values(), ids=BAD)
-def test_bad_input_is_refused_in_json_and_changes_nothing(client, request_, status):
+def test_bad_input_is_refused(client, request_, status):
+    """Bad input is refused in JSON and changes nothing."""
     append(client, "kept")
     before = client.get("/items").json
     reply = client.post("/append", **request_)
@@ -110,9 +116,8 @@ def test_bad_input_is_refused_in_json_and_changes_nothing(client, request_, stat
         ("GET", "/nope", 404),
     ],
 )
-def test_a_wrong_method_or_path_is_refused_in_json_and_changes_nothing(
-    client, method, path, status
-):
+def test_wrong_method_or_path(client, method, path, status):
+    """A wrong method or path is refused in JSON and changes nothing."""
     client.post("/increment")
     before = client.get("/read").json
     reply = client.open(path, method=method)

@@ -37,12 +37,14 @@ def functions(idiom):
     return [node for node in source(idiom).body if isinstance(node, ast.FunctionDef)]
 
 
-def test_every_file_of_the_gallery_is_in_its_list():
+def test_list_is_the_folder():
+    """Every file of the gallery is in its list."""
     assert {path.stem for path in FOLDER.glob("*.py")} == {"__init__", "models", *GALLERY}
 
 
 @pytest.mark.parametrize("idiom", GALLERY)
-def test_an_idiom_ends_with_the_five_functions_and_pauses_where_the_others_do(idiom):
+def test_contract_and_pauses(idiom):
+    """An idiom ends with the five functions and pauses where the others do."""
     contract = functions(idiom)[-5:]
     assert tuple(function.name for function in contract) == FUNCTIONS
     for function in contract:
@@ -55,7 +57,8 @@ def calls_in(function):
 
 
 @pytest.mark.parametrize("idiom", GALLERY)
-def test_an_idiom_says_where_it_is_from_and_what_to_write_instead(idiom):
+def test_source_and_alternative(idiom):
+    """An idiom names its source and its alternative."""
     said = facts(idiom)
     assert said.title
     assert list(said.lines) == [label for label in LABELS if label in said.lines]
@@ -122,7 +125,8 @@ def ask(client, path):
     return reply.json
 
 
-def test_one_request_after_another_counts_and_keeps_the_order(client):
+def test_one_request_after_another(client):
+    """One request after another counts and keeps the order."""
     assert client.get("/read").json == 0
     assert client.get("/items").json == []
     assert [ask(client, path) for path in WALK] == [0, 1, 2, 2, 3, 0, 0]
@@ -138,9 +142,8 @@ def test_one_request_after_another_counts_and_keeps_the_order(client):
 ONCE = {"prometheus_counter", "prometheus_multiprocess"}
 
 
-def test_an_item_that_comes_twice_is_there_twice_where_its_idiom_does_not_say_otherwise(
-    client, request
-):
+def test_repeated_items(client, request):
+    """An item that comes twice is there twice, unless its idiom says otherwise."""
     idiom = request.node.callspec.params["client"]
     positions = [client.post("/append", json={"item": item}).json for item in "xyx"]
     assert (positions, client.get("/items").json) == (
@@ -154,7 +157,8 @@ def loses(idiom):
 
 
 @pytest.mark.parametrize("client", ["session_cookie"], indirect=True)
-def test_of_two_requests_of_one_client_that_overlap_the_last_cookie_undoes_the_other(client):
+def test_last_cookie_wins(client):
+    """Of two overlapping requests of one client, the last cookie undoes the other."""
     client.post("/create")
     brought = client.get_cookie("session").value
     told = []
@@ -193,9 +197,8 @@ def play(app, idiom, order, monkeypatch):
 
 
 @pytest.mark.parametrize("client", schedules.EXPLORED, indirect=True)
-def test_of_the_six_orders_of_two_increments_those_that_overlap_go_wrong(
-    client, request, monkeypatch
-):
+def test_six_orders_of_two(client, request, monkeypatch):
+    """Of the six orders of two increments, the overlapping ones go wrong."""
     idiom = request.node.callspec.params["client"]
     wrong = [1, 1, 1] if schedules.EXPLORED[idiom] is schedules.TWO_READ_THE_SAME else [2, 2, 2]
     for order in ("ABAB", "ABBA", "BAAB", "BABA"):
@@ -205,9 +208,8 @@ def test_of_the_six_orders_of_two_increments_those_that_overlap_go_wrong(
 
 
 @pytest.mark.parametrize("client", ["redis_lock_ttl"], indirect=True)
-def test_who_stands_still_for_longer_than_a_lock_lasts_undoes_what_others_wrote(
-    client, monkeypatch
-):
+def test_expired_lock_undoes_writes(client, monkeypatch):
+    """A holder that stands still past its lock's life undoes the others' writes."""
     stands_still, may_go_on = threading.Event(), threading.Event()
 
     def pause():
@@ -230,7 +232,8 @@ def test_who_stands_still_for_longer_than_a_lock_lasts_undoes_what_others_wrote(
 
 
 @pytest.mark.parametrize("client", ["lru_cache"], indirect=True)
-def test_who_reads_while_a_copy_is_dropped_keeps_the_old_count(client, monkeypatch):
+def test_dropped_copy_keeps_old_count(client, monkeypatch):
+    """A client that reads while a copy is dropped keeps the old count."""
     ask = redis.Redis.get
 
     def get(self, key):
@@ -266,7 +269,8 @@ FOR_EVER = -1
 
 
 @pytest.mark.parametrize("client", ["redis_cache", "redis_lock_ttl"], indirect=True)
-def test_wherever_its_store_dies_a_lock_is_not_kept_for_ever(client, redis_url):
+def test_lock_of_a_dead_store(client, redis_url):
+    """A lock is not kept for ever, wherever its store dies."""
     lock = f"{os.environ['REDIS_PREFIX']}lock"
     store = redis.Redis.from_url(redis_url)
     seen = set()
@@ -279,7 +283,8 @@ def test_wherever_its_store_dies_a_lock_is_not_kept_for_ever(client, redis_url):
 
 
 @pytest.mark.parametrize("client", ["redis_cache"], indirect=True)
-def test_who_dies_in_the_add_of_a_cache_leaves_there_for_ever_what_was_to_expire(client, redis_url):
+def test_death_in_cache_add(client, redis_url):
+    """A client that dies in a cache's `add` leaves an entry that never expires."""
     with dead_after(1), pytest.raises(redis.ConnectionError):
         sys.modules["variants.gallery.redis_cache"].cache.add("lock", True, timeout=5)
     assert redis.Redis.from_url(redis_url).ttl(f"{os.environ['REDIS_PREFIX']}lock") == FOR_EVER
@@ -309,18 +314,21 @@ print({asked})
         ),
     ],
 )
-def test_a_guard_of_threads_is_another_one_among_greenlets(idiom, asked, answer):
+def test_guard_among_greenlets(idiom, asked, answer):
+    """A guard of threads is another guard among greenlets."""
     pytest.importorskip("gevent")
     code = AMONG_GREENLETS.format(idiom=idiom, asked=asked)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == str(answer), done.stderr
 
 
-def test_what_is_said_to_be_played_by_a_test_is_one_of_those_above():
+def test_played_orders_have_tests():
+    """Each order marked as tested is played by a test above."""
     assert {*schedules.PLAYED} == {"lru_cache", "redis_lock_ttl", "shared_value", "thread_local"}
 
 
-def test_each_way_in_which_an_idiom_must_go_wrong_on_one_machine_is_told_step_by_step():
+def test_failures_are_told_in_steps():
+    """Each failure of an idiom on one machine is told step by step."""
     for each in trials(GALLERY, every=True):
         told = {order.fault for order in schedules.orders(each.variant)}
         if each.fault != "two-machines":
@@ -329,7 +337,8 @@ def test_each_way_in_which_an_idiom_must_go_wrong_on_one_machine_is_told_step_by
         assert told or not wrong(each), each.name
 
 
-def test_nothing_is_told_of_what_does_not_go_wrong():
+def test_right_idioms_have_no_steps():
+    """No steps are told of what does not go wrong."""
     every = trials(GALLERY, every=True)
     right = {each.variant for each in every}
     right -= {each.variant for each in every if expectation(each).expect != "holds"}

@@ -52,7 +52,8 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_the_variants_that_need_no_package_run_everywhere(python, tmp_path):
+def test_packageless_variants_run(python, tmp_path):
+    """The variants that need no package run everywhere."""
     ask = "; ".join(
         [
             "import sys",
@@ -84,7 +85,8 @@ def counted(python):
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_without_a_pause_threads_of_a_plain_global_lose_increments_all_the_same(python):
+def test_no_pause_threads_still_lose(python):
+    """Without a pause, threads of a plain global lose increments all the same."""
     found = counted(python)
     if found["implementation"] != "cpython":
         # PyPy 7.3 lost none of 40 million
@@ -93,7 +95,8 @@ def test_without_a_pause_threads_of_a_plain_global_lose_increments_all_the_same(
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_where_nothing_is_called_between_read_and_write_it_depends_on_the_interpreter(python):
+def test_empty_window(python):
+    """Without a call between read and write, losses depend on the interpreter."""
     found = counted(python)
     version = tuple(found["version"])
     if found["implementation"] != "cpython" or found["free"] or version > (3, 13):

@@ -48,7 +48,8 @@ request = st.fixed_dictionaries(
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_nothing_breaks_a_variant_and_what_is_refused_changes_nothing(client_of, variant):
+def test_no_request_breaks_a_variant(client_of, variant):
+    """No request breaks a variant, and refused requests change nothing."""
     client = client_of(variant)
 
     def state():

@@ -24,12 +24,14 @@ def tree(variant):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_the_contract_has_the_five_functions_in_order():
+def test_contract_is_in_order():
+    """The contract has the five functions in order."""
     assert tuple(CONTRACT) == FUNCTIONS
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_variant_ends_with_the_five_functions_in_order_with_the_contracts_signatures(variant):
+def test_signatures_match(variant):
+    """A variant ends with the five functions, in order, with the contract's signatures."""
     functions = [node for node in tree(variant).body if isinstance(node, ast.FunctionDef)]
     assert tuple(function.name for function in functions[-5:]) == FUNCTIONS
     module = importlib.import_module(f"variants.{variant}")
@@ -40,7 +42,8 @@ def test_a_variant_ends_with_the_five_functions_in_order_with_the_contracts_sign
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_only_the_module_has_a_docstring_and_it_has_the_labelled_lines_in_order(variant):
+def test_docstring_has_its_lines(variant):
+    """Only the module has a docstring, with the labelled lines in order."""
     said = facts(variant)
     assert said.title
     assert list(said.lines)[:3] == ["Lives in", "Guard", "Loses"]
@@ -63,7 +66,8 @@ def test_increment_and_append_pause_once_each(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_variant_knows_the_experiment_and_only_flask_g_knows_flask(variant):
+def test_variants_are_independent(variant):
+    """No variant knows the experiment, and only flask_g knows Flask."""
     imported = {
         name.split(".")[0]
         for node in ast.walk(tree(variant))
@@ -90,6 +94,7 @@ def turns():
 
 
 @pytest.mark.usefixtures("turns")
-def test_what_variants_say_is_read_in_several_threads_at_once():
+def test_facts_in_several_threads():
+    """Facts can be read in several threads at once."""
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(facts, VARIANTS * 8))

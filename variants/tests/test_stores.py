@@ -24,7 +24,8 @@ SHARED = ["sqlite_row", "redis_key"]
 
 
 @pytest.mark.parametrize("variant", ["locked_global", *SHARED])
-def test_threads_lose_nothing_and_are_told_distinct_values(client_of, variant):
+def test_threads_get_distinct_values(client_of, variant):
+    """Threads lose nothing and get distinct values."""
     client_of(variant)
     store = load(variant)
     with ThreadPoolExecutor(8) as pool:
@@ -42,7 +43,8 @@ def increment_many(variant):
 
 
 @pytest.mark.parametrize("variant", SHARED)
-def test_a_fork_after_the_first_use_loses_nothing(client_of, variant):
+def test_fork_after_first_use(client_of, variant):
+    """A fork after the first use loses nothing."""
     client_of(variant)
     load(variant).increment()
     fork = multiprocessing.get_context("fork")
@@ -66,7 +68,8 @@ def in_a_fork(function):
     return os.read(read_end, 100).decode()
 
 
-def test_sqlite_keeps_its_file_in_wal_and_a_fork_opens_a_connection_of_its_own(client_of):
+def test_sqlite_uses_wal(client_of):
+    """SQLite keeps its file in WAL mode, and a fork opens a connection of its own."""
     client_of("sqlite_row")
     module = importlib.import_module("variants.sqlite_row")
     inherited = module.connection()
@@ -91,21 +94,22 @@ def refused(client, caplog):
     return reply.json["error"]
 
 
-def test_a_redis_that_is_down_is_503_with_advice(monkeypatch, caplog):
+def test_redis_down_is_503(monkeypatch, caplog):
+    """A Redis that is down is 503 with advice."""
     # port 1 is never listened on
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert "REDIS_URL" in refused(create_app(reloaded("redis_key")).test_client(), caplog)
 
 
-def test_a_sqlite_file_that_cannot_be_opened_is_503_with_advice(tmp_path, monkeypatch, caplog):
+def test_unopenable_sqlite_is_503(tmp_path, monkeypatch, caplog):
+    """An SQLite file that cannot be opened is 503 with advice."""
     monkeypatch.setenv("SQLITE_PATH", str(tmp_path / "nowhere" / "state.sqlite3"))
     client = create_app(reloaded("sqlite_row")).test_client()
     assert "SQLITE_PATH" in refused(client, caplog)
 
 
-def test_a_sqlite_file_locked_too_long_is_503_and_loses_nothing_acknowledged(
-    client_of, monkeypatch, caplog
-):
+def test_locked_sqlite_is_503(client_of, monkeypatch, caplog):
+    """An SQLite file locked too long is 503, and acknowledged writes stay."""
     client = client_of("sqlite_row")
     module = importlib.import_module("variants.sqlite_row")
     assert client.post("/increment").json == 1
@@ -117,7 +121,8 @@ def test_a_sqlite_file_locked_too_long_is_503_and_loses_nothing_acknowledged(
     assert client.post("/increment").json == 2
 
 
-def test_a_sqlite_file_that_is_overwritten_is_503_with_advice(client_of, caplog):
+def test_overwritten_sqlite_is_503(client_of, caplog):
+    """An SQLite file that is overwritten is 503 with advice."""
     client = client_of("sqlite_row")
     module = importlib.import_module("variants.sqlite_row")
     assert client.post("/increment").json == 1
@@ -129,7 +134,8 @@ def test_a_sqlite_file_that_is_overwritten_is_503_with_advice(client_of, caplog)
     assert len(caplog.records) == 4
 
 
-def test_a_row_in_sqlite_holds_a_number_whoever_writes_it(client_of):
+def test_row_holds_a_number(client_of):
+    """A row in SQLite holds a number, whoever writes it."""
     client = client_of("sqlite_row")
     assert client.post("/increment").json == 1
     other = sqlite3.connect(importlib.import_module("variants.sqlite_row").PATH)
@@ -147,7 +153,8 @@ def test_a_row_in_sqlite_holds_a_number_whoever_writes_it(client_of):
         "INSERT INTO entries VALUES (1, x'ff00')",
     ],
 )
-def test_a_row_that_somebody_has_damaged_is_503_with_advice(client_of, caplog, damage):
+def test_damaged_row_is_503(client_of, caplog, damage):
+    """A damaged row is 503 with advice."""
     client = client_of("sqlite_row")
     assert client.post("/create").json == 0
     other = sqlite3.connect(importlib.import_module("variants.sqlite_row").PATH)
@@ -166,7 +173,8 @@ def test_a_row_that_somebody_has_damaged_is_503_with_advice(client_of, caplog, d
 
 
 @pytest.mark.parametrize("there", ["text", b"\xff\xfe", ["a", "list"]])
-def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url, caplog, there):
+def test_wrong_key_is_503(client_of, redis_url, caplog, there):
+    """A key that holds something else is 503 with advice."""
     client = client_of("redis_key")
     module = importlib.import_module("variants.redis_key")
     direct = redis.Redis.from_url(redis_url)
@@ -186,7 +194,8 @@ def test_a_key_that_holds_something_else_is_503_with_advice(client_of, redis_url
     assert client.get("/items").json == []
 
 
-def test_a_sqlite_file_that_is_overwritten_while_it_is_served_is_503_and_a_line_each(tmp_path):
+def test_sqlite_overwritten_under_load(tmp_path):
+    """An SQLite file overwritten while it is served is 503 and a log line each."""
     path, log = tmp_path / "state.sqlite3", tmp_path / "log"
     env = {"SQLITE_PATH": str(path)}
     with serve(Trial("sqlite_row", Server(2, 2)), log=log, env=env) as server:
@@ -202,7 +211,8 @@ def test_a_sqlite_file_that_is_overwritten_while_it_is_served_is_503_and_a_line_
     assert "Traceback" not in said
 
 
-def test_a_redis_key_with_text_in_it_is_503_and_a_line_each(tmp_path, redis_url):
+def test_redis_text_under_load(tmp_path, redis_url):
+    """A Redis key with text in it is 503 and a log line each."""
     log = tmp_path / "log"
     env = {"REDIS_URL": redis_url, "REDIS_PREFIX": "damaged:"}
     with serve(Trial("redis_key", Server(2, 2)), log=log, env=env) as server:
@@ -218,7 +228,8 @@ def test_a_redis_key_with_text_in_it_is_503_and_a_line_each(tmp_path, redis_url)
     assert "Traceback" not in said
 
 
-def test_a_module_that_is_no_variant_is_refused_by_what_it_lacks():
+def test_bad_module_names_what_it_lacks():
+    """A module that is not a variant is refused by what it lacks."""
     with pytest.raises(ImportError, match=r"json has no create, increment"):
         load("json")
 
@@ -234,7 +245,8 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
-def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it(tmp_path):
+def test_new_file_opened_at_once(tmp_path):
+    """Workers that open a new SQLite file at once all get it."""
     for attempt in range(5):
         path = tmp_path / f"{attempt}.sqlite3"
         environment = os.environ | {"SQLITE_PATH": str(path), "PAUSE_MS": "0"}
@@ -245,7 +257,8 @@ def test_workers_that_open_a_new_sqlite_file_at_once_all_get_it(tmp_path):
         assert db.execute("SELECT count FROM cache").fetchone() == (32,)
 
 
-def test_an_increment_whose_reply_got_lost_is_not_sent_again(client_of, redis_url, monkeypatch):
+def test_lost_reply_is_not_resent(client_of, redis_url, monkeypatch):
+    """An increment whose reply got lost is not sent again."""
     client = client_of("redis_key")
     assert client.post("/increment").json == 1
     direct = redis.Redis.from_url(redis_url)

@@ -33,7 +33,8 @@ fewer = settings(many, max_examples=max(1, HISTORIES // 20))
 @pytest.mark.parametrize("kind", KINDS)
 @many
 @given(data=st.data())
-def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definition(kind, data):
+def test_agrees_with_brute_force(kind, data):
+    """The checker agrees with brute force over all orders, and with every plain definition."""
     history = data.draw(KINDS[kind])
     run = Run(h.frame(history))
     for thing, part in ((run.counter, brute_force.of_counter), (run.items, brute_force.of_list)):
@@ -49,7 +50,8 @@ def test_it_agrees_with_brute_force_over_all_orders_and_with_every_plain_definit
 
 @fewer
 @given(lived(most=12))
-def test_a_history_that_was_lived_through_raises_nothing_and_has_an_order(history):
+def test_lived_history_has_an_order(history):
+    """A simulated history of a right server raises nothing and has an order."""
     frame = h.frame(history)
     assert checker.judge(frame).anomalies == ()
     brute_force.check_order(checker.order(frame), history)

@@ -35,13 +35,15 @@ def found(history):
     return {a.name: a for a in checker.judge(frame, workers=workers or None).anomalies}
 
 
-def test_the_table_has_every_anomaly_once_with_its_meaning_and_source():
+def test_table_is_complete():
+    """The table has every anomaly once, with its meaning and source."""
     assert len(NAMES) == len(set(NAMES)) == 18
     assert all(kind.meaning and kind.source for kind in anomalies.TABLE)
 
 
 @pytest.mark.parametrize("kind", anomalies.TABLE, ids=NAMES)
-def test_the_drawing_beside_the_definition_shows_it(kind):
+def test_drawing_shows_its_anomaly(kind):
+    """The drawing in a definition's docstring shows the anomaly."""
     history = drawn(inspect.getdoc(kind.find))
     anomaly = found(history)[kind.name]
     assert anomaly.count == 1
@@ -51,7 +53,8 @@ def test_the_drawing_beside_the_definition_shows_it(kind):
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"not linearizable", "lost update"}))
 @pytest.mark.parametrize("size", [3_000, 20_000])
-def test_put_into_a_valid_history_it_is_found_and_named(name, size):
+def test_planted_anomaly_is_found(name, size):
+    """An anomaly planted in a valid history is found and named."""
     valid = generator.generate(size, unknown=0)
     assert found(valid) == {}
     anomalies_found = found(generator.plant(valid, name))
@@ -62,7 +65,8 @@ def test_put_into_a_valid_history_it_is_found_and_named(name, size):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_large_valid_histories_with_unknown_operations_raise_nothing(seed):
+def test_large_valid_history_is_clean(seed):
+    """Large valid histories with unknown operations raise nothing."""
     verdict = checker.judge(
         generator.generate(5_000, seed=seed, unknown=0.05), workers=4, threads=8
     )
@@ -86,7 +90,8 @@ def test_the_witness_is_the_earliest():
     assert found(history)["duplicate value"].count == 2
 
 
-def test_a_lost_update_is_shown_by_two_threads_of_one_worker_where_there_are_such():
+def test_lost_update_prefers_one_worker():
+    """A lost update is shown by two threads of one worker, if there are such."""
     history = drawn(
         """
         A@1.1  |-- increment → 1 --|
@@ -104,7 +109,8 @@ def test_a_lost_update_is_shown_by_two_threads_of_one_worker_where_there_are_suc
     assert "2 of 5 acknowledged increments are lost" in lost.why
 
 
-def test_a_loss_without_two_equal_answers_is_shown_by_the_audit():
+def test_loss_shown_by_the_audit():
+    """A loss without two equal answers is shown by the final reads."""
     history = drawn(
         """
         A  |-- increment → 1 --|
@@ -127,7 +133,8 @@ def test_unknown_increments_are_never_lost():
     assert found(history) == {}
 
 
-def test_a_list_is_not_followed_when_one_item_was_sent_twice():
+def test_item_sent_twice_stops_the_list():
+    """A list is not judged further if one item was sent twice."""
     history = drawn(
         """
         A  |-- append x → 1 --|
@@ -152,7 +159,8 @@ def test_a_refused_append_may_be_sent_again():
     assert checker.judge(h.frame(history)).verdict == "linearizable"
 
 
-def test_thousands_of_reads_of_a_list_are_compared_a_batch_at_a_time(monkeypatch):
+def test_reads_compared_in_batches(monkeypatch):
+    """Thousands of reads of a list are compared a batch at a time."""
     monkeypatch.setattr("loadtest.checker.run.ELEMENTS", 7)
     assert found(generator.generate(3_000)) == {}
     assert "fork" in found(generator.plant(generator.generate(3_000, unknown=0), "fork"))

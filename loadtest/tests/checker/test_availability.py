@@ -9,7 +9,8 @@ from loadtest.history import Operation
 from loadtest.tests.timelines import drawn
 
 
-def test_each_kind_has_its_outcomes_and_the_times_to_its_answers():
+def test_outcomes_and_latency_by_kind():
+    """Each kind has its outcomes and the times to its answers."""
     history = drawn(
         """
         A      |-- increment → 1 --|    |-- read → fail --|
@@ -29,7 +30,8 @@ def test_each_kind_has_its_outcomes_and_the_times_to_its_answers():
     assert (reads.op, reads.ok, reads.refused, reads.unknown) == ("read", 0, 1, 0)
 
 
-def test_silence_is_the_longest_time_in_which_nobody_was_answered():
+def test_silence_is_the_longest_gap():
+    """The silence is the longest time in which nobody was answered."""
     history = drawn(
         """
         A      |-- increment → 1 --|               |-- increment → 2 --|
@@ -42,7 +44,8 @@ def test_silence_is_the_longest_time_in_which_nobody_was_answered():
     assert checker.judge(h.frame([])).silence == 0
 
 
-def test_what_the_audit_asked_without_an_answer_is_counted_and_said():
+def test_unanswered_final_reads_counted():
+    """Final reads without an answer are counted and reported."""
     verdict = checker.judge(
         h.frame(
             drawn(
@@ -74,7 +77,8 @@ def counted(ok, other, outcome="unknown"):
 
 
 @pytest.mark.parametrize("outcome", ["fail", "unknown"])
-def test_more_than_one_in_a_hundred_not_answered_is_a_fault(outcome):
+def test_refuses_above_one_percent(outcome):
+    """More than one in a hundred requests without an answer is a failure."""
     few, many = counted(998, 10, outcome), counted(998, 11, outcome)
     assert few.linearizable
     assert many.linearizable

@@ -11,7 +11,8 @@ def judge(drawing):
     return checker.judge(h.frame(drawn(drawing)))
 
 
-def test_an_increment_may_be_acknowledged_without_a_count():
+def test_increment_without_a_count():
+    """An increment may be acknowledged without a count."""
     verdict = judge(
         """
         A      |-- increment → ok --|
@@ -77,7 +78,8 @@ def test_a_certificate_has_them_where_they_fit():
     ]
 
 
-def test_what_cannot_be_told_without_answers_is_not_claimed():
+def test_blind_claims_only_what_is_known():
+    """Nothing is claimed that only answers could show."""
     names = {
         anomaly.name
         for anomaly in judge(
@@ -144,7 +146,8 @@ def test_what_is_found_without_every_count(drawing, expected):
     assert {anomaly.name for anomaly in judge(drawing).anomalies} == expected
 
 
-def test_copies_are_told_apart_by_what_is_read_of_them():
+def test_blind_copies_seen_in_reads():
+    """Copies are distinguished by the reads of them."""
     verdict = judge(
         """
         A@1      |-- increment → ok --|  |-- increment → ok --|  |-- increment → ok --|
@@ -171,7 +174,8 @@ def test_a_clean_run_of_them_has_a_bound():
     assert verdict.bounds == {"increment": 1.0}
 
 
-def test_without_a_read_or_an_answer_nothing_is_shown():
+def test_neither_read_nor_answer():
+    """Without a read or an answer nothing is shown."""
     verdict = judge(
         """
         A  |-- increment → ok --|

@@ -27,7 +27,8 @@ CREATED = """
     """
 
 
-def test_what_another_clock_timed_may_have_come_before_a_create():
+def test_other_clock_may_precede_create():
+    """An operation timed by another clock may have come before a create."""
     assert judge(CREATED.format(1), [None] * 4).violated
     apart = judge(CREATED.format(1), "mmnm")
     assert apart.verdict == "inconclusive"
@@ -38,12 +39,14 @@ def test_what_another_clock_timed_may_have_come_before_a_create():
     assert apart.division is None
 
 
-def test_where_all_fits_after_the_create_nothing_is_wrong():
+def test_all_after_the_create_is_fine():
+    """Nothing is wrong if all operations fit after the create."""
     assert judge(CREATED.format(3), "mmnm").linearizable
 
 
 @pytest.mark.parametrize(("read", "clocks", "lost"), [(1, "mmm", 1), (1, "mmn", 0), (1, "mnn", 0)])
-def test_an_audit_comes_last_on_its_own_clock_alone(read, clocks, lost):
+def test_audit_is_last_on_its_own_clock(read, clocks, lost):
+    """An audit comes last on its own clock alone."""
     verdict = judge(
         f"""
         A@1    |-- increment → 1 --|
@@ -56,7 +59,8 @@ def test_an_audit_comes_last_on_its_own_clock_alone(read, clocks, lost):
     assert ("lost increment" in names(verdict)) == bool(lost)
 
 
-def test_an_audit_that_reads_all_there_is_needs_no_clock():
+def test_complete_audit_needs_no_clock():
+    """An audit that reads everything needs no clock."""
     verdict = judge(
         """
         A      |-- increment → 1 --|
@@ -70,7 +74,8 @@ def test_an_audit_that_reads_all_there_is_needs_no_clock():
 
 
 @pytest.mark.parametrize(("clocks", "lost"), [("mmm", True), ("mmn", False)])
-def test_an_item_is_lost_where_an_audit_came_after_it(clocks, lost):
+def test_item_lost_before_the_audit(clocks, lost):
+    """An item is lost if an audit came after it."""
     verdict = judge(
         """
         A@1      |-- append x → 1 --|

@@ -38,7 +38,8 @@ def upto(n):
     return list(range(1, n + 1))
 
 
-def test_a_copy_that_the_audit_did_not_reach_is_neither_lost_nor_whole():
+def test_unreached_copy_is_not_audited():
+    """A copy that the final reads did not reach is neither lost nor whole."""
     history = told({f"b{w}": upto(n) for w, n in enumerate((28, 25, 25, 22))}, {"b0": 28})
     verdict = checker.judge(history)
     assert verdict.why == (
@@ -49,7 +50,8 @@ def test_a_copy_that_the_audit_did_not_reach_is_neither_lost_nor_whole():
     assert verdict.not_audited == ("worker 1", "worker 2", "worker 3")
 
 
-def test_what_a_worker_that_was_killed_had_acknowledged_is_forgotten():
+def test_killed_worker_forgets():
+    """The acknowledged increments of a killed worker are forgotten."""
     boots = {"b1": upto(158), "b2": upto(90), "b3": upto(70), "b4": upto(60), "b5": upto(22)}
     verdict = checker.judge(told(boots, {"b2": 90, "b3": 70, "b4": 60, "b5": 22}), workers=4)
     assert verdict.why == (
@@ -63,7 +65,8 @@ def test_what_a_worker_that_was_killed_had_acknowledged_is_forgotten():
     assert reset.why.endswith("158 acknowledged increments are forgotten.")
 
 
-def test_one_worker_after_the_other_is_no_division():
+def test_successive_workers_are_one_state():
+    """One worker after the other is not a division."""
     boots = {f"b{n}": upto(40) for n in range(1, 5)} | {"b5": upto(5)}
     verdict = checker.judge(told(boots, {"b5": 5}), workers=1)
     assert (verdict.lost, verdict.forgotten) == (0, 160)
@@ -71,7 +74,8 @@ def test_one_worker_after_the_other_is_no_division():
     assert verdict.why.startswith("5 counters, one after the other: 5 left of 165 acknowledged.")
 
 
-def test_a_request_that_waited_while_its_worker_was_replaced_hides_no_reset():
+def test_waiting_request_hides_no_reset():
+    """A request that waited while its worker was replaced hides no reset."""
     history = drawn(
         """
         A@1, boot a  |-- increment → 1 --|  |-- increment → 2 --|
@@ -84,7 +88,8 @@ def test_a_request_that_waited_while_its_worker_was_replaced_hides_no_reset():
     assert [verdict.anomalies[0].name, verdict.forgotten] == ["reset", 2]
 
 
-def test_a_worker_that_merely_answers_late_is_no_reset():
+def test_late_worker_is_no_reset():
+    """A worker that merely answers late is not a reset."""
     history = told({"b1": upto(9), "b2": upto(3)}, {"b1": 9, "b2": 3})
     for workers in (None, 2):
         verdict = checker.judge(history, workers=workers)
@@ -95,20 +100,23 @@ def test_a_worker_that_merely_answers_late_is_no_reset():
     assert verdict.forgotten == 0
 
 
-def test_a_store_that_outlives_its_workers_forgets_nothing():
+def test_outliving_store_forgets_nothing():
+    """A store that outlives its workers forgets nothing."""
     verdict = checker.judge(told({"b1": upto(9), "b2": [10, 11]}, {"b2": 11}), workers=1)
     assert (verdict.lost, verdict.forgotten, verdict.division.of) == (0, 0, "none")
     assert verdict.anomalies == ()
 
 
-def test_acknowledged_without_a_label_is_no_copy_of_its_own():
+def test_unlabelled_is_no_copy():
+    """Increments acknowledged without a label are not a copy of their own."""
     history = told({"b1": upto(5), "b2": upto(3)}, {"b1": 5, "b2": 3}, unlabelled=1)
     division = checker.judge(history).division
     assert [copy.label for copy in division.copies] == ["worker 1", "worker 2"]
     assert "1 without a label" in division.sentence
 
 
-def test_workers_that_share_in_pairs_are_named_in_pairs():
+def test_workers_sharing_in_pairs():
+    """Workers that share in pairs are named in pairs."""
     boots = {"b101": [1, 3], "b104": [2, 4, 5], "b102": [1], "b103": [2, 3]}
     verdict = checker.judge(told(boots, {"b101": 5, "b104": 5, "b102": 3, "b103": 3}))
     assert verdict.division.of == "group"
@@ -137,7 +145,9 @@ def test_a_cookie_is_a_copy_per_client():
     assert checker.judge(h.frame(blind)).division.of == "unclear"
 
 
-def test_without_labels_many_clients_that_were_each_told_their_own_have_a_copy_each():
+def test_unlabelled_clients_with_copies():
+    """Without labels, many clients that each count for themselves have a copy each."""
+
     def cookies(clients):
         load = [
             Operation(client=c, op="increment", start=100 * n + c, end=100 * n + c + 50, value=n)
@@ -152,7 +162,8 @@ def test_without_labels_many_clients_that_were_each_told_their_own_have_a_copy_e
     assert cookies(9) == "unclear"
 
 
-def test_without_labels_it_is_lost_or_in_several_copies():
+def test_unlabelled_lost_or_copies():
+    """Without labels, a difference is lost or is in several copies."""
     verdict = checker.judge(
         h.frame(
             drawn(
@@ -204,12 +215,14 @@ audit@2, boot b                                                                 
 """  # noqa: E501
 
 
-def test_one_state_that_loses_or_is_set_back_is_one():
+def test_losing_or_reset_state_is_one():
+    """One state that loses or is set back is one state."""
     verdict = checker.judge(h.frame(drawn(SET_BACK)))
     assert (verdict.division.of, verdict.lost) == ("none", 2)
 
 
-def test_where_one_that_loses_may_be_two_that_end_alike_it_is_unclear():
+def test_one_or_two_that_end_alike():
+    """The division is unclear if one state that loses may be two that end alike."""
     verdict = checker.judge(h.frame(drawn(ONE)))
     assert verdict.why == (
         "5 acknowledged, 2 read: 3 lost, or several copies. 1 is lost in any case."
@@ -284,7 +297,8 @@ def test_one_state_from_which_nothing_is_lost():
     assert len(verdict.guarantees) == 4
 
 
-def test_a_state_per_worker_loses_nothing_and_has_no_total():
+def test_worker_state_loses_nothing():
+    """A state per worker loses nothing and has no total."""
     verdict = judged(
         counted(
             {(1, 1): [1, 2, 3], (2, 1): [1, 2], (3, 1): [1]},
@@ -323,7 +337,8 @@ def test_both_faults_are_told_apart():
     assert (duplicate.name, {o.worker for o in duplicate.witness}) == ("duplicate value", {1, 2})
 
 
-def test_an_audit_that_reads_less_than_nothing_has_read_nothing():
+def test_audit_below_nothing_reads_zero():
+    """An audit that reads less than nothing has read nothing."""
     verdict = judged(counted({(1, 1): [1, 2], (2, 1): [1, 1]}, [((1, 1), 2), ((2, 1), -1)]))
     assert (verdict.division.of, verdict.lost) == ("worker", 2)
     assert "2 + 0 = 2 left of 4 acknowledged" in verdict.why
@@ -359,20 +374,23 @@ def test_a_state_per_request_is_no_other_where_the_worker_was_replaced_before_th
     assert (verdict.division.of, verdict.lost) == ("request", 3)
 
 
-def test_workers_that_were_replaced_after_each_increment_merely_forgot():
+def test_replaced_workers_only_forget():
+    """Workers that were replaced after each increment merely forgot."""
     verdict = checker.judge(told({f"b{n}": [1] for n in range(30)}, {"b30": 0}), workers=1)
     assert verdict.division.of != "request"
     assert verdict.failures == {Failure.FORGETS}
 
 
-def test_what_all_overlapped_in_a_worker_that_was_replaced_may_have_been_one_state():
+def test_overlap_in_replaced_worker():
+    """Increments that all overlapped in a replaced worker may share one state."""
     overlapping = counted({(1, n): [1] for n in range(30)}, [((2, 1), 0), ((2, 1), 0)])
     verdict = judged([replace(o, client=o.client % 2) for o in overlapping])
     assert verdict.division.of != "request"
     assert verdict.lost == 0
 
 
-def test_a_few_that_were_told_1_may_each_have_been_asked_of_another_copy():
+def test_few_answers_of_one():
+    """A few increments that were answered 1 may each belong to another copy."""
     history = counted({(1, 1): [1], (1, 2): [1], (1, 3): [1]}, [((1, 4), 0), ((1, 4), 0)])
     by_one_client = [replace(o, client=0) for o in history]
     nobody_knows = [replace(o, worker=None, boot=None, thread=None) for o in by_one_client]
@@ -382,13 +400,15 @@ def test_a_few_that_were_told_1_may_each_have_been_asked_of_another_copy():
         assert verdict.why.startswith("3 acknowledged, 0 read: 3 lost, or several copies")
 
 
-def test_where_nothing_was_counted_nobody_knows_how_many_copies_there_are():
+def test_no_count_no_copies():
+    """Without a count, nobody knows how many copies there are."""
     verdict = judged(counted({}, [((1, 1), 0), ((2, 1), 0)]))
     assert verdict.verdict == "inconclusive"
     assert verdict.division.sentence == "0 acknowledged, 0 read: one copy, or several."
 
 
-def test_many_that_were_told_1_are_believed_to_be_gone_whoever_answered():
+def test_many_answers_of_one():
+    """Many increments that were answered 1 are gone, whichever worker answered."""
     history = counted({(1, n): [1] for n in range(20)}, [((1, 99), 0), ((1, 99), 0)])
     by_one_client = [replace(o, client=0) for o in history]
     nobody_knows = [replace(o, worker=None, boot=None, thread=None) for o in by_one_client]
@@ -397,14 +417,16 @@ def test_many_that_were_told_1_are_believed_to_be_gone_whoever_answered():
         assert (verdict.division.of, verdict.lost) == ("request", 20)
 
 
-def test_copies_that_read_the_same_by_accident_are_still_copies():
+def test_copies_with_equal_reads():
+    """Copies that read the same by accident are still copies."""
     boots = {f"b{worker}": upto(4) for worker in range(1, 5)}
     verdict = checker.judge(told(boots, dict.fromkeys(boots, 4)))
     assert (verdict.division.of, verdict.lost) == ("worker", 0)
     assert "4 + 4 + 4 + 4 = 16" in verdict.why
 
 
-def test_one_unknown_write_cannot_stand_for_what_two_copies_lack():
+def test_one_unknown_fills_one_gap():
+    """One unknown write cannot stand for the gaps of two copies."""
     answers = {(1, 1): [1, 2], (1, 2): [1], (1, 3): [1]}
     history = counted(answers, [(place, 2) for place in answers])
     unknown = replace(history[0], client=99, end=None, outcome="unknown", value=None, boot=None)
@@ -431,7 +453,8 @@ def test_a_list_alone_may_be_divided():
     assert (verdict.audited, verdict.lost) == (3, 0)
 
 
-def test_a_worker_that_no_audit_reached_is_not_lost():
+def test_unreached_worker_is_not_lost():
+    """A worker that no final read reached is not lost."""
     verdict = judged(
         counted({(1, 1): [1, 2], (2, 1): [1], (3, 1): [1]}, [((1, 1), 2), ((2, 1), 1)])
     )
@@ -444,14 +467,16 @@ def test_a_worker_that_no_audit_reached_is_not_lost():
     assert [copy.audited for copy in verdict.division.copies] == [2, 1, None]
 
 
-def test_lists_of_one_length_may_be_different_lists():
+def test_equal_lengths_differ():
+    """Lists of one length may be different lists."""
     verdict = judged(
         counted({(1, 1): [1], (2, 1): [1]}, [((1, 1), 1), ((2, 1), 1)], op="append", read="items")
     )
     assert (verdict.division.what, verdict.division.of) == ("list", "worker")
 
 
-def test_an_item_in_a_copy_that_no_audit_reached_is_not_lost():
+def test_item_of_unreached_copy():
+    """An item in a copy that no final read reached is not lost."""
     appends = {(1, 1): [1, 2], (2, 1): [1], (3, 1): [1]}
     verdict = judged(counted(appends, [((1, 1), 2), ((2, 1), 1)], op="append", read="items"))
     assert verdict.division.divided
@@ -473,7 +498,8 @@ def test_an_audit_that_goes_backwards_is_no_agreement():
     assert verdict.audited is None
 
 
-def test_an_unknown_increment_may_land_during_the_audit():
+def test_unknown_during_the_audit():
+    """An unknown increment may take effect during the audit."""
     verdict = judged(
         """
         A      |-- increment → 1 --|
@@ -487,7 +513,8 @@ def test_an_unknown_increment_may_land_during_the_audit():
     assert (verdict.audited, verdict.lost, verdict.unknown) == (3, 0, 1)
 
 
-def test_where_an_unknown_write_may_hide_a_copy_it_is_one_or_several():
+def test_unknown_may_hide_a_copy():
+    """There is one copy or several, if an unknown write may hide one."""
     rows = drawn(
         """
         A@1, boot a      |-- increment → 1 --|
@@ -503,7 +530,8 @@ def test_where_an_unknown_write_may_hide_a_copy_it_is_one_or_several():
 
 
 @pytest.mark.parametrize(("each", "of"), [(5, "unclear"), (30, "worker")])
-def test_copies_in_step_with_one_another_are_believed_where_many_answers_show_them(each, of):
+def test_copies_in_step_are_believed(each, of):
+    """Copies in step with one another are believed if many answers show them."""
     pairs = [
         Operation(client=w, op="increment", start=9 * n, end=9 * n + 5, value=n, worker=w, boot=b)
         for n in upto(each)
@@ -518,7 +546,8 @@ def test_copies_in_step_with_one_another_are_believed_where_many_answers_show_th
     assert checker.judge(h.frame(pairs + audits)).division.of == of
 
 
-def test_however_large_the_answers_are_the_same_is_said_of_copies():
+def test_size_does_not_change_copies():
+    """The description of copies does not depend on the size of the answers."""
     far = pl.col("value") >= 50
     for seed in range(60):
         dice = Random(seed)

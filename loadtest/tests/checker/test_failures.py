@@ -71,11 +71,13 @@ def test_a_fault_is_named_where_it_is_certain(drawing, faults):
     assert verdict.failures == faults
 
 
-def test_what_went_with_its_boot_is_forgotten_and_nothing_answers_late():
+def test_forgotten_is_not_late():
+    """Increments that went with their worker are forgotten, and nothing answers late."""
     assert judge(FORGOT, workers=1).failures == {Failure.FORGETS}
 
 
-def test_where_the_counter_loses_a_list_that_answers_late_is_no_other_fault():
+def test_late_list_of_a_losing_counter():
+    """A list that answers late adds no failure to a counter that loses."""
     drawing = """
         A@1, boot a      |-- increment → 1 --|  |-- append x → 1 --|
         B@1, boot a        |-- increment → 1 --|  |-- append y → 1 --|
@@ -86,7 +88,8 @@ def test_where_the_counter_loses_a_list_that_answers_late_is_no_other_fault():
     assert judge(drawing, workers=1).failures == {Failure.LOSES, Failure.DIVIDED}
 
 
-def test_an_unknown_write_may_stand_for_what_two_undid_of_one_another():
+def test_unknown_explains_overwriting():
+    """An unknown write may explain two writes that overwrote one another."""
     verdict = judge(LATE + UNKNOWN)
     assert verdict.violated
     assert verdict.failures == {Failure.REFUSES}  # one of three was not answered

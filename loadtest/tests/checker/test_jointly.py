@@ -20,19 +20,22 @@ NEITHER_SEES_THE_OTHER = """
     """
 
 
-def test_of_each_alone_a_client_may_be_late_but_not_of_both():
+def test_late_client_in_counter_or_list():
+    """A client may be late in the counter or in the list, but not in both."""
     guarantees = checker.judge(h.frame(drawn(NEITHER_SEES_THE_OTHER))).guarantees
     assert guarantees["sequential consistency"] is False
 
 
-def test_where_an_unknown_write_may_have_come_at_any_time_it_is_said_of_each():
+def test_unknown_write_judged_apart():
+    """With an unknown write that may have come at any time, each is judged apart."""
     history = drawn(NEITHER_SEES_THE_OTHER + "C  |-- increment ---->\nD |-- read → 2 --|")
     guarantees = checker.judge(h.frame(history)).guarantees
     assert guarantees[EACH] is True
     assert "sequential consistency" not in guarantees
 
 
-def test_several_clocks_are_linearizable_only_if_both_are_together():
+def test_several_clocks_together():
+    """Several clocks are linearizable only if counter and list are together."""
     history = [replace(o, clock="mn"[o.client]) for o in drawn(NEITHER_SEES_THE_OTHER)]
     (found,) = (
         a for a in checker.judge(h.frame(history)).anomalies if a.name == "not linearizable"
@@ -86,7 +89,8 @@ def seen_late(seed):
     return history
 
 
-def test_it_agrees_with_brute_force_over_all_orders():
+def test_jointly_agrees_with_brute_force():
+    """The joint order agrees with brute force over all orders."""
     verdicts = Counter()
     for seed in range(150):
         history = seen_late(seed)

@@ -31,7 +31,9 @@ from loadtest.tests.timelines import drawn, judged
     ],
 )
 @pytest.mark.parametrize("client", [0, 1])
-def test_what_ends_at_the_nanosecond_another_begins_overlaps_it(first, second, anomaly, client):
+def test_intervals_are_closed(first, second, anomaly, client):
+    """Operations overlap if one ends at the nanosecond at which another begins."""
+
     def history(gap):
         one = Operation(client=0, start=0, end=10, **first)
         other = Operation(client=client, start=10 + gap, end=20, **second)
@@ -46,7 +48,8 @@ def test_what_ends_at_the_nanosecond_another_begins_overlaps_it(first, second, a
     assert holds == (client == 1)
 
 
-def test_not_linearizable_but_sequentially_consistent():
+def test_sequential_not_linearizable():
+    """A history can be sequentially consistent and not linearizable."""
     verdict = judged(
         """
         A      |-- increment → 1 --|
@@ -77,7 +80,8 @@ def test_the_contradiction_says_when_and_what():
     )
 
 
-def test_one_client_and_equal_answers_are_said_shorter():
+def test_one_client_is_named_once():
+    """The sentence is shorter for one client and for equal answers."""
     anomalies = judged("A  |-- increment → 1 --|  |-- increment → 1 --|").anomalies
     assert anomalies[1].why == (
         "Client 0's increment ended at 20.0 ms before its later increment began at 23.0 ms, "
@@ -143,7 +147,8 @@ def test_one_client_and_equal_answers_are_said_shorter():
         ),
     ],
 )
-def test_every_kind_of_contradiction_has_its_words(drawing, why):
+def test_contradictions_have_words(drawing, why):
+    """Every kind of contradiction has its words."""
     assert judged(drawing).anomalies[-1].why == why
 
 
@@ -162,7 +167,8 @@ print(checker.judge(history.frame(operations)).anomalies[-1].why)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to such a limit")
 @pytest.mark.parametrize("value", [10**12, LARGEST - 1])
-def test_a_number_that_nobody_can_have_counted_to_takes_no_room(value):
+def test_huge_numbers_take_no_room(value):
+    """A number that no client can have counted to takes no memory."""
     judge = [sys.executable, "-c", f"value = {value}\n{IN_LITTLE_ROOM}"]
     done = subprocess.run(judge, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout == (
@@ -171,7 +177,8 @@ def test_a_number_that_nobody_can_have_counted_to_takes_no_room(value):
     )
 
 
-def test_the_certificate_is_an_order_with_an_instant_for_each():
+def test_certificate_has_instants():
+    """The certificate is an order with an instant for each operation."""
     history = drawn(
         """
         A  |-- increment → 2 --|

@@ -26,7 +26,8 @@ def why(drawing, name, **changed):
         ("A@1.1, boot a", "B@1.1, boot b", " at worker 1 (boots a and b)"),
     ],
 )
-def test_who_answered_is_said_of_both_or_of_neither(one, other, where):
+def test_both_workers_or_neither(one, other, where):
+    """A sentence names the workers of both operations, or of neither."""
     drawing = f"""
         {one:<14}|-- increment → 1 --|
         {other:<14}|-- increment → 1 --|
@@ -48,7 +49,8 @@ def test_who_answered_is_said_of_both_or_of_neither(one, other, where):
     ],
 )
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_item_that_should_not_be_there_is_said_to_be_what_it_is(sent, said, times):
+def test_unexpected_item_is_described(sent, said, times):
+    """An item that should not be there is described as what it is."""
     items = ", ".join(["x"] * times)
     drawing = f"""
         {sent}
@@ -68,13 +70,15 @@ def test_what_nobody_began_is_no_number():
     )
 
 
-def test_a_client_and_the_audit_are_not_one_who_reads():
+def test_client_is_not_the_audit():
+    """A client and the audit are not one reader."""
     history = drawn("A  |-- increment → 1 --|   |-- read → 0 --|")
     said = why([history[0], replace(history[1], phase="audit")], "read-your-writes")
     assert said == "Client 0's increment was told 1, and then the audit's read was told 0."
 
 
-def test_the_audit_that_is_shown_is_of_the_copy_that_lost():
+def test_audit_of_the_losing_copy():
+    """The final read that is shown is of the copy that lost."""
     verdict = checker.judge(
         h.frame(
             drawn(

@@ -38,7 +38,8 @@ def one_per_worker(truth, history):
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_what_is_said_of_copies_is_true_of_the_state(part):
+def test_claims_are_true_of_the_state(part):
+    """Each claim about copies is true of the simulated state."""
     found = (*ALIKE, *THREADS, *BLIND)
     for seed in (*found[part::PARTS], *range(SEED + part, SEED + HISTORIES, PARTS)):
         history, truth, workers = simulate(seed)

@@ -100,7 +100,8 @@ def test_a_run_begins_after_the_last_create():
     assert (verdict.operations, verdict.acknowledged) == (3, 2)
 
 
-def test_an_unknown_increment_from_before_the_create_may_come_after_it():
+def test_unknown_from_before_the_create():
+    """An unknown increment from before the create may take effect after it."""
     verdict = judged(
         """
         A      |-- increment --->
@@ -116,7 +117,8 @@ def test_an_unknown_increment_from_before_the_create_may_come_after_it():
 @pytest.mark.parametrize(
     "create", ["|-- create → 0 --|", "|-- create --->", "|-- create → unknown --|"]
 )
-def test_a_count_cannot_be_followed_across_a_create(create):
+def test_no_count_across_a_create(create):
+    """A count cannot be followed across a create."""
     verdict = judged(
         f"""
         A      |-- increment → 1 --|
@@ -129,7 +131,8 @@ def test_a_count_cannot_be_followed_across_a_create(create):
     assert verdict.anomalies == ()
 
 
-def test_what_begins_during_a_create_overlaps_it():
+def test_overlap_with_a_create():
+    """An operation that begins during a create overlaps it."""
     verdict = judged(
         """
         A      |-- create → 0 -----------|
@@ -152,7 +155,8 @@ def test_a_refused_create_changes_nothing():
     assert verdict.verdict == "linearizable"
 
 
-def test_times_of_different_clocks_are_not_compared():
+def test_clocks_are_not_compared():
+    """Times of different clocks are not compared."""
     history = drawn(
         """
         A  |-- increment → 2 --|
@@ -165,14 +169,16 @@ def test_times_of_different_clocks_are_not_compared():
     assert judged(apart).anomalies == ()
 
 
-def test_one_number_on_two_clocks_is_two_clients():
+def test_client_number_on_two_clocks():
+    """One number on two clocks is two clients."""
     history = drawn("A  |-- read → 1 --|   |-- read → 0 --|  |-- increment → 1 --|")
     assert judged(history).guarantees["monotonic reads"] is False
     apart = [replace(o, clock=clock) for o, clock in zip(history, "mnn", strict=True)]
     assert judged(apart).guarantees["monotonic reads"] is True
 
 
-def test_a_verdict_prints_in_80_columns_and_in_a_notebook():
+def test_prints_in_80_columns():
+    """A verdict prints in 80 columns and in a notebook."""
     for anomaly in ("lost increment", "misplaced item", "reset"):
         verdict = checker.judge(generator.plant(generator.generate(3_000, unknown=0), anomaly))
         assert max(map(len, str(verdict).splitlines())) <= 80
@@ -185,7 +191,8 @@ def test_a_long_item_is_cut_short_in_words():
     assert max(map(len, str(verdict).splitlines())) <= 80
 
 
-def test_json_has_the_documented_fields_and_leaves_out_long_lists():
+def test_json_fields():
+    """JSON has the documented fields and leaves out long lists."""
     history = generator.plant(generator.generate(3_000, unknown=0), "fork")
     document = checker.judge(history).to_json()
     assert " ".join(document) == (

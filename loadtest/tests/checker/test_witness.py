@@ -394,7 +394,8 @@ def judged(seed):
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_witness_proves_its_anomaly_and_every_word_of_it_is_so(part):
+def test_words_are_true(part):
+    """The operations shown prove their anomaly, and every word about them is true."""
     for seed in (EVERY_KIND[part], *range(SEED + part, SEED + HISTORIES, 2 * PARTS)):
         for history, run, anomalies_ in judged(seed):
             for name, witness, why in ((a.name, a.witness, a.why) for a in anomalies_):

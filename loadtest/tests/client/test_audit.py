@@ -15,7 +15,8 @@ from loadtest.tests.odd import odd
 from loadtest.tests.waiting import wait_until_gone
 
 
-def test_a_run_begins_with_an_empty_state_whoever_used_the_server_before(locust):
+def test_run_begins_empty(locust):
+    """A run begins with an empty state, whoever used the server before."""
     with odd() as server:
         server.state = [41, ["old"]]
         done = locust(server.url)
@@ -29,7 +30,8 @@ def test_a_run_begins_with_an_empty_state_whoever_used_the_server_before(locust)
         assert sorted(each.value for each in of(run, "increment"))[0] == 1
 
 
-def test_a_state_that_cannot_be_emptied_is_not_loaded(locust):
+def test_state_that_stays_is_refused(locust):
+    """A state that cannot be emptied is not loaded."""
     with odd(lambda op, n: ("text", "5") if op == "read" else None) as server:
         done = locust(server.url, enough=lambda: False)
         assert not server.asked["increment"]
@@ -39,7 +41,8 @@ def test_a_state_that_cannot_be_emptied_is_not_loaded(locust):
 
 
 @pytest.mark.parametrize("at", [30, 40])
-def test_a_worker_that_is_seldom_reached_is_made_empty_too(locust, at):
+def test_seldom_reached_worker_emptied(locust, at):
+    """A worker that is seldom reached is made empty, too."""
     # of each 32 requests the first 16 are creates: a read comes first there, or nothing at all
     with odd(shy=lambda n: n % 80 == at or n % 120 == at) as server:
         done = locust(server.url)
@@ -48,21 +51,24 @@ def test_a_worker_that_is_seldom_reached_is_made_empty_too(locust, at):
     assert "over-count" not in {each.name for each in judge(history.read(done.path)).anomalies}
 
 
-def test_a_worker_that_is_never_made_empty_is_not_loaded(locust):
+def test_unemptied_worker_is_refused(locust):
+    """A worker that is never made empty is not loaded."""
     with odd(shy=lambda n: n == 20) as server:
         done = locust(server.url, enough=lambda: False)
         assert not server.asked["increment"]
     assert done.returncode == 2
 
 
-def test_a_server_that_does_not_answer_is_said_in_one_line(locust):
+def test_unanswering_server_in_one_line(locust):
+    """A server that does not answer is reported in one line."""
     done = locust("http://127.0.0.1:1", enough=lambda: False)
     assert done.returncode == 2
     assert "http://127.0.0.1:1/create does not answer 0; is a variant served there?" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust, tmp_path):
+def test_audit_reads_every_worker(locust, tmp_path):
+    """The audit reads every worker when nothing is in flight."""
     with serve(trial.Trial("plain_global", trial.Server(3, 2)), log=tmp_path / "log") as server:
         done = locust(server.url)
         assert {each.worker for each in done.operations} == server.workers()
@@ -78,7 +84,8 @@ def test_the_audit_reads_every_worker_when_nothing_is_in_flight_any_more(locust,
     assert not clients & {each.client for each in done.operations if each.phase == "load"}
 
 
-def test_nothing_is_asked_of_a_worker_that_has_ended_though_nobody_has_asked_how(locust):
+def test_ended_worker_is_not_asked(locust):
+    """A worker that has ended is not asked, even if nobody has read its exit status."""
     gone = subprocess.Popen(["true"])
     wait_until_gone([gone.pid])
     target = Target(server=os.getpid(), log="")

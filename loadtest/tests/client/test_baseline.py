@@ -9,7 +9,8 @@ from loadtest.client.baseline import Unready, awake
 from loadtest.client.mapping import OURS
 
 
-def test_a_server_that_still_starts_is_waited_for(monkeypatch):
+def test_waits_for_a_starting_server(monkeypatch):
+    """The load waits for a server that still starts."""
     monkeypatch.setattr("loadtest.client.http.TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as later, ThreadPoolExecutor() as pool:
         waits = pool.submit(awake, OURS, f"http://127.0.0.1:{later.getsockname()[1]}")
@@ -27,7 +28,8 @@ def test_a_server_that_still_starts_is_waited_for(monkeypatch):
     assert {each.partition(b" ")[0] for each in asked} == {b"OPTIONS"}
 
 
-def test_a_server_that_never_starts_is_said_in_one_line(monkeypatch):
+def test_server_that_never_starts(monkeypatch):
+    """A server that never starts is reported in one line."""
     monkeypatch.setattr("loadtest.client.http.TIMEOUT_S", 0.1)
     monkeypatch.setattr("loadtest.client.baseline.STARTUP_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as never:
@@ -37,7 +39,8 @@ def test_a_server_that_never_starts_is_said_in_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("app", [(), ("--increment", "POST /hits")])
-def test_the_first_request_of_a_run_changes_nothing(locust, app):
+def test_first_request_changes_nothing(locust, app):
+    """The first request of a run changes nothing."""
     seen = []
     with socket.create_server(("127.0.0.1", 0)) as only, ThreadPoolExecutor() as pool:
         host = f"http://127.0.0.1:{only.getsockname()[1]}"

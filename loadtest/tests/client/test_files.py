@@ -18,7 +18,8 @@ def two_have_asked(folder):
     return lambda: sum("increment" in p.read_text() for p in folder.glob("h.*.jsonl")) == 2
 
 
-def test_several_locust_processes_make_one_history(locust, tmp_path):
+def test_processes_make_one_history(locust, tmp_path):
+    """Several locust processes make one history."""
     with odd() as server:
         both = two_have_asked(tmp_path)
         done = locust(server.url, "--processes", "2", "--exit-by-verdict", enough=both)
@@ -62,7 +63,8 @@ def worker(tmp_path):
     return run
 
 
-def test_histories_on_several_machines_are_named_and_not_judged_apart(worker, locust, tmp_path):
+def test_machines_are_named(worker, locust, tmp_path):
+    """Histories on several machines are named, and not judged apart."""
     port = free_port()
     master = (
         "--master",
@@ -91,7 +93,8 @@ def test_histories_on_several_machines_are_named_and_not_judged_apart(worker, lo
     assert judge(frame).verdict == "linearizable"
 
 
-def test_what_a_killed_locust_worker_did_is_missing_and_not_judged(worker, locust, tmp_path):
+def test_killed_worker_is_not_judged(worker, locust, tmp_path):
+    """The part of a killed locust worker is missing, and not judged."""
     port = free_port()
     master = ("--master", "--master-bind-port", str(port), "--expect-workers", "2")
     with odd() as server, worker(port), worker(port) as victim:
@@ -110,7 +113,8 @@ def test_what_a_killed_locust_worker_did_is_missing_and_not_judged(worker, locus
     assert "violated" not in done.stdout
 
 
-def test_a_locust_worker_that_dies_before_it_has_said_anything_is_missing(worker, locust):
+def test_dead_before_its_first_message(worker, locust):
+    """A locust worker that dies before its first message is missing."""
     port = free_port()
     master = ("--master", "--master-bind-port", str(port), "--expect-workers", "2")
     with odd() as server, worker(port), worker(port, does=DIES):

@@ -72,7 +72,8 @@ def test_its_status_is_told(locustfile, code, status):
         assert poll() == status
 
 
-def test_it_has_an_environment_and_a_folder_of_its_own(locustfile, tmp_path, monkeypatch):
+def test_own_environment_and_folder(locustfile, tmp_path, monkeypatch):
+    """A load has an environment and a folder of its own."""
     code = "print(os.environ.get('COLOR'), os.getcwd(), sys.argv[0]); sys.exit()"
     monkeypatch.setenv("COLOR", "that of what it is forked from")
     load.loads(tmp_path)
@@ -102,7 +103,8 @@ def test_what_it_leaves_running_ends_with_it(locustfile, tmp_path):
     wait_until_gone([int((tmp_path / "log").read_text().split()[-1])])
 
 
-def test_leaving_the_block_ends_it_whatever_it_does_about_that(locustfile, tmp_path, monkeypatch):
+def test_leaving_the_block_ends_it(locustfile, tmp_path, monkeypatch):
+    """Leaving the block ends a load, even one that ignores signals."""
     monkeypatch.setattr(load, "GRACE", 0.5)
     deaf = "for each in (signal.SIGTERM, signal.SIGINT): signal.signal(each, signal.SIG_IGN)\n"
     deaf += "print('Ramping', flush=True)\nwhile True: pass"
@@ -112,7 +114,8 @@ def test_leaving_the_block_ends_it_whatever_it_does_about_that(locustfile, tmp_p
     wait_until_gone([one])
 
 
-def test_where_that_stands_still_it_is_ended_with_its_loads(locustfile, tmp_path, monkeypatch):
+def test_stopped_fork_server_is_killed(locustfile, tmp_path, monkeypatch):
+    """A process that forks loads and stands still is ended with its loads."""
     monkeypatch.setattr(load, "GRACE", 0.5)
     with locustfile(""):
         begun(tmp_path)
@@ -126,7 +129,8 @@ def test_where_that_stands_still_it_is_ended_with_its_loads(locustfile, tmp_path
         assert ended(poll) == 3
 
 
-def test_where_that_is_killed_nobody_takes_it_for_an_end(locustfile, tmp_path):
+def test_killed_fork_server_is_an_error(locustfile, tmp_path):
+    """A killed process is not taken for the end of a load."""
     with locustfile("") as poll:
         begun(tmp_path)
         process = load.running.process
@@ -166,7 +170,8 @@ with forked(command, log=Path("log"), env=dict(os.environ), cwd=Path.cwd()):
     owner.wait()
 
 
-def test_loads_end_with_their_owner_however_that_ends(owner):
+def test_loads_end_with_their_owner(owner):
+    """Loads end with their owner, however that ends."""
     everybody = family(owner.pid)
     assert len(everybody) >= 2
     owner.kill()
@@ -174,7 +179,8 @@ def test_loads_end_with_their_owner_however_that_ends(owner):
     wait_until_gone(everybody)
 
 
-def test_an_owner_that_has_ended_has_left_nothing(owner, tmp_path):
+def test_ended_owner_leaves_nothing(owner, tmp_path):
+    """An owner that has ended leaves nothing behind."""
     everybody = family(owner.pid)
     (tmp_path / "over").touch()
     assert owner.wait(60) == 0

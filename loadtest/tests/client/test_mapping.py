@@ -26,7 +26,8 @@ class Said:
         ("PUT / a=b&c=d e", "PUT", "/", "a=b&c=d e", "application/x-www-form-urlencoded"),
     ],
 )
-def test_a_request_is_a_method_a_path_and_perhaps_a_body(text, method, path, body, kind):
+def test_request_parts(text, method, path, body, kind):
+    """A request is a method, a path and perhaps a body."""
     request = Request.parse(text, "INCREMENT")
     assert (request.method, request.path, request.body) == (method, path, body)
     assert request.headers.get("Content-Type") == kind
@@ -36,7 +37,8 @@ def test_a_request_is_a_method_a_path_and_perhaps_a_body(text, method, path, bod
     "text",
     ["", "/hits", "POST", "POST hits", "POST http://127.0.0.1/hits", 'POST /hits {"by": '],
 )
-def test_what_is_no_request_is_said_in_one_line_with_its_name(text):
+def test_bad_request_in_one_line(text):
+    """Text that is not a request is reported in one line with its name."""
     with pytest.raises(Unclear, match=r"^INCREMENT") as error:
         Request.parse(text, "INCREMENT")
     assert "\n" not in str(error.value)
@@ -72,7 +74,8 @@ def test_what_is_no_request_is_said_in_one_line_with_its_name(text):
         ("none", Said("42"), None),
     ],
 )
-def test_the_number_is_found_where_it_is_said_to_be(count, reply, number):
+def test_number_is_found(count, reply, number):
+    """The number is found in the place that was named."""
     assert Count(count).number(reply) == number
 
 
@@ -88,20 +91,23 @@ def test_the_number_is_found_where_it_is_said_to_be(count, reply, number):
         ("", Said("hello"), None),
     ],
 )
-def test_before_the_load_a_count_that_is_not_there_is_0(count, reply, number):
+def test_missing_count_is_zero(count, reply, number):
+    """Before the load, a count that is not there is 0."""
     assert at_rest(routes("POST /hits", "GET /hits", count), reply) == number
 
 
 @pytest.mark.parametrize(
     "count", ["hits[", "@", "/no group/", r"/(\d+) of (\d+)/", "/(/", r"/(\d+)"]
 )
-def test_a_count_that_cannot_be_meant_is_said_in_one_line(count):
+def test_bad_count_in_one_line(count):
+    """A count that cannot be meant is reported in one line."""
     with pytest.raises(Unclear, match=r"^COUNT=") as error:
         Count(count)
     assert "\n" not in str(error.value)
 
 
-def test_the_increment_may_have_its_number_elsewhere_or_none():
+def test_increment_count_elsewhere():
+    """The increment may have its number elsewhere, or none."""
     said = routes("POST /hits", "GET /hits", count="hits", increment_count="@X-Hits")
     assert said.answer("increment", Said("", headers={"X-Hits": "3"})).value == 3
     assert said.answer("read", Said('{"hits": 4}')).value == 4
@@ -110,7 +116,8 @@ def test_the_increment_may_have_its_number_elsewhere_or_none():
     assert blind.answer("increment", Said("3")).value is None
 
 
-def test_an_increment_without_the_number_that_it_should_have_is_unknown():
+def test_increment_without_its_number():
+    """An increment without the number that it should have is unknown."""
     # such as a page that asks to log in, and is answered with 200
     said = routes("POST /hits", "GET /hits")
     assert said.answer("increment", Said("<form>")).outcome == "unknown"
@@ -125,7 +132,8 @@ def test_the_status_decides_first(status, outcome):
     assert OURS.answer("increment", Said("3", status_code=status)).outcome == outcome
 
 
-def test_a_redirect_is_an_increment_where_it_is_known_to_be_and_a_read_never():
+def test_redirect_as_an_increment():
+    """A redirect is an increment if that is known, and never a read."""
     form = routes("POST /hits", "GET /hits", increment_count="none")
     form = type(form)(form.requests, form.counts, redirected=True)
     assert form.answer("increment", Said("", status_code=302)).outcome == "ok"
@@ -142,25 +150,29 @@ def test_a_redirect_is_an_increment_where_it_is_known_to_be_and_a_read_never():
         {"increment": "POST /hits", "headers": "Token: a\nb"},
     ],
 )
-def test_what_cannot_work_is_said_before_anything_is_served(said):
+def test_contradictions_before_serving(said):
+    """A description that cannot work is refused before anything is served."""
     with pytest.raises(Unclear) as error:
         routes(**said)
     assert "secret" not in str(error.value)
 
 
-def test_headers_are_one_or_a_json_object_of_several():
+def test_headers_one_or_several():
+    """Headers are one line or a JSON object of several."""
     assert routes("POST /", headers="Authorization: Bearer a:b").headers == {
         "Authorization": "Bearer a:b"
     }
     assert routes("POST /", headers='{"A": "1", "B": "2"}').headers == {"A": "1", "B": "2"}
 
 
-def test_a_get_that_increments_must_not_be_left_to_a_client_that_sends_it_twice():
+def test_get_is_never_sent_twice():
+    """A GET that increments is not left to a client that may send it twice."""
     assert routes("POST /hits").quick
     assert not routes("GET /hits").quick
 
 
-def test_the_functions_of_a_mapping_file_are_taken_as_they_are(tmp_path):
+def test_mapping_file_functions(tmp_path):
+    """The functions of a mapping file are taken as they are."""
     (tmp_path / "beside.py").write_text("PATH = '/hits'")
     file = tmp_path / "counter.py"
     file.write_text(
@@ -182,7 +194,8 @@ def test_the_functions_of_a_mapping_file_are_taken_as_they_are(tmp_path):
         (None, "is no file"),
     ],
 )
-def test_a_mapping_file_that_is_none_is_said_in_one_line(tmp_path, source, why):
+def test_bad_mapping_file_in_one_line(tmp_path, source, why):
+    """A file that is not a mapping is reported in one line."""
     file = tmp_path / "counter.py"
     if source is not None:
         file.write_text(source)

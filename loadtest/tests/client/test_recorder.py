@@ -19,7 +19,8 @@ MISCHIEF = {
 }
 
 
-def test_each_request_is_recorded_once_as_what_became_of_it_and_none_is_sent_again(locust):
+def test_each_request_recorded_once(locust):
+    """Each request is recorded once with its outcome, and none is sent again."""
     kinds = list(MISCHIEF)
     became = Counter()
 
@@ -43,7 +44,8 @@ def test_each_request_is_recorded_once_as_what_became_of_it_and_none_is_sent_aga
     assert all((each.value is not None) == (each.outcome == "ok") for each in increments)
 
 
-def test_what_is_not_answered_in_time_is_unknown_and_not_sent_again(locust, impatient):
+def test_timeout_is_unknown(locust, impatient):
+    """A request that is not answered in time is unknown, and not sent again."""
     with odd(lambda op, n: "hang" if op == "increment" else None) as server:
         done = locust(server.url, file=impatient)
         increments = of(done, "increment")
@@ -53,14 +55,16 @@ def test_what_is_not_answered_in_time_is_unknown_and_not_sent_again(locust, impa
     assert max(Counter(each.client for each in increments).values()) > 1
 
 
-def test_a_list_of_anything_but_text_is_no_answer(locust):
+def test_list_of_other_than_text(locust):
+    """A list of anything but text is not an answer."""
     odd_lists = ["[1]", "[null]", "null", '{"a": 1}']
     with odd(lambda op, n: ("text", odd_lists[n % 4]) if op == "items" else None) as server:
         done = locust(server.url)
     assert {each.outcome for each in of(done, "items")} == {"unknown"}
 
 
-def test_a_client_that_is_stopped_in_mid_request_records_it_as_unknown(locust):
+def test_stopped_client_is_unknown(locust):
+    """A client that is stopped during its request records it as unknown."""
     with odd(lambda op, n: "hang" if op == "increment" else None) as server:
         all_hang = lambda: server.asked["increment"] == 8  # noqa: E731
         done = locust(server.url, "--stop-timeout", "1", enough=all_hang)

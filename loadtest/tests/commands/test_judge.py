@@ -45,7 +45,8 @@ LINEARIZABLE = """
     """
 
 
-def test_four_lines_written_by_hand_are_explained_in_plain_words(run, tmp_path):
+def test_handwritten_history(run, tmp_path):
+    """Four lines written by hand are explained in plain words."""
     (tmp_path / "four.jsonl").write_text(FOUR_LINES)
     result = run("four.jsonl")
     assert result.exit_code == 1
@@ -74,7 +75,8 @@ def test_the_exit_status_is_the_verdict(run, drawing, status):
     assert run("history.jsonl", history=drawn(drawing)).exit_code == status
 
 
-def test_a_topology_that_did_not_answer_is_inconclusive(run):
+def test_silent_topology_is_inconclusive(run):
+    """A topology that did not answer is inconclusive."""
     result = run("--workers", 4, "history.jsonl", history=drawn(LINEARIZABLE.replace("A ", "A@1 ")))
     assert result.exit_code == 2
     assert "only 1 of 4 workers answered" in result.stdout
@@ -89,7 +91,8 @@ def test_json_is_one_document(run):
     assert document["anomalies"][0]["name"] == "over-count"
 
 
-def test_standard_input_and_several_files_merge(run, tmp_path):
+def test_stdin_and_files_merge(run, tmp_path):
+    """Standard input and several files merge."""
     history = drawn(LINEARIZABLE)
     h.write("one", history[:2])
     text = "".join(map(h.line, history[2:]))
@@ -106,14 +109,16 @@ def test_standard_input_and_several_files_merge(run, tmp_path):
         ('{"client": 0}\n', 'history.jsonl:1: "op" is missing\n'),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(run, tmp_path, content, complaint):
+def test_unreadable_file_in_one_line(run, tmp_path, content, complaint):
+    """An unreadable file is reported in one line."""
     if content is not None:
         (tmp_path / "history.jsonl").write_text(content)
     result = run("history.jsonl")
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", complaint)
 
 
-def test_a_cut_off_line_is_mentioned_and_the_rest_judged(run, tmp_path):
+def test_cut_off_line_is_mentioned(run, tmp_path):
+    """A cut-off line is mentioned, and the rest is judged."""
     whole = "".join(map(h.line, drawn(LINEARIZABLE)))
     (tmp_path / "history.jsonl").write_text(whole + whole[:40])
     result = run("history.jsonl")
@@ -136,13 +141,15 @@ def test_the_order_is_a_history_again(run, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_an_export_on_standard_output_stands_alone(run):
+def test_export_to_stdout_stands_alone(run):
+    """An export to standard output stands alone."""
     result = run("--edn", "-", "history.jsonl", history=drawn(LINEARIZABLE))
     assert result.exit_code == 0
     assert all(line.startswith("{:index ") for line in result.stdout.splitlines())
 
 
-def test_several_clocks_have_no_one_order_to_export(run):
+def test_several_clocks_not_exported(run):
+    """Several clocks have no single order to export."""
     history = [
         *drawn(LINEARIZABLE),
         h.Operation(client=7, op="read", start=0, end=1, value=0, clock="m"),
@@ -179,7 +186,8 @@ def test_control_characters_of_a_history_never_reach_the_terminal(run):
     assert result.stderr == r"\x1b[2J\n\x9b2J\u202e\x7f|--: No such file or directory" + "\n"
 
 
-def test_a_lost_reset_boot_is_shown_without_its_control_characters(run):
+def test_control_characters_are_escaped(run):
+    """A forgetting boot is shown without its control characters."""
     drawing = """
         A, boot 1 |-- increment → 1 --|
         B, boot 2                       |-- increment → 1 --|
@@ -223,7 +231,8 @@ def test_an_output_that_is_full_is_no_verdict(tmp_path, options):
 
 @needs_dev_full
 @pytest.mark.parametrize("option", ["--convert", "--edn", "--order"])
-def test_a_file_that_cannot_be_written_is_no_verdict(tmp_path, option):
+def test_unwritable_file_is_status_2(tmp_path, option):
+    """A file that cannot be written ends with status 2."""
     h.write(tmp_path / "h", drawn(LINEARIZABLE))
     done = judged(f"{option} /dev/full {tmp_path / 'h'}")
     assert (done.returncode, done.stdout) == (2, b"")
@@ -245,14 +254,16 @@ def test_a_pipe_that_nobody_reads_is_no_verdict(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
-def test_a_verdict_is_said_in_the_signs_that_there_are(tmp_path, encoding):
+def test_signs_fit_the_encoding(tmp_path, encoding):
+    """A verdict uses the signs that the encoding has."""
     h.write(tmp_path / "h", [replace(o, item=o.item and "ü→") for o in drawn(VIOLATED)])
     done = judged(tmp_path / "h", env={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stderr) == (1, b"")
     assert "|-- increment > 1 --|" in done.stdout.decode(encoding)
 
 
-def test_what_goes_wrong_in_the_checker_itself_is_no_verdict(run, monkeypatch):
+def test_checker_error_is_status_2(run, monkeypatch):
+    """An error in the checker itself ends with status 2."""
     for error in (
         RecursionError("too deep\nfor us"),
         MemoryError(),

@@ -67,21 +67,24 @@ def test_what_is_written_is_read_again(tmp_path_factory, history):
     assert h.operations(h.frame(history)) == history
 
 
-def test_columns_are_the_schema_whatever_the_file_holds(tmp_path):
+def test_columns_are_the_schema(tmp_path):
+    """Columns are the schema, whatever the file holds."""
     empty = h.read(lines(tmp_path / "empty", end=""))
     one = h.read(lines(tmp_path / "one", GOOD))
     assert dict(empty.schema) == dict(one.schema) == h.SCHEMA
     assert one["phase"].to_list() == ["load"]
 
 
-def test_several_files_and_standard_input_are_one_history(tmp_path, monkeypatch):
+def test_files_and_stdin_are_one(tmp_path, monkeypatch):
+    """Several files and standard input are one history."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(changed(client=2).encode())))
     one = lines(tmp_path / "one", GOOD)
     other = lines(tmp_path / "other", changed(client=1))
     assert h.read(one, other, "-")["client"].to_list() == [0, 1, 2]
 
 
-def test_a_file_is_read_in_pieces_of_whole_lines(tmp_path, monkeypatch):
+def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
+    """A file is read in pieces of whole lines."""
     monkeypatch.setattr("loadtest.history.schema.CHUNK", 100)
     path = lines(tmp_path / "many", *(changed(client=n, item="x" * n) for n in range(300)))
     seen = []
@@ -145,20 +148,23 @@ def test_a_file_is_read_in_pieces_of_whole_lines(tmp_path, monkeypatch):
         (with_more('"remark": NaN'), "not JSON"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_and_line(tmp_path, line, complaint):
+def test_error_names_file_and_line(tmp_path, line, complaint):
+    """An error names the file and the line."""
     path = lines(tmp_path / "bad", GOOD, "", GOOD, line, GOOD)
     with pytest.raises(h.Malformed) as raised:
         h.read(path)
     assert str(raised.value) == f"{path}:4: {complaint}"
 
 
-def test_what_is_wrong_with_the_only_line_is_said_also_without_a_newline(tmp_path):
+def test_error_in_an_only_line(tmp_path):
+    """An error in the only line is reported without a newline, too."""
     for line in ("\ufeff" + GOOD, with_more(f'"boot": {"7" * 5000}'), "[" * 100_000):
         with pytest.raises(h.Malformed, match=r":1: (it begins|\"boot\"|nested)"):
             h.read(lines(tmp_path / "bad", line, end=""))
 
 
-def test_the_line_is_counted_over_all_pieces_of_a_file(tmp_path, monkeypatch):
+def test_line_counted_over_pieces(tmp_path, monkeypatch):
+    """The line number counts all pieces of a file."""
     monkeypatch.setattr("loadtest.history.schema.CHUNK", 100)
     path = lines(tmp_path / "bad", *[GOOD] * 50, changed(end=0), *[GOOD] * 50)
     with pytest.raises(h.Malformed, match=":51: it ends before it starts"):
@@ -171,7 +177,8 @@ def test_bytes_that_are_no_text_are_no_utf_8(tmp_path):
         h.read(tmp_path / "bad")
 
 
-def test_a_last_line_that_was_cut_off_is_left_out_with_a_warning(tmp_path):
+def test_cut_off_last_line(tmp_path):
+    """A last line that was cut off is left out with a warning."""
     path = lines(tmp_path / "cut", GOOD, GOOD[:30], end="")
     with pytest.warns(UserWarning, match="cut:2: cut off, left out"):
         assert h.read(path).height == 1
@@ -182,12 +189,14 @@ def test_a_last_line_that_was_cut_off_is_left_out_with_a_warning(tmp_path):
         h.read(lines(tmp_path / "wrong", changed(end=0), end=""))
 
 
-def test_other_fields_are_ignored_and_null_may_be_left_out(tmp_path):
+def test_other_fields_and_nulls(tmp_path):
+    """Other fields are ignored, and null may be left out."""
     read = h.read(lines(tmp_path / "more", changed(remark=[1, {"a": 2}], boot=None)))
     assert h.operations(read) == [Operation(client=0, op="increment", start=1, end=2, value=1)]
 
 
-def test_an_item_that_is_no_text_is_taken_as_its_json(tmp_path):
+def test_item_that_is_not_text(tmp_path):
+    """An item that is not text is taken as its JSON."""
     read = h.read(
         lines(tmp_path / "numbers", changed(op="append", item=5), changed(items=[1, [2]]))
     )
@@ -199,9 +208,8 @@ BEGIN, END = '{"recorded": 0}', '{"recorded": %d}'
 
 
 @pytest.mark.parametrize("chunk", [100, 1 << 20])
-def test_a_recorder_that_came_to_its_end_says_so_and_several_make_one_file(
-    tmp_path, monkeypatch, chunk
-):
+def test_complete_recordings_join(tmp_path, monkeypatch, chunk):
+    """A recorder marks its end, and several complete files make one."""
     monkeypatch.setattr("loadtest.history.schema.CHUNK", chunk)
     path = lines(tmp_path / "two", BEGIN, GOOD, GOOD, END % 2, BEGIN, END % 0, BEGIN, GOOD, END % 1)
     assert h.read(path).height == 3
@@ -219,17 +227,20 @@ def test_a_recorder_that_came_to_its_end_says_so_and_several_make_one_file(
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*cut off")
-def test_a_recorder_that_did_not_leaves_nothing_to_be_judged(tmp_path, left):
+def test_incomplete_recording_refused(tmp_path, left):
+    """A recording without its end is refused."""
     with pytest.raises(h.Incomplete, match="operations are missing"):
         h.read(lines(tmp_path / "broken off", *left, end=""))
 
 
-def test_where_a_line_stands_is_counted_with_those_of_the_recorder(tmp_path):
+def test_line_numbers_count_markers(tmp_path):
+    """Line numbers count the recorder's lines as well."""
     with pytest.raises(h.Malformed, match="bad:3: it ends before it starts"):
         h.read(lines(tmp_path / "bad", BEGIN, GOOD, changed(end=0), END % 2))
 
 
-def test_a_pair_of_surrogates_is_one_character_and_an_escaped_letter_a_letter(tmp_path):
+def test_surrogates_and_escapes(tmp_path):
+    """A pair of surrogates is one character, and an escaped letter a letter."""
     smile, name = changed(op="append", item="\U0001f600"), GOOD.replace("value", r"v\u0061lue")
     assert r"\ud83d\ude00" in smile
     history = h.read(lines(tmp_path / "fine", smile, name, changed(item=r"\ud800", op="append")))
@@ -253,7 +264,8 @@ HISTORY = [
         ("history.parquet", b"PAR1"),
     ],
 )
-def test_what_a_file_is_is_seen_by_how_it_begins(tmp_path, monkeypatch, name, begins):
+def test_format_seen_by_first_bytes(tmp_path, monkeypatch, name, begins):
+    """The format is seen by a file's first bytes."""
     path = tmp_path / name
     h.save(h.frame(HISTORY), str(path))
     assert path.read_bytes().startswith(begins)
@@ -272,7 +284,8 @@ def test_compressed_files_put_together_are_one(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["gz", "zst", "parquet"])
-def test_a_compressed_file_that_breaks_off_says_so(tmp_path, monkeypatch, ending):
+def test_truncated_compressed_file(tmp_path, monkeypatch, ending):
+    """A compressed file that breaks off says so."""
     monkeypatch.setattr("loadtest.history.schema.CHUNK", 10_000)
     monkeypatch.setattr("loadtest.history.schema.LINES", 100)
     many = [Operation(client=n, op="create", start=n**3, end=n**4) for n in range(20_000)]
@@ -290,7 +303,8 @@ def test_a_compressed_file_that_breaks_off_says_so(tmp_path, monkeypatch, ending
             h.read(path)
 
 
-def test_bad_lines_in_a_compressed_file_are_counted(tmp_path):
+def test_bad_line_in_compressed_file(tmp_path):
+    """Bad lines in a compressed file are counted."""
     bad = lines(tmp_path / "bad", *[GOOD] * 50, changed(end=0), *[GOOD] * 50)
     bad.with_suffix(".gz").write_bytes(gzip.compress(bad.read_bytes()))
     pl.read_lines(bad)["line"].to_frame().write_csv(
@@ -306,7 +320,8 @@ TABLE = pl.DataFrame(
 )
 
 
-def test_a_table_of_plain_numbers_and_text_is_a_history(tmp_path):
+def test_plain_table_is_a_history(tmp_path):
+    """A table of plain numbers and text is a history."""
     more = TABLE.with_columns(remark=pl.lit(1.5), items=pl.lit([], pl.List(pl.Null)))
     more.write_parquet(tmp_path / "table")
     history = h.read(tmp_path / "table")
@@ -329,13 +344,15 @@ def test_a_table_of_plain_numbers_and_text_is_a_history(tmp_path):
         ("client", [None, 1], '1: "client" is missing'),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said_with_its_row(tmp_path, column, values, complaint):
+def test_table_error_names_the_row(tmp_path, column, values, complaint):
+    """An error in a table names its row."""
     TABLE.with_columns(pl.Series(column, values)).write_parquet(tmp_path / "table")
     with pytest.raises(h.Malformed, match=f"table:{complaint}"):
         h.read(tmp_path / "table")
 
 
-def test_a_line_that_no_operation_needs_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+def test_overlong_line_is_refused(tmp_path, monkeypatch):
+    """A line that is too long is refused before it is parsed."""
     monkeypatch.setattr("loadtest.history.schema.CHUNK", 1000)
     monkeypatch.setattr("loadtest.history.schema.LONGEST", 10_000)
     assert h.read(lines(tmp_path / "long", GOOD, changed(item="x" * 9_000), GOOD)).height == 3

@@ -34,7 +34,8 @@ def cell(variant, fault, boots=BOTH, outcome="ok", **more):
     return Cell(trial, expectation(trial), verdict, Path("h.jsonl"), 1.0, done)
 
 
-def test_it_says_how_often_it_was_done_and_what_that_cost():
+def test_count_and_cost():
+    """The sentence has the number of injections and their cost."""
     said = toll(cell("locked_global", "restart", outcome="unknown", silence=650.0))
     assert said.startswith("Injection 1 time: of 5 acknowledged increments 0 lost, 3 forgotten by ")
     assert "forgotten by boot a; 1 request unanswered, " in said
@@ -54,7 +55,8 @@ def test_what_is_documented_is_held_to_it():
 
 
 @pytest.mark.parametrize("each", DOCUMENTED, ids=lambda each: f"{each.whose} {each.faults[0]}")
-def test_whatever_is_quoted_is_quoted_of_a_fault_that_can_be_done(each):
+def test_quotes_are_of_possible_faults(each):
+    """Each quotation is about a fault that can be injected."""
     keeps = {"SQLite": "sqlite_row", "Redis": "redis_key", "gunicorn": "locked_global"}[each.whose]
     for fault in each.faults:
         assert impossible(Trial(keeps, ALONE, fault=fault)) is None

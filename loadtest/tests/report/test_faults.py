@@ -57,7 +57,8 @@ def table(picture, name):
     return pl.read_csv(picture.tables[name].encode())
 
 
-def test_what_is_forgotten_is_gone_and_not_lost():
+def test_forgotten_is_not_lost():
+    """Forgotten increments are gone, and not lost."""
     verdict = judge(history.frame(OPERATIONS), workers=1)
     assert (verdict.lost, verdict.forgotten) == (0, 3)
     picture = charts.lost_over_time(history.frame(OPERATIONS), verdict)
@@ -74,7 +75,8 @@ def test_the_story_is_told_in_order(tmp_path):
     ]
 
 
-def test_a_run_without_a_fault_has_no_story_and_no_band(tmp_path):
+def test_no_fault_no_story(tmp_path):
+    """A run without a fault has no story and no band."""
     history.write(tmp_path / "other.jsonl", OPERATIONS)
     for path in (recorded(tmp_path), tmp_path / "other.jsonl"):
         seen = Seen.read(path)
@@ -82,7 +84,8 @@ def test_a_run_without_a_fault_has_no_story_and_no_band(tmp_path):
         assert charts.value_over_time(seen).tables["faults"].strip() == ""
 
 
-def test_the_band_is_in_every_picture_with_time_and_named(tmp_path):
+def test_band_in_every_time_picture(tmp_path):
+    """The band is in every picture with time, and is named."""
     seen = Seen.read(recorded(tmp_path, KILLED))
     verdict = judge(seen.history)
     witness = charts.space_time([OPERATIONS[0], OPERATIONS[4]], seen)
@@ -99,7 +102,8 @@ def test_the_band_is_in_every_picture_with_time_and_named(tmp_path):
         assert ">kill-worker<" in svg
 
 
-def test_the_last_figure_stands_below_the_name_of_a_fault_at_the_end(tmp_path):
+def test_figure_below_the_fault_name(tmp_path):
+    """The last figure stands below the name of a fault at the end."""
     counted = [told(n, 1 + n / 50, "b1") for n in range(1, 50)]
     lost = [told(1, 1 + n / 50, "b1") for n in range(1, 50)]
     at_the_end = KILLED | {"start": round(1.85 * S), "end": round(1.95 * S)}
@@ -114,20 +118,23 @@ def test_the_last_figure_stands_below_the_name_of_a_fault_at_the_end(tmp_path):
         assert height[figure] - height["kill-worker"] > 12, draw
 
 
-def test_a_witness_far_from_a_fault_shows_no_band(tmp_path):
+def test_far_witness_has_no_band(tmp_path):
+    """Evidence far from a fault shows no band."""
     seen = Seen.read(recorded(tmp_path, KILLED))
     picture = charts.space_time(OPERATIONS[:2], seen)
     assert picture.tables["faults"].strip() == ""
 
 
-def test_the_value_falls_where_a_new_worker_begins_anew(tmp_path):
+def test_value_falls_with_the_worker(tmp_path):
+    """The value falls where a new worker starts again."""
     picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED)))
     falls = table(picture, "falls").rows(named=True)
     assert [(point["value"], round(point["at"], 2)) for point in falls] == [(3, 0.21), (1, 1.01)]
     assert picture.said[-1].startswith("Falling: ")
 
 
-def test_a_state_that_outlives_its_worker_does_not_fall(tmp_path):
+def test_outliving_state_does_not_fall(tmp_path):
+    """A state that outlives its worker does not fall."""
     kept = [*OPERATIONS[:4], *(told(3 + n, 2 + n / 10, "b2") for n in (1, 2))]
     picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED, operations=kept)))
     assert picture.tables["falls"].strip() == ""
@@ -141,7 +148,8 @@ def test_a_worker_that_lives_on_is_not_called_gone(tmp_path):
     assert [(new.boot, gone.boot) for new, gone in seen.replaced] == [("b2", "b1")]
 
 
-def test_a_fault_that_was_not_undone_lasts_to_the_end(tmp_path):
+def test_unfinished_fault_lasts(tmp_path):
+    """A fault that was not undone lasts to the end."""
     seen = Seen.read(recorded(tmp_path, KILLED | {"end": None}))
     assert seen.faults["till"].item() == seen.rows["at"].max()
 

@@ -15,11 +15,13 @@ def words(text):
     return re.sub(r"<br>[^|]*?(?= \|)|\d+, \d+ ms|–(?= \|)", "", text)
 
 
-def test_the_readme_has_the_words_that_follow_from_the_code():
+def test_readme_words_follow_the_code():
+    """The README has the words that follow from the code."""
     assert words(README.read_text(encoding="utf-8")) == words(gallery.readme([]))
 
 
-def test_the_readme_has_figures_only_where_an_idiom_can_be_served():
+def test_figures_only_where_served():
+    """The README has figures only where an idiom can be served."""
     rows = [line for line in README.read_text(encoding="utf-8").splitlines() if "| [`" in line]
     for idiom, row in zip(GALLERY, rows, strict=True):
         cells = row.split(" | ")[1 : 1 + len(COLUMNS)]
@@ -28,7 +30,8 @@ def test_the_readme_has_figures_only_where_an_idiom_can_be_served():
             assert (shown == "–") != gallery.served(idiom, COLUMNS[column][0])
 
 
-def test_no_sign_says_another_thing_than_the_figure_below_it():
+def test_sign_agrees_with_figure():
+    """No sign disagrees with the figure below it."""
     cells = re.findall(r"\| ([✓✗])[^|]*?<br>([^|]*) (?=\|)", README.read_text(encoding="utf-8"))
     assert cells
     for sign, figure in cells:
@@ -41,7 +44,8 @@ def promises(idiom):
     return {column: expectation(each) for column, each in served.items() if each}
 
 
-def test_every_idiom_that_says_what_to_write_instead_is_shown_wrong_by_a_column():
+def test_wrong_idiom_is_shown_wrong():
+    """Every idiom with an alternative is shown wrong by a column."""
     for idiom in GALLERY:
         wrong = {column for column, each in promises(idiom).items() if each.expect != "holds"}
         here = wrong - {"two machines"}
@@ -49,7 +53,8 @@ def test_every_idiom_that_says_what_to_write_instead_is_shown_wrong_by_a_column(
         assert bool(wrong) == bool(said(idiom).instead(machines=2)), idiom
 
 
-def test_what_to_write_instead_holds_in_every_column_in_which_an_idiom_is_wrong():
+def test_alternative_holds():
+    """The alternative holds in every column in which an idiom is wrong."""
     for idiom in GALLERY:
         for column, each in promises(idiom).items():
             if each.expect == "holds":
@@ -62,7 +67,8 @@ def test_what_to_write_instead_holds_in_every_column_in_which_an_idiom_is_wrong(
             )
 
 
-def test_a_worker_that_stands_still_is_tried_where_the_rule_says_that_it_matters():
+def test_paused_worker_is_tried():
+    """A paused worker is tried wherever the rule says that it matters."""
     tried = [idiom for idiom in GALLERY if trial(idiom, "2×1 paused")]
     assert tried == [idiom for idiom in GALLERY if said(idiom).expires]
     assert tried
@@ -71,7 +77,8 @@ def test_a_worker_that_stands_still_is_tried_where_the_rule_says_that_it_matters
     }
 
 
-def test_what_is_left_out_goes_wrong_just_as_it_does_in_the_column_that_is_run():
+def test_left_out_fails_like_the_rest():
+    """Cells left out fail just as in the column that is run."""
     quick, every = gallery.trials(GALLERY), gallery.trials(GALLERY, every=True)
     left_out = set(every) - set(quick)
     assert left_out
@@ -82,7 +89,8 @@ def test_what_is_left_out_goes_wrong_just_as_it_does_in_the_column_that_is_run()
         assert expectation(each).must == expectation(beside).must != frozenset(), each.name
 
 
-def test_every_column_tells_two_idioms_apart_that_are_alike_in_the_others():
+def test_columns_distinguish_idioms():
+    """Every column distinguishes two idioms that are alike in the others."""
     shown = {idiom: [gallery.square(idiom, column, {}) for column in COLUMNS] for idiom in GALLERY}
     for left_out in range(len(COLUMNS)):
         others = {tuple(row[:left_out] + row[left_out + 1 :]) for row in shown.values()}

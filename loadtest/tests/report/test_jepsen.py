@@ -102,7 +102,8 @@ def linearizable(written):
     return go_on(frozenset(), None)
 
 
-def test_an_increment_is_a_compare_and_set_and_an_unknown_one_takes_the_number_left():
+def test_compare_and_set_export():
+    """An increment is a compare-and-set; an unknown one takes the number left."""
     said = [
         (e["process"], e["type"], e["f"], e["value"])
         for e in events(drawn(HISTORY), "cas-register")
@@ -119,7 +120,8 @@ def test_an_increment_is_a_compare_and_set_and_an_unknown_one_takes_the_number_l
     ]
 
 
-def test_the_counter_and_the_list_for_jepsen_and_elle():
+def test_counter_and_list_exports():
+    """The counter and the list can be exported for Jepsen and Elle."""
     said = [(e["type"], e["f"], e["value"]) for e in events(drawn(HISTORY), "counter")]
     assert said.count(("fail", "add", 1)) == said.count(("info", "add", 1)) == 1
     said = [(e["type"], e["f"], e["value"]) for e in events(drawn(HISTORY), "list-append")]
@@ -131,7 +133,8 @@ def test_the_counter_and_the_list_for_jepsen_and_elle():
     ]
 
 
-def test_what_overlaps_by_a_nanosecond_overlaps_in_the_export():
+def test_export_keeps_overlaps():
+    """Operations that overlap by a nanosecond overlap in the export."""
     both = [
         h.Operation(client=0, op="increment", start=0, end=5, value=2),
         h.Operation(client=0, op="increment", start=5, end=9, value=1),

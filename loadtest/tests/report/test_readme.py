@@ -20,7 +20,8 @@ def text_of(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
-def test_what_is_made_from_the_code_is_as_the_code_is_now(path):
+def test_generated_parts_are_current(path):
+    """The generated parts agree with the code."""
     text = text_of(path)
     assert renewed(text, MADE) == text, "python -m loadtest.report.readme renews it"
 
@@ -30,7 +31,8 @@ def test_every_part_that_is_made_has_a_place():
     assert all(f"<!-- {name} -->\n{part}\n<!-- /{name} -->" in both for name, part in MADE.items())
 
 
-def test_what_was_measured_is_what_was_promised():
+def test_measured_is_as_expected():
+    """The measured table is as expected."""
     table = text_of(README).split("<!-- measured -->\n")[1].split("\n<!-- /measured -->")[0]
     head, _, *rows = ([cell.strip() for cell in row.split("|")[1:-1]] for row in table.split("\n"))
     assert head == ["variant", *map(str, trial.SERVERS)]
@@ -45,7 +47,8 @@ def test_what_was_measured_is_what_was_promised():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
-def test_every_file_and_heading_that_it_names_is_there(path):
+def test_named_files_exist(path):
+    """Every file and heading that the pages name exists."""
     text = text_of(path)
     headings = {
         re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
@@ -58,7 +61,8 @@ def test_every_file_and_heading_that_it_names_is_there(path):
         assert file or heading in headings, name
 
 
-def test_every_make_target_that_it_names_is_there():
+def test_named_targets_exist():
+    """Every make target that the pages name exists."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|^    )make ([a-z_-]+)", text_of(README), re.M):
         stem = re.sub(f"-({'|'.join(VARIANTS)})$", "-%", target)

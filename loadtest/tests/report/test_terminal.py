@@ -51,7 +51,8 @@ def printed(*parts, encoding="utf-8"):
     return file.buffer.getvalue().decode(encoding)
 
 
-def test_a_witness_says_who_answered_as_far_as_it_is_known():
+def test_witness_names_known_workers():
+    """Evidence names its workers as far as they are known."""
     lines = printed(terminal.witness(drawn(LOSES))).splitlines()
     assert [line.rstrip() for line in lines] == [
         "0.0–20.0 ms   client 0   worker 1 thread 2  increment → 1",
@@ -62,7 +63,8 @@ def test_a_witness_says_who_answered_as_far_as_it_is_known():
     assert without.split() == ["0.0–20.0", "ms", "client", "0", "increment", "→", "1"]
 
 
-def test_an_item_is_shown_as_it_is_and_never_obeyed():
+def test_item_is_never_obeyed():
+    """An item is shown as it is and never obeyed."""
     drawing = """
         A  |-- append x → 1 --|
         audit                     |-- items → [] --|
@@ -77,7 +79,8 @@ def test_an_item_is_shown_as_it_is_and_never_obeyed():
         assert "\x1b" not in said
 
 
-def test_what_refuses_says_so_in_the_table_and_below_it():
+def test_refuses_in_table_and_below():
+    """A variant that refuses is reported in the table and below it."""
     refusing = cell(REFUSES, "locked_global")
     assert not refusing.as_expected
     assert "✗ refuses 50 %" in printed(terminal.matrix([refusing]))
@@ -88,7 +91,8 @@ def test_what_refuses_says_so_in_the_table_and_below_it():
     assert "refuses" in printed(terminal.matrix([both]))
 
 
-def test_what_goes_unanswered_while_a_fault_is_done_is_said_and_no_fault_of_the_variant():
+def test_unanswered_during_a_fault():
+    """Requests unanswered during a fault are mentioned, and are not a failure."""
     trial = Trial("sqlite_row", SERVERS[1], fault="kill-worker")
     killed = replace(cell(REFUSES), trial=trial, expectation=expectation(trial))
     assert killed.as_expected
@@ -101,7 +105,8 @@ def test_what_goes_unanswered_while_a_fault_is_done_is_said_and_no_fault_of_the_
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "utf-8"])
-def test_the_table_appears_in_any_encoding_and_its_columns_stay(encoding):
+def test_table_in_any_encoding(encoding):
+    """The table appears in any encoding, and its columns stay."""
     variants = {"plain_global": LOSES, "locked_global": HOLDS, "sqlite_row": REFUSES}
     cells = [cell(drawing, name, s) for name, drawing in variants.items() for s in SERVERS]
     parts = (terminal.matrix(cells), terminal.explanations(cells), terminal.conclusion(cells))
@@ -116,7 +121,8 @@ def test_the_table_appears_in_any_encoding_and_its_columns_stay(encoding):
         assert "workersxthreads" in said
 
 
-def test_what_no_character_stands_for_is_a_question_mark():
+def test_unknown_character_is_replaced():
+    """A character that the encoding lacks becomes a question mark."""
     assert "a\ud800é☃✓".encode("ascii", errors=plain.plain.__name__) == b"a???+"
 
 
@@ -127,14 +133,16 @@ LIST = """
 """
 
 
-def test_what_clean_cells_are_worth_is_said_of_each_kind():
+def test_worth_of_clean_cells():
+    """The worth of clean cells is stated for each kind."""
     said = " ".join(printed(terminal.conclusion([cell(HOLDS), cell(LIST)])).split())
     assert "0 violations in 2 increments and 1 appends or more" in said
     assert "under 100 % and 100 % at 95 % confidence" in said
     assert "0 violations in 2 increments or more" in printed(terminal.conclusion([cell(HOLDS)]))
 
 
-def test_each_server_with_its_fault_is_a_column_of_its_own():
+def test_fault_columns():
+    """Each server with its fault is a column of its own."""
     one, two = cell(HOLDS, "sqlite_row"), cell(LOSES, "sqlite_row")
     told = [replace(one, trial=Trial("sqlite_row", server)) for server in SERVERS]
     trial = Trial("sqlite_row", SERVERS[0], fault="two-machines")
@@ -147,7 +155,8 @@ def test_each_server_with_its_fault_is_a_column_of_its_own():
     assert "…" not in said
 
 
-def test_long_names_leave_room_for_the_verdicts():
+def test_long_names_leave_room():
+    """Long names leave room for the verdicts."""
     losing = cell(LOSES)
     trials = [Trial("postgres_serializable_retry", server) for server in SERVERS]
     said = printed(terminal.matrix([replace(losing, trial=trial) for trial in trials]))
@@ -168,7 +177,8 @@ def test_what_is_lost_or_elsewhere_is_neither():
     assert terminal.figures(verdict) == ("unclear", "lost? 1/2")
 
 
-def test_copies_that_answer_late_are_still_called_copies():
+def test_late_copies_are_copies():
+    """Copies that answer late are still called copies."""
     late = """
         A@1.1      |-- increment → 2 --|
         B@1.1      |-- increment → 2 --|

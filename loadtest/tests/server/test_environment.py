@@ -58,7 +58,8 @@ def hostile(tmp_path):
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": paths} | AGAINST_US
 
 
-def test_an_environment_that_is_set_against_us_changes_no_verdict(hostile, tmp_path):
+def test_hostile_environment(hostile, tmp_path):
+    """An environment that is set against us changes no verdict."""
     command = f"{sys.executable} -m loadtest check here --workers 1 --threads 4 <&- >out 2>err"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=hostile, timeout=110)
     out, err = (tmp_path / "out").read_text(), (tmp_path / "err").read_text()

@@ -24,7 +24,8 @@ FRESH = {"Connection": "close"}
     ],
     ids=str,
 )
-def test_a_reply_names_its_worker_thread_and_boot(tmp_path, server, threads):
+def test_reply_has_labels(tmp_path, server, threads):
+    """A reply names its worker, thread and boot."""
     with serve(Trial("plain_global", server), log=tmp_path / "log") as running:
         seen = set()
         for path in ("/read", "/nope", "/append") * 20:
@@ -66,6 +67,7 @@ metadata.entry_points()
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_somebodys_older_python_may_have_gevent(python):
+def test_older_python_with_gevent(python):
+    """An older Python of somebody's may have gevent."""
     done = subprocess.run([python, "-c", GEVENT_STARTS, LABELS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

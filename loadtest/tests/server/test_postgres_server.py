@@ -46,7 +46,8 @@ def none_given(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
-def test_it_answers_and_nothing_is_left_even_if_somebody_is_still_connected(tmp_path):
+def test_nothing_left_with_a_client(tmp_path):
+    """The server answers, and ends even while a client is connected."""
     with postgres_server(tmp_path / "log") as url:
         assert ask(url, "SELECT 1") == 1
         connected = psycopg.connect(url)
@@ -54,7 +55,8 @@ def test_it_answers_and_nothing_is_left_even_if_somebody_is_still_connected(tmp_
     assert is_gone(url)
 
 
-def test_nothing_is_left_of_it_when_its_owner_is_killed(tmp_path):
+def test_nothing_left_of_a_killed_owner(tmp_path):
+    """Nothing is left of the server when its owner is killed."""
     command = [sys.executable, "-c", OWNER, str(tmp_path / "log")]
     owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     url = owner.stdout.readline().strip()
@@ -66,7 +68,8 @@ def test_nothing_is_left_of_it_when_its_owner_is_killed(tmp_path):
     assert is_gone(url)
 
 
-def test_of_a_database_that_is_given_only_a_schema_is_used_and_then_dropped(tmp_path, monkeypatch):
+def test_given_database_gets_a_schema(tmp_path, monkeypatch):
+    """In a given database only a schema is used, and then dropped."""
     with postgres_server(tmp_path / "log") as given:
         monkeypatch.setenv("DATABASE_URL", given)
         with postgres_server(tmp_path / "log") as url:
@@ -77,7 +80,8 @@ def test_of_a_database_that_is_given_only_a_schema_is_used_and_then_dropped(tmp_
         assert ask(given, left) == 0
 
 
-def test_a_database_that_does_not_answer_is_said_in_one_line(tmp_path, monkeypatch):
+def test_silent_database_in_one_line(tmp_path, monkeypatch):
+    """A database that does not answer is reported in one line."""
     # port 1 is never listened on
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/state")
     with (
@@ -87,7 +91,8 @@ def test_a_database_that_does_not_answer_is_said_in_one_line(tmp_path, monkeypat
         pass
 
 
-def test_without_any_postgres_it_says_what_to_do(tmp_path, monkeypatch):
+def test_no_postgres_says_what_to_do(tmp_path, monkeypatch):
+    """Without any PostgreSQL the error says what to do."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("loadtest.server.postgres.find_spec", lambda name: None)
     with (

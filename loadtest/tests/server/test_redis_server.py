@@ -22,9 +22,8 @@ def embedded() -> str:
     return module.binary()
 
 
-def test_the_embedded_server_answers_keeps_an_append_only_file_and_is_gone_after(
-    monkeypatch, tmp_path
-):
+def test_embedded_server(monkeypatch, tmp_path):
+    """The embedded server answers, keeps an append-only file, and is gone after."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with redis_server(tmp_path / "log") as url:
         client = redis.Redis.from_url(url)
@@ -50,9 +49,8 @@ def test_a_server_on_path_comes_first(tmp_path, monkeypatch, name):
     assert (tmp_path / "used").exists()
 
 
-def test_the_one_at_redis_url_is_used_and_neither_flushed_nor_stopped(
-    redis_url, monkeypatch, tmp_path
-):
+def test_given_redis_is_left_alone(redis_url, monkeypatch, tmp_path):
+    """The Redis at REDIS_URL is used, and neither flushed nor stopped."""
     theirs = redis.Redis.from_url(redis_url)
     theirs.set("theirs", 1)
     monkeypatch.setenv("REDIS_URL", redis_url)
@@ -64,7 +62,8 @@ def test_the_one_at_redis_url_is_used_and_neither_flushed_nor_stopped(
     assert not theirs.keys(f"{module.PREFIX}*")
 
 
-def test_a_redis_url_where_nobody_answers_is_said_in_one_line(monkeypatch, tmp_path):
+def test_silent_redis_in_one_line(monkeypatch, tmp_path):
+    """A REDIS_URL where nothing answers is reported in one line."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free.getsockname()[1]}/0")
@@ -72,7 +71,8 @@ def test_a_redis_url_where_nobody_answers_is_said_in_one_line(monkeypatch, tmp_p
             redis_server(tmp_path / "log").__enter__()
 
 
-def test_a_redis_url_that_is_none_is_said_in_one_line(monkeypatch, tmp_path):
+def test_bad_redis_url_in_one_line(monkeypatch, tmp_path):
+    """A REDIS_URL that is not an address is reported in one line."""
     monkeypatch.setenv("REDIS_URL", "localhost:6379")
     with pytest.raises(RedisError, match="REDIS_URL=localhost:6379"):
         redis_server(tmp_path / "log").__enter__()
@@ -113,12 +113,14 @@ def test_a_password_is_not_said(monkeypatch, tmp_path, url):
         "redis://:sec?ret@127.0.0.1:1/0",
     ],
 )
-def test_a_password_is_not_said_of_an_address_that_is_none(monkeypatch, tmp_path, url):
+def test_password_is_never_shown(monkeypatch, tmp_path, url):
+    """The password in a bad address is not shown."""
     said = refused(monkeypatch, tmp_path, url)
     assert "ret" not in said.replace("retry", "")
 
 
-def test_the_folder_of_the_embedded_server_is_for_this_user_alone(monkeypatch, tmp_path):
+def test_folder_is_private(monkeypatch, tmp_path):
+    """The folder of the embedded server is for this user alone."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with redis_server(tmp_path / "log"):
@@ -133,7 +135,8 @@ def test_no_redis_anywhere_is_said_in_one_line(monkeypatch, tmp_path):
         redis_server(tmp_path / "log").__enter__()
 
 
-def test_a_server_that_does_not_start_is_reported_in_its_own_words(tmp_path, monkeypatch):
+def test_failed_start_in_its_words(tmp_path, monkeypatch):
+    """A server that does not start is reported in its own words."""
     script = tmp_path / "redis-server"
     script.write_text("#!/bin/sh\necho starting\necho it is broken\nexit 1\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)

@@ -20,7 +20,8 @@ from loadtest.tests.waiting import family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
 
 
-def test_every_worker_answers_and_is_ours_and_ends_with_the_block(tmp_path):
+def test_every_worker_answers(tmp_path):
+    """Every worker answers, is ours, and ends with the block."""
     with serve(Trial("plain_global", Server(3, 2)), log=tmp_path / "log") as server:
         assert len(server.workers()) == 3
         reply = requests.get(f"{server.url}/read", timeout=5)
@@ -47,7 +48,8 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
     wait_until_gone(pids)
 
 
-def test_two_servers_at_once_have_a_port_and_a_state_each(tmp_path):
+def test_two_servers_at_once(tmp_path):
+    """Two servers at once have a port and a state each."""
     with (
         serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "a") as one,
         serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "b") as other,
@@ -78,9 +80,8 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path):
         ("def create(:", "SyntaxError"),
     ],
 )
-def test_an_app_that_does_not_start_is_reported_in_its_own_words(
-    tmp_path, monkeypatch, source, said
-):
+def test_failed_app_in_its_words(tmp_path, monkeypatch, source, said):
+    """An app that does not start is reported in its own words."""
     (tmp_path / "broken_variant.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
@@ -92,14 +93,16 @@ def test_an_app_that_does_not_start_is_reported_in_its_own_words(
     assert "\n" not in str(error.value)
 
 
-def test_settings_of_the_shell_do_not_change_the_server(tmp_path, monkeypatch):
+def test_shell_settings_change_nothing(tmp_path, monkeypatch):
+    """Settings of the shell do not change the server."""
     monkeypatch.setenv("WEB_CONCURRENCY", "5")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--chdir /nowhere")
     with serve(Trial("plain_global", Server(2, 1)), log=tmp_path / "log") as server:
         assert len(server.workers()) == 2
 
 
-def test_a_master_that_is_killed_takes_its_workers_along(tmp_path):
+def test_killed_master_takes_workers(tmp_path):
+    """A master that is killed takes its workers along."""
     with serve(Trial("plain_global", Server(2, 2)), log=tmp_path / "log") as server:
         pids = family(server.process.pid)
         (master,) = psutil.Process(server.process.pid).children()
@@ -122,7 +125,8 @@ with redis_server(log), serve(Trial("plain_global", Server(2, 2)), log=log) as s
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_however_the_owner_ends_nothing_is_left(tmp_path, monkeypatch, how):
+def test_nothing_left_of_any_owner(tmp_path, monkeypatch, how):
+    """Nothing is left, however the owner ends."""
     monkeypatch.delenv("REDIS_URL", raising=False)
     folders = tmp_path / "folders"
     folders.mkdir()
@@ -144,7 +148,8 @@ def test_however_the_owner_ends_nothing_is_left(tmp_path, monkeypatch, how):
     assert not list(folders.iterdir()), "the folder of Redis stays behind"
 
 
-def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
+def test_guardian_ignores_signals(tmp_path):
+    """The guardian does not end on signals of its own."""
     with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(server.process.pid, how)
@@ -152,7 +157,8 @@ def test_the_guardian_answers_no_signal_of_its_own(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-def test_a_guardian_that_is_killed_takes_its_server_along_and_its_owner_says_so(tmp_path):
+def test_killed_guardian_is_reported(tmp_path):
+    """A killed guardian takes its server along, and its owner reports it."""
     folder, log = tmp_path / "made", tmp_path / "log"
     command = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
 
@@ -170,7 +176,8 @@ def test_a_guardian_that_is_killed_takes_its_server_along_and_its_owner_says_so(
 
 
 @pytest.mark.parametrize("after_ms", [0, 1, 3, 10, 30, 100])
-def test_an_owner_that_is_killed_while_it_starts_leaves_no_folder(tmp_path, after_ms):
+def test_owner_killed_while_starting(tmp_path, after_ms):
+    """An owner that is killed while it starts leaves no folder."""
     code = (
         "import sys; from pathlib import Path; from loadtest.server.redis import redis_server\n"
         "print(1, flush=True)\n"
@@ -194,14 +201,16 @@ def test_an_owner_that_is_killed_while_it_starts_leaves_no_folder(tmp_path, afte
     wait_until(lambda: not list(folders.iterdir()))
 
 
-def test_what_a_command_leaves_running_ends_with_it(tmp_path):
+def test_leftover_processes_end(tmp_path):
+    """Processes that a command leaves running end with it."""
     command = ["sh", "-c", "sleep 600 & echo $!"]
     with guarded(command, log=tmp_path / "log") as guardian:
         assert guardian.wait(timeout=15) == 0
     wait_until_gone([int((tmp_path / "log").read_text())])
 
 
-def test_what_is_killed_while_its_guardian_stands_still_is_started_again_every_time(tmp_path):
+def test_restart_by_a_stopped_guardian(tmp_path):
+    """A command killed while its guardian stands still is started again every time."""
     log = tmp_path / "log"
     with guarded(["sh", "-c", "echo $$; exec sleep 600"], log=log) as guardian:
         for cut in range(1, 201):
@@ -225,7 +234,9 @@ def half_a_request(server):
 
 
 @pytest.mark.parametrize("drips", [False, True])
-def test_a_client_that_is_slow_with_its_body_gives_the_only_thread_back(tmp_path, drips):
+def test_slow_body_frees_the_thread(tmp_path, drips):
+    """A client that is slow with its body frees the only thread."""
+
     def drip():
         while not answered.wait(0.5):
             slow.sendall(b" ")
@@ -244,7 +255,8 @@ def test_a_client_that_is_slow_with_its_body_gives_the_only_thread_back(tmp_path
 
 
 @pytest.mark.parametrize("chunk", ["ZZ\r\nabc", "5\r\nabcdefgh"])
-def test_a_chunk_of_another_length_than_it_says_is_refused(tmp_path, chunk):
+def test_wrong_chunk_length_is_refused(tmp_path, chunk):
+    """A chunk of another length than it claims is refused."""
     with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
         port = int(server.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as client:
@@ -255,7 +267,8 @@ def test_a_chunk_of_another_length_than_it_says_is_refused(tmp_path, chunk):
         assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_headers_that_are_for_proxies_are_not_believed(tmp_path):
+def test_proxy_headers_are_ignored(tmp_path):
+    """Headers that are for proxies are not believed."""
     with serve(Trial("plain_global", Server(1, 1)), log=tmp_path / "log") as server:
         for name in ("Script_Name", "SCRIPT_NAME", "Script-Name", "X-Script-Name"):
             reply = requests.get(f"{server.url}/read", headers={name: "/x"}, timeout=10)

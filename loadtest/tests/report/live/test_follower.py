@@ -78,7 +78,8 @@ def look(answers, path, draw=False, run="a run"):
     return answers.look(run=run, paths=[str(path)], draw=draw)
 
 
-def test_whole_lines_are_read_as_they_come_and_once_each(tmp_path):
+def test_reads_whole_lines_once(tmp_path):
+    """Whole lines are read as they come, once each."""
     text = "".join(map(history.line, linearizable(200))).encode()
     path, answers, dice = tmp_path / "h.jsonl", Answers(), random.Random(1)
     path.touch()
@@ -96,7 +97,8 @@ def test_whole_lines_are_read_as_they_come_and_once_each(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_run_with_nothing_wrong_shows_nothing_wrong_whenever_one_looks(seed):
+def test_clean_run_is_always_clean(seed):
+    """A right run shows nothing wrong at any moment."""
     operations = linearizable(60, seed)
     assert judge(history.frame(operations)).anomalies == ()
     premature = 0
@@ -111,11 +113,13 @@ def test_a_run_with_nothing_wrong_shows_nothing_wrong_whenever_one_looks(seed):
     assert premature
 
 
-def test_what_no_later_answer_undoes_is_named_as_in_the_table():
+def test_final_anomalies_are_named():
+    """Anomalies that no later answer undoes are named as in the table."""
     assert {*follower.ALWAYS} <= {kind.name for kind in TABLE}
 
 
-def test_a_long_run_keeps_its_figures_and_forgets_its_operations(monkeypatch, tmp_path):
+def test_long_run_forgets_operations(monkeypatch, tmp_path):
+    """A long run keeps its figures and forgets its operations."""
     monkeypatch.setattr(follower, "KEEP", 100)
     operations = linearizable(2000)
     answers, path = Answers(), tmp_path / "h.jsonl"
@@ -156,7 +160,8 @@ def test_a_long_run_keeps_its_figures_and_forgets_its_operations(monkeypatch, tm
         (0, [*told(1, 2), Operation(client=1, op="increment", start=1, outcome="unknown")]),
     ],
 )
-def test_lost_so_far_is_never_more_than_is_lost(lost, operations):
+def test_lost_so_far_never_exceeds_lost(lost, operations):
+    """The figure "lost so far" never exceeds the losses."""
     assert seen(*operations).lost == lost
 
 
@@ -190,7 +195,8 @@ def audit(value, boot, start=1000):
     )
 
 
-def test_the_end_has_the_verdict_of_the_whole_and_what_the_audit_read(tmp_path):
+def test_end_has_verdict_and_audit(tmp_path):
+    """The end has the verdict on the whole run, and the final reads."""
     path = tmp_path / "h.jsonl"
     operations = [*told(1, 2, 3, boot="a"), *told(1, 2, boot="b", start=103)]
     history.write(path, [*operations, audit(3, "a"), audit(2, "b")])
@@ -205,7 +211,8 @@ def test_the_end_has_the_verdict_of_the_whole_and_what_the_audit_read(tmp_path):
     json.dumps(answer)
 
 
-def test_it_answers_a_line_for_a_line_also_what_it_cannot_do(tmp_path):
+def test_answers_a_line_for_a_line(tmp_path):
+    """It answers a line for a line, errors included."""
     history.write(tmp_path / "h.jsonl", told(1, 2))
     questions = [
         {"ask": "look", "run": "r", "paths": [str(tmp_path / "gone")], "draw": False},

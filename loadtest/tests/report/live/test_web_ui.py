@@ -179,7 +179,8 @@ def test_a_variant_that_loses(browser, loses):
         assert judge(history.read(folder / "h.jsonl")) == verdict
 
 
-def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis_url):
+def test_autostarted_right_variant(browser, tmp_path, redis_url):
+    """A variant that loses nothing can be started by itself."""
     with (
         running("redis_key", tmp_path, redis_url, "--autostart") as address,
         pages(browser, address) as page,
@@ -202,7 +203,8 @@ def test_a_variant_that_does_not_lose_started_by_itself(browser, tmp_path, redis
         assert "verdict: linearizable" in late.inner_text("#verdict")
 
 
-def test_the_tab_is_asked_for_until_the_run_is_over_and_then_offers_a_new_one():
+def test_tab_lasts_until_the_end():
+    """The tab polls until the run is over, and then offers a new one."""
     # locust's page asks again as long as it is told "running", and offers a new run at "stopped"
     told = {
         ("running", "running"): "running",
@@ -289,7 +291,8 @@ def site(page):
         thread.join()
 
 
-def test_a_page_of_another_site_in_the_same_browser_starts_nothing(browser, loses):
+def test_other_site_starts_nothing(browser, loses):
+    """A page of another site in the same browser starts nothing."""
     address, _ = loses
     before = phase(address)
     context = browser.new_context()
@@ -308,7 +311,8 @@ def test_a_page_of_another_site_in_the_same_browser_starts_nothing(browser, lose
 
 
 @pytest.mark.timeout(300)
-def test_its_buttons_do_things_to_the_server_and_to_the_store(browser, tmp_path):
+def test_fault_buttons_work(browser, tmp_path):
+    """The buttons inject faults into the server and the store."""
     path = tmp_path / "h.jsonl"
     trial = Trial("redis_key", Server(2, 4))
     with (

@@ -83,7 +83,8 @@ def test_a_page_of_twenty_large_cells_is_small(large):
     assert large[1].stat().st_size < 3_000_000
 
 
-def test_each_cell_of_the_matrix_links_to_its_part(large):
+def test_cell_links_to_its_part(large):
+    """Each cell of the matrix links to its part."""
     tags = Tags(large[1].read_text())
     ids = [attributes["id"] for _, attributes in tags.found if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -106,7 +107,8 @@ def test_the_page_asks_nothing_of_a_network(small):
     assert policy.startswith("default-src 'none';")
 
 
-def test_a_part_says_what_was_found_promised_and_how_to_repeat_it(small):
+def test_part_has_outcome_and_command(small):
+    """A part has the outcome, the expectation and how to repeat it."""
     text = small[1].read_text()
     words = " ".join(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", text, flags=re.S).split())
     for each in small[0]:
@@ -129,7 +131,8 @@ def test_a_part_says_what_was_found_promised_and_how_to_repeat_it(small):
         assert f'href="{each.history.name}"' in text
 
 
-def test_pictures_have_words_for_those_who_do_not_see_them(small):
+def test_pictures_have_words(small):
+    """Pictures have words for people who do not see them."""
     pictures = [a for a in Tags(small[1].read_text()).all("div") if a.get("class") == "chart"]
     assert len(pictures) == 4 * 3 + sum(len(each.verdict.anomalies) for each in small[0])
     for picture in pictures:
@@ -158,7 +161,8 @@ def evil(tmp_path_factory):
     return folder / "report.html"
 
 
-def test_what_a_history_says_never_becomes_code(evil):
+def test_history_never_becomes_code(evil):
+    """Text of a history never becomes code."""
     tags = Tags(evil.read_text())
     assert len(tags.all("script")) == 3
     assert not tags.all("img")
@@ -227,7 +231,8 @@ def test_a_page_of_many_variants_is_filtered(browser, tmp_path):
     assert tab.said == []
 
 
-def test_the_keyboard_reaches_the_verdicts_and_their_parts(browser, small):
+def test_keyboard_reaches_everything(browser, small):
+    """The keyboard reaches the verdicts and their parts."""
     tab = opened(browser, small[1])
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Skip to the verdicts"

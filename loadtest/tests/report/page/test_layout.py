@@ -34,7 +34,8 @@ def cell(variant, server=SERVERS[0], faults=()):
     return Cell(trial, expectation(trial), verdict, Path("h.jsonl"), 1.0)
 
 
-def test_what_to_use_instead_comes_right_after_its_twins(twins):
+def test_alternative_follows_its_twins(twins):
+    """The variant to use instead comes right after its twins."""
     cells = [cell(name) for name in ("right", "wrong_a", "other", "wrong_b")]
     assert [each.trial.variant for each in beside_twins(cells)] == [
         *("wrong_a", "wrong_b", "right", "other"),
@@ -46,14 +47,16 @@ def test_the_five_stay_in_their_order():
     assert beside_twins(cells) == cells
 
 
-def test_a_row_is_a_variant_and_a_column_a_server():
+def test_rows_and_columns():
+    """A row is a variant, and a column is a server."""
     grid = Grid([cell("redis_key", server) for server in SERVERS] + [cell("flask_g")])
     assert grid.heads == ["1×1", "1×8", "4×1", "4×8"]
     assert [name for name, _ in grid.rows] == ["redis_key", "flask_g"]
     assert [each is None for each in grid.rows[1][1]] == [False, True, True, True]
 
 
-def test_it_is_turned_where_it_would_be_too_wide():
+def test_wide_grid_is_turned():
+    """A grid that would be too wide is turned."""
     servers = [type(SERVERS[0])(workers, 1) for workers in range(1, 8)]
     names = ["redis_key", "flask_g"]
     grid = Grid([cell(name, server) for name in names for server in servers])
@@ -62,14 +65,16 @@ def test_it_is_turned_where_it_would_be_too_wide():
     assert all(each.trial.variant == "flask_g" for _, (_, each) in grid.rows)
 
 
-def test_where_a_variant_keeps_its_state_is_read_from_what_it_asks_for():
+def test_store_read_from_environment():
+    """A variant's store is read from the variables that it uses."""
     assert [store(variant) for variant in VARIANTS] == [
         *("memory", "memory", "memory", "SQLite", "Redis"),
     ]
     assert store("json") == "not said"
 
 
-def test_a_large_page_is_filtered_by_store_and_by_fault(twins):
+def test_large_page_has_filters(twins):
+    """A large page is filtered by store and by failure."""
     names = [*VARIANTS, "other"]
     cells = [cell(name, faults=[Failure.LOSES] if "global" in name else []) for name in names]
     by = filters(cells)

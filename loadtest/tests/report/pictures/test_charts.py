@@ -59,7 +59,8 @@ def test_answers_out_of_order_are_no_loss():
     assert lost("none", told(1, 2, 1, 5), told(2, 1, 2, 6), told(3, 3, 3, 7)) == [0, 0, 0]
 
 
-def test_each_copy_is_compared_with_what_was_acknowledged_there():
+def test_copies_compared_with_their_own():
+    """Each copy is compared with the increments acknowledged there."""
     operations = TWO_FAULTS[:4]
     assert lost("worker", *operations) == [0, 1, 1, 1]
     assert lost("none", *operations) == [0, 1, 2, 2]
@@ -67,7 +68,8 @@ def test_each_copy_is_compared_with_what_was_acknowledged_there():
     assert lost("request", *operations) == [1, 2, 3, 4]
 
 
-def test_what_was_acknowledged_before_the_history_begins_counts():
+def test_earlier_increments_count():
+    """Increments acknowledged before the history begins count."""
     schema = {name: history.SCHEMA[name] for name in tables.WORKER} | {"acknowledged": pl.Int64()}
     before = pl.DataFrame([[None, "b1", 1, 10], [None, "b2", 2, 5]], schema=schema, orient="row")
     operations = told(1, 11, 1, 2), told(2, 6, 3, 4, worker=2), told(3, 11, 5, 6)
@@ -77,7 +79,8 @@ def test_what_was_acknowledged_before_the_history_begins_counts():
     assert table(picture, "acknowledged")["value"].to_list() == [16, 17, 18]
 
 
-def test_the_last_point_of_the_loss_is_what_the_audit_found():
+def test_last_point_is_the_audit():
+    """The last point of the loss is the result of the final reads."""
     # by one thread a worker, so that no thread can have a copy of its own
     frame = history.frame(replace(each, thread=1) for each in TWO_FAULTS)
     for verdict in (judge(frame), None):
@@ -87,7 +90,8 @@ def test_the_last_point_of_the_loss_is_what_the_audit_found():
         assert "worker by worker" in picture.said[0]
 
 
-def test_as_long_as_there_is_no_audit_the_loss_says_so():
+def test_loss_before_the_audit():
+    """The picture of the loss says if there was no audit yet."""
     picture = charts.lost_over_time(history.frame(TWO_FAULTS[:4]))
     assert "No audit has settled it" in picture.said[-1]
     assert table(picture, "last")["text"].item() == "1 of 4 lost"
@@ -95,7 +99,8 @@ def test_as_long_as_there_is_no_audit_the_loss_says_so():
     assert table(picture, "last")["text"].item() == "2 of 4 lost"
 
 
-def test_the_value_over_time_has_every_answer_its_worker_and_the_ringed_witnesses():
+def test_every_answer_and_witness():
+    """The value over time has every answer, its worker, and rings around the evidence."""
     frame = history.frame(TWO_FAULTS)
     picture = charts.value_over_time(frame, judge(frame))
     dots = table(picture, "told")
@@ -106,7 +111,8 @@ def test_the_value_over_time_has_every_answer_its_worker_and_the_ringed_witnesse
     assert picture.said[0] == "A dot is the answer to an increment."
 
 
-def test_thinning_keeps_every_witness_and_every_worker_and_says_so():
+def test_thinning_keeps_the_evidence():
+    """Thinning keeps all evidence and every worker, and says so."""
     frame = generate(20_000, by="worker")
     few = history.frame(
         [told(90 + n, n + 1, 5_000_000_000 + n, 5_000_000_100 + n, worker=77) for n in range(150)]
@@ -140,7 +146,8 @@ def test_a_chart_of_any_history_is_small():
     assert sum(map(len, charts.lost_over_time(seen, verdict).tables.values())) < 20_000
 
 
-def test_workers_are_numbered_as_they_appear_and_alike_in_all_pictures():
+def test_worker_numbers_are_stable():
+    """Workers are numbered as they appear, alike in all pictures."""
     frame = history.frame([told(1, 1, 30, 40, worker=9), told(2, 1, 10, 20, worker=70)])
     names = tables.Seen(frame).workers.select("label", "worker").rows()
     assert names == [("worker 1", 70), ("worker 2", 9)]
@@ -152,14 +159,16 @@ def test_workers_are_numbered_as_they_appear_and_alike_in_all_pictures():
     ]
 
 
-def test_space_time_says_who_asked_what_and_what_happened_inside():
+def test_space_time_labels():
+    """The space-time picture names client, request and effect."""
     lanes = table(charts.space_time(TWO_FAULTS[:2]), "lanes").rows(named=True)
     assert [lane["what"] for lane in lanes] == ["increment → 1", "increment → 1"]
     assert lanes[1]["who"] == "client 2 at worker 1 (1), thread 2"
     assert [lane["inside"] for lane in lanes] == ["somewhere inside: from 0 to 1"] * 2
 
 
-def test_what_happened_inside_follows_from_the_answer():
+def test_effect_follows_from_answer():
+    """The effect of a write follows from its answer."""
     assert tables.inside(told(1, 17, 1, 2)) == "somewhere inside: from 16 to 17"
     append = told(1, 2, 1, 2, op="append", item="a")
     assert tables.inside(append) == "somewhere inside: after 1 item, as number 2"
@@ -167,7 +176,8 @@ def test_what_happened_inside_follows_from_the_answer():
     assert tables.inside(told(1, None, 1, None, outcome="unknown")) == ""
 
 
-def test_what_happened_inside_is_said_inside_the_bar_whatever_its_place():
+def test_effect_is_inside_the_bar():
+    """The effect is written inside the bar, wherever the bar is."""
     #   |---|              at the left edge
     #              |---|   at the right edge
     #   |--------------|   from one to the other
@@ -187,7 +197,8 @@ def test_an_unanswered_request_has_no_end():
     assert (first["label"], first["who"]) == ("no label", "client 1")
 
 
-def test_answers_without_a_label_are_counted_too():
+def test_unlabelled_answers_are_drawn():
+    """Answers without a label are counted, too."""
     frame = history.frame([told(1, 1, 10, 20), told(2, 2, 30, 40, worker=None)])
     picture = charts.requests_per_worker(frame)
     assert table(picture, "bars")["left"].to_list() == ["worker 1 (1)", "no label"]
@@ -273,14 +284,16 @@ def pair(tmp_path_factory):
     return cells
 
 
-def test_the_matrix_has_a_sign_a_word_and_a_figure_for_each_cell(pair):
+def test_matrix_has_sign_word_figure(pair):
+    """The matrix has a sign, a word and a figure for each cell."""
     squares = table(charts.matrix(pair), "squares").rows(named=True)
     assert [square["sign"] for square in squares] == ["✓", "✗"]
     assert squares[1]["word"] == "4 counters"
     assert squares[1]["figure"].endswith("not as expected")  # nothing was lost, and it should be
 
 
-def test_the_pictures_of_the_readme_are_small_and_always_the_same(pair, tmp_path):
+def test_readme_pictures_are_stable(pair, tmp_path):
+    """The pictures of the README are small and always the same."""
     once = charts.pictures(pair, tmp_path / "a")
     again = charts.pictures(pair, tmp_path / "b")
     assert [path.name for path in once] == ["matrix.svg", "one-line-four-fans.svg"]
@@ -317,7 +330,8 @@ def lab(rgb):
 
 
 @pytest.mark.parametrize("eye", EYES)
-def test_colour_blind_people_can_tell_the_colours_apart(eye):
+def test_colors_for_color_blind_people(eye):
+    """Color-blind people can distinguish the colors."""
     seen = {}
     for color in (*theme.COLORS, theme.LOSS):
         rgb = linear(color)
@@ -329,14 +343,17 @@ def test_colour_blind_people_can_tell_the_colours_apart(eye):
         assert apart > 15, f"{one} and {other} look alike"
 
 
-def test_no_two_of_thirty_workers_share_colour_and_shape():
+def test_thirty_workers_differ():
+    """No two of thirty workers share color and shape."""
     color, shape = theme.by_worker(30)
     pairs = zip(color.to_dict()["scale"]["range"], shape.to_dict()["scale"]["range"], strict=True)
     assert len(set(pairs)) == 31  # and what has no label
 
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#0d1117"])
-def test_letters_can_be_read_on_white_and_on_black(paper):
+def test_letters_are_readable(paper):
+    """Letters can be read on white and on black."""
+
     def light(color):
         return sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), linear(color), strict=True))
 
