@@ -33,7 +33,7 @@ from loadtest.server.redis import PREFIX
 from loadtest.server.surroundings import stage
 from loadtest.trial import App, Server, Trial
 
-AFRESH = ROOT / "loadtest" / "server" / "afresh.py"
+FRESH_PROCESS = ROOT / "loadtest" / "server" / "fresh_process.py"
 
 
 Judged = tuple[Verdict, tuple[Injection, ...]]
@@ -164,7 +164,7 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
         answers = path.with_suffix(".answers")
         # of an earlier try
         answers.unlink(missing_ok=True)
-        script = AFRESH.read_text(encoding="utf-8")
+        script = FRESH_PROCESS.read_text(encoding="utf-8")
         command = [python, "-c", script, trial.variant, str(answers.absolute())]
         with guarded(command, log=log, env=around) as process:
             process.wait(DEADLINE_S)

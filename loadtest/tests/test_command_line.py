@@ -233,7 +233,7 @@ def test_fresh_process_ends_too(start, tmp_path):
     process = start("check", "hangs", "--workers", "1", "--threads", "1")
 
     def asked():
-        return [pid for pid in left_of(process) if b"started anew" in command_line(pid)]
+        return [pid for pid in left_of(process) if b"from a new process" in command_line(pid)]
 
     wait_until(asked)
     children = left_of(process)
@@ -247,7 +247,7 @@ def test_serve_prints_an_address(start):
     process = start("serve", "locked_global", "--workers", "1", "--port", str(port))
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     lines = [process.stdout.readline() for _ in range(5)]
-    curls = [command_line.strip() for line in lines if "curl" in line]
+    curls = [line.strip() for line in lines if "curl" in line]
     assert len(curls) == 3
     answers = [
         subprocess.run(f"{curl} --silent", shell=True, capture_output=True, text=True).stdout
@@ -391,7 +391,7 @@ def test_diff_shows_differences():
     """`make diff` shows the differences between two variants."""
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
     added = set(re.findall(r">\t(.+)", done.stdout))
-    assert {command_line.strip() for line in added} == {
+    assert {line.strip() for line in added} == {
         "from threading import Lock",
         "lock = Lock()",
         "with lock:",
