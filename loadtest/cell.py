@@ -1,4 +1,4 @@
-"""A trial → a cell: served, loaded, recorded, judged, and compared with its promise."""
+"""A trial → a cell: served, loaded, recorded, judged, and compared with its expectation."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cell:
-    """A trial with what was promised and what came out; `seconds` is how long it took, and `done`
+    """A trial with its expectation and its outcome; `seconds` is how long it took, and `done`
     what was done to server or store while requests were in flight."""
 
     trial: Trial

@@ -30,8 +30,8 @@ class Expectation:
     hides: frozenset[Failure] = frozenset()
 
     @property
-    def expect(self) -> Literal["holds", "breaks", "no promise"]:
-        return "breaks" if self.must else "no promise" if self.may - {Failure.REFUSES} else "holds"
+    def expect(self) -> Literal["holds", "breaks", "either"]:
+        return "breaks" if self.must else "either" if self.may - {Failure.REFUSES} else "holds"
 
     def kept(self, verdict: Verdict) -> bool:
         """Return True if a verdict is as expected; an inconclusive one never is."""
@@ -99,7 +99,7 @@ def impossible(trial: Trial) -> str | None:
 
 
 def expectation(trial: Trial) -> Expectation:
-    """The rule. A module that says nothing of itself is held to the strictest promise.
+    """Return the expectation of a trial. A module without facts must be linearizable.
 
     Raises ValueError if there is no such variant, or if its fault cannot be done to it.
     """
@@ -107,11 +107,11 @@ def expectation(trial: Trial) -> Expectation:
         raise ValueError(f"{trial.fault or 'a restart'} cannot be done: {why}")
     may = [Failure.REFUSES] if trial.fault else []
     if trial.own:
-        return promised(may=may, why="whoever is asked, it is one count")
+        return expect(may=may, why="whoever is asked, it is one count")
     said = facts(trial.variant)
     if said is None:
         why = f"{trial.variant} says nothing of itself, so it must be linearizable"
-        return promised(may=may, why=why)
+        return expect(may=may, why=why)
     kind = FAULTS[trial.fault] if trial.fault else None
     alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
     return disturbed(alone, said, kind, trial.server.preload) if kind else alone
@@ -131,16 +131,16 @@ def outlives(trial: Trial) -> bool:
 
 
 def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
-    """The promise where nothing is done to server and store."""
+    """Return the expectation without a fault."""
     server = trial.server
     greenlets = server.worker_class == "gevent"
     place = said.preloaded if server.preload else said.lives_in
     # a greenlet ends with its connection
     if place == "request" or (place == "thread" and greenlets):
-        return promised(Failure.LOSES, why="the state ends with each request")
+        return expect(Failure.LOSES, why="the state ends with each request")
     if place == "client":
         why = "each client counts for itself, and nobody else can read what it has"
-        return promised(Failure.DIVIDED, why=why)
+        return expect(Failure.DIVIDED, why=why)
     workers = server.workers * machines
     copies = {
         "thread": workers * server.threads,
@@ -152,35 +152,35 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
     must = [Failure.DIVIDED] if copies > 1 else []
     each = f"each {place} counts for itself; " if copies > 1 else ""
     if at_once == 1:
-        return promised(*must, why=f"{each}nothing comes between a read and its write")
+        return expect(*must, why=f"{each}nothing comes between a read and its write")
     may = [Failure.REFUSES] if said.refuses == "may" else []
     if guard == "none":
         if trial.load.pause_ms:
             why = "others read between a read and its write"
-            loses = promised(Failure.LOSES, *must, may=may, why=why)
+            loses = expect(Failure.LOSES, *must, may=may, why=why)
             return replace(loses, hides=loses.must) if may else loses
         why = "without a pause threads seldom take turns between read and write, but they can"
-        return promised(*must, may=[Failure.LOSES, *may], why=why)
+        return expect(*must, may=[Failure.LOSES, *may], why=why)
     if said.refuses == "must":
         # what is answered 503 may have happened: then one copy could have given the same answers
-        return promised(Failure.REFUSES, may=must, why="of two that overlap, one is refused")
+        return expect(Failure.REFUSES, may=must, why="of two that overlap, one is refused")
     whole = f"{each}nothing comes between a read and its write"
     if said.answers == "read again":
         why = f"{whole}, but the answer is read again afterwards"
         if must:
             # each copy may be asked too seldom
-            return promised(*must, may=[Failure.ANSWERS_LATE, *may], why=why)
+            return expect(*must, may=[Failure.ANSWERS_LATE, *may], why=why)
         waits = said.pauses and trial.load.pause_ms > 0
         return late(may, why, certain=waits or not greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
         old = late([Failure.LOSES, *may], why, certain=workers > 1 and not greenlets)
         return replace(old, hides=old.must)
-    return promised(*must, may=may, why=whole)
+    return expect(*must, may=may, why=whole)
 
 
 def disturbed(alone: Expectation, said: Facts, kind: Fault, preload: bool) -> Expectation:
-    """The promise where that is done, from the one where it is not."""
+    """Return the expectation under a fault, from the expectation without it."""
     may = {*alone.may, Failure.REFUSES}
     if said.expires and kind.name in ("pause-worker", "lock-store"):
         why = "who stands still for longer than the lock lasts goes on without it"
@@ -212,27 +212,27 @@ def disturbed(alone: Expectation, said: Facts, kind: Fault, preload: bool) -> Ex
 def late(may: list[Failure], why: str, *, certain: bool) -> Expectation:
     """Greenlets take turns only where one waits, and a worker alone seldom meets its own copy."""
     if certain:
-        return promised(Failure.ANSWERS_LATE, may=may, why=why)
-    return promised(may=[Failure.ANSWERS_LATE, *may], why=why)
+        return expect(Failure.ANSWERS_LATE, may=may, why=why)
+    return expect(may=[Failure.ANSWERS_LATE, *may], why=why)
 
 
-def promised(*must: Failure, may: Iterable[Failure] = (), why: str) -> Expectation:
+def expect(*must: Failure, may: Iterable[Failure] = (), why: str) -> Expectation:
     return Expectation(frozenset(must), frozenset(may), why)
 
 
 def markdown(servers: Sequence[Server]) -> str:
-    """The table of promises, as the guide in this folder shows it."""
+    """Return the table of expectations, as the guide in this folder shows it."""
     rows = [["variant", *map(str, servers)], ["---"] * (len(servers) + 1)]
     for variant in VARIANTS:
-        promises = (expectation(Trial(variant, server)) for server in servers)
-        said = (", ".join(sorted(each.must, reverse=True)) for each in promises)
+        expectations = (expectation(Trial(variant, server)) for server in servers)
+        said = (", ".join(sorted(each.must, reverse=True)) for each in expectations)
         link = f"[`{variant}`](../variants/{variant}.py)"
         rows.append([link, *(faults or "**linearizable**" for faults in said)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def survival(server: Server) -> str:
-    """The table of promises under faults, as the README shows it."""
+    """Return the table of expectations under faults, as the README shows it."""
     rows = [["fault", "people call it", *(f"`{name}`" for name in VARIANTS)]]
     rows += [["---"] * len(rows[0])]
     for kind in FAULTS.values():

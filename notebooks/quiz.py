@@ -48,7 +48,7 @@ def pool() -> dict[str, list[Trial]]:
     for trial in trials:
         if (trial.variant, trial.server, trial.fault) in SEEN or refusal(trial):
             continue
-        if (promised := expectation(trial)).expect != "no promise":
+        if (promised := expectation(trial)).expect != "either":
             expected = together(frozenset(map(str, promised.must))) or "holds"
             found[expected.split(", ")[-1]].append(trial)
     return dict(found)

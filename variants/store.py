@@ -1,6 +1,6 @@
 """The contract of a variant: a module with these five functions, in this order.
 
-A variant's docstring says in labelled lines what it promises; `facts` has the questions.
+A variant's docstring says in labelled lines what is expected of it; `facts` has the questions.
 
 A variant whose store can be down or busy also names the exceptions that say so:
 `UNAVAILABLE: dict[type[Exception], str]`, from the exception to what the reader should do.

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Failure(StrEnum):
-    """A fault, by its word in every table; `meaning` and `cure` are half sentences."""
+    """A failure, by its word in every table; `meaning` and `fix` are half sentences."""
 
     meaning: str
     fix: str
@@ -18,26 +18,27 @@ class Failure(StrEnum):
 
     LOSES = (
         "loses",
-        "what was acknowledged is gone, since two read the same and both wrote",
-        "one step, or a lock that all writers share",
+        "an acknowledged write is gone",
+        "make read and write one step: a lock that all writers share, a transaction that locks "
+        "first, or one command of the store",
     )
     DIVIDED = (
         "divided",
-        "there are several copies, and no answer has the total",
-        "one place that all workers share; one worker is such a place",
+        "there are several copies, and no answer is the total",
+        "keep it in one place that all of them share",
     )
     ANSWERS_LATE = (
         "answers late",
-        "nothing is lost, but an answer is not what the state was at that step",
-        "answer from inside the step",
+        "nothing is lost, but an answer is not the state at that step",
+        "answer from inside the step, and keep no copy for reads",
     )
     FORGETS = (
         "forgets",
-        "what was acknowledged went with a worker or a store",
-        "a place that outlives it",
+        "an acknowledged write went with a worker or a store",
+        "keep it in a place that outlives them",
     )
     REFUSES = (
         "refuses",
         "requests are not answered, or not in time",
-        "fewer at once, or a store that waits for its turn",
+        "send fewer at once, or use a store that waits for its turn",
     )

@@ -84,7 +84,7 @@ def check(
 
     A variant is one of the five or any importable module. With --workers or --threads there is
     one topology, that one. An app is yours, as it is: loadtest/README.md. Exit status: 0 if every
-    cell came out as it promises, 1 if any did not, 2 if one was inconclusive or could not be run.
+    cell came out as expected, 1 if any did not, 2 if one was inconclusive or could not be run.
     """
     servers = columns(workers, threads, worker_class, preload, server_python)
     load = Load(
@@ -189,7 +189,7 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
     """Return the document that --json prints.
 
     It is {as_expected, cells: [{variant, server: {workers, threads, worker_class, preload,
-    python}, promise: {must, may, why}, as_expected, fault, done: [{fault, start, end, what}],
+    python}, expected: {must, may, why}, as_expected, fault, done: [{fault, start, end, what}],
     before, history, seconds, verdict}]}. `verdict` is as `judge --json` prints it, `done` are the
     injections during the load, and `before` are the counts of an app's workers before it.
     """
@@ -199,7 +199,7 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
             {
                 "variant": each.trial.variant,
                 "server": asdict(each.trial.server),
-                "promise": {
+                "expected": {
                     "must": sorted(each.expectation.must),
                     "may": sorted(each.expectation.may),
                     "why": each.expectation.why,

@@ -67,7 +67,7 @@ def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Tr
     help="Processes beside it that only take time.",
 )
 def soak(rounds: int, busy: int) -> None:
-    """Repeat the matrix and the faults, and say how often each cell came out as promised.
+    """Repeat the matrix and the faults, and say how often each cell came out as expected.
 
     A round in which all did is not kept longer than until the next one is over, and has no report
     unless it is the last.

@@ -20,7 +20,7 @@ from variants.gallery import GALLERY
 def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
     """Judge IDIOMS (all of the gallery if none is named) under the servers that tell them apart.
 
-    Exit status as of check: 0 if every cell came out as promised, 1 if any did not, 2 if one was
+    Exit status as of check: 0 if every cell came out as expected, 1 if any did not, 2 if one was
     inconclusive or could not be run.
     """
     if unknown := [idiom for idiom in idioms if idiom not in GALLERY]:

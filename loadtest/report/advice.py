@@ -8,25 +8,61 @@ from urllib.parse import quote
 
 from loadtest import ROOT
 from loadtest.cell import Cell
-from loadtest.checker import Failure
+from loadtest.checker import Failure, Verdict
 from loadtest.history.operation import printable
+from loadtest.trial import Server
 
-CURED_BY = {
+FIXED_BY = {
     Failure.LOSES: ("locked_global", "sqlite_row", "redis_key"),
     Failure.DIVIDED: ("sqlite_row", "redis_key"),
     Failure.ANSWERS_LATE: ("redis_key",),
     Failure.FORGETS: ("sqlite_row",),
     Failure.REFUSES: ("redis_key",),
 }
-"""The variants that show a cure; a lock is one where there is one worker."""
+"""The variants that show a fix; a lock is one if there is one worker."""
+EXPLAINED = {
+    (Failure.LOSES, "request"): (
+        "each request has a state of its own, which ends with it",
+        "keep it in a place that outlives the request; no lock helps",
+        ("sqlite_row", "redis_key"),
+    ),
+    (Failure.LOSES, "overlap"): (
+        "two requests read the same state, and both wrote",
+        Failure.LOSES.fix,
+        FIXED_BY[Failure.LOSES],
+    ),
+    (Failure.DIVIDED, "worker"): (
+        "each worker has a copy, and no answer is the total",
+        "keep it in one place that all workers share; one worker is such a place",
+        FIXED_BY[Failure.DIVIDED],
+    ),
+    (Failure.DIVIDED, "thread"): (
+        "each thread has a copy, and no answer is the total",
+        "keep it in one place that all threads share; one worker has several threads, too",
+        ("locked_global", *FIXED_BY[Failure.DIVIDED]),
+    ),
+    (Failure.DIVIDED, "client"): (
+        "each client keeps a copy, and the server has no total",
+        "keep it on the server; for something of one visitor, a copy per client is right",
+        FIXED_BY[Failure.DIVIDED],
+    ),
+    (Failure.DIVIDED, "group"): (
+        "each group of workers has a copy, such as those of one machine",
+        "keep it in one place that all machines share",
+        ("redis_key",),
+    ),
+}
+"""Meaning, fix and variants of a failure, if the verdict shows its cause."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A fault that an app shows, the servers where it does, and the variants that have a cure."""
+    """A failure of an app, the servers that show it, its fix, and variants that show the fix."""
 
-    fault: Failure
+    failure: Failure
     where: str
+    cause: str
+    remedy: str
     variants: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -35,18 +71,18 @@ class Advice:
 
     @property
     def meaning(self) -> str:
-        does = "is divided" if self.fault is Failure.DIVIDED else str(self.fault)
-        return f"It {does} at {self.where}: {self.fault.meaning}."
+        does = "is divided" if self.failure is Failure.DIVIDED else str(self.failure)
+        return f"It {does} at {self.where}: {self.cause}."
 
     def links(self, page: Path) -> Iterator[tuple[str, str]]:
-        """The variants, and where they are as seen from a page."""
+        """Yield the variants, and their addresses as seen from a page."""
         for variant in self.variants:
             file = ROOT / "variants" / f"{variant}.py"
             yield variant, quote(relpath(file, page.absolute().parent))
 
     @property
     def fix(self) -> str:
-        return f"Cure: {self.fault.fix}."
+        return f"Fix: {self.remedy}."
 
 
 @dataclass(frozen=True)
@@ -69,13 +105,26 @@ def meaning(cells: Sequence[Cell]) -> Meaning | None:
 
 
 def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
-    """A piece for each fault, in the order that they are cured."""
-    for fault in Failure:
-        where = [cell.trial.server for cell in cells if fault in cell.verdict.failures]
-        several = any(server.workers != 1 for server in where)
-        cures = [name for name in CURED_BY[fault] if not (several and name == "locked_global")]
-        if where:
-            yield Advice(fault, ", ".join(map(str, where)), tuple(cures))
+    """Yield the advice on each failure and cause, in the order in which to fix them."""
+    for failure in Failure:
+        servers: dict[tuple[str, str, tuple[str, ...]], list[Server]] = {}
+        for cell in cells:
+            if failure in cell.verdict.failures:
+                servers.setdefault(explain(failure, cell.verdict), []).append(cell.trial.server)
+        for (cause, remedy, variants), where in servers.items():
+            several = any(server.workers != 1 for server in where)
+            shown = tuple(each for each in variants if not (several and each == "locked_global"))
+            yield Advice(failure, ", ".join(map(str, where)), cause, remedy, shown)
+
+
+def explain(failure: Failure, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
+    """Return cause, fix and variants of a failure, as far as the verdict shows its cause."""
+    of = str(verdict.division.of) if verdict.division else ""
+    if failure is Failure.LOSES and of != "request":
+        names = {anomaly.name for anomaly in verdict.anomalies}
+        of = "overlap" if "lost update" in names else ""
+    general = (failure.meaning, failure.fix, FIXED_BY[failure])
+    return EXPLAINED.get((failure, of), general)
 
 
 def summary(cells: Sequence[Cell]) -> str:
@@ -92,7 +141,11 @@ def summary(cells: Sequence[Cell]) -> str:
     if unclear:
         said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
         theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)
-        return f"{said} Served from here, with APP=…, the two are told apart." if theirs else said
+        return (
+            f"{said} Served from here, with APP=…, several copies can be told from lost updates."
+            if theirs
+            else said
+        )
     if any(cell.verdict.inconclusive for cell in cells):
         return "Not everything could be shown; longer runs (DURATION=5) or more clients may."
     return ""
@@ -103,4 +156,4 @@ def before(cells: Sequence[Cell]) -> Iterator[str]:
     for cell in cells:
         if len(set(cell.before)) > 1:
             counts = ", ".join(f"{count:,}" for count in cell.before)
-            yield f"{cell.name}: divided before the load already; its workers said {counts}."
+            yield f"{cell.name}: divided before the load; its workers answered {counts}."

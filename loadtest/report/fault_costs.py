@@ -128,7 +128,7 @@ def beside(cell: Cell) -> list[str]:
 
 
 def held(cells: Sequence[Cell]) -> list[str]:
-    """Each promise that was put to the test in these cells, and in how many it held."""
+    """Yield each quotation that these cells tested, and the number in which it held."""
     said = []
     for each in DOCUMENTED:
         tried = [cell for cell in cells if each in documented(cell)]

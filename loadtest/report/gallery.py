@@ -48,7 +48,7 @@ INTRODUCTION = """# The gallery: what people really write
 
 Each file here is one way to keep a count and a list, as it is found in tutorials, answers and
 well-known projects; the wrong stand beside the right, same names, same order, so that
-`make diff A=redis_get_set B=redis_key` shows the cure. Nobody is mocked: each was written by
+`make diff A=redis_get_set B=redis_key` shows the fix. Nobody is mocked: each was written by
 somebody who knew their trade, and works in one worker, for one visitor, one request at a time.
 
     make gallery          all of them, under the servers that tell them apart: three minutes
@@ -144,14 +144,14 @@ def said(idiom: str) -> Facts:
     return lines
 
 
-def promised(each: Trial) -> str:
+def expected_failures(each: Trial) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
-    promise_ = expectation(each)
-    if promise_.must:
-        return f"✗ {', '.join(sorted(promise_.must, reverse=True))}"
+    expectation_ = expectation(each)
+    if expectation_.must:
+        return f"✗ {', '.join(sorted(expectation_.must, reverse=True))}"
     # the audit may read an old copy, which looks like a loss
     unlike = {Failure.LOSES} if said(each.variant).answers == "cached" else set()
-    may = [verb for fault, verb in MAY.items() if fault in promise_.may - unlike]
+    may = [verb for fault, verb in MAY.items() if fault in expectation_.may - unlike]
     return f"may {' or '.join(may)}" if may else "✓"
 
 
@@ -193,7 +193,7 @@ def square(idiom: str, column: str, verdicts: Mapping[Trial, Verdict]) -> str:
     if (each := trial(idiom, column)) is None:
         return "" if served(idiom, COLUMNS[column][0]) else "–"
     verdict = verdicts.get(each)
-    return promised(each) + (f"<br>{figure(verdict)}" if verdict else "")
+    return expected_failures(each) + (f"<br>{figure(verdict)}" if verdict else "")
 
 
 def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:

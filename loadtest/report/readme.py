@@ -19,7 +19,7 @@ GUIDE = ROOT / "loadtest" / "README.md"
 def parts() -> dict[str, str]:
     """The text of each part that follows from the code alone, by its name."""
     return {
-        "promises": expected.markdown(trial.SERVERS),
+        "expected": expected.markdown(trial.SERVERS),
         "faults": expected.survival(trial.ALONE),
         "anomalies": anomaly_table(),
         "judged": f"```\n{judged(four_lines())}\n```",

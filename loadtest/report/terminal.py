@@ -124,7 +124,7 @@ def outcome(cell: Cell) -> Text:
     text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOR[shown_as(cell)])
     text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")
     if not cell.as_expected:
-        text.append("\n! not promised", style="bold yellow")
+        text.append("\n! not as expected", style="bold yellow")
     return text
 
 
@@ -136,7 +136,7 @@ def square(cell: Cell, narrow: bool = False) -> Text:
     indent = "" if narrow else "  "
     text.append("".join(f"\n{indent}{figure}" for figure in figures), style="dim")
     if not cell.as_expected:
-        text.append("\n! not promised", style="bold yellow")
+        text.append("\n! not as expected", style="bold yellow")
     return text
 
 
@@ -152,7 +152,7 @@ def explanations(cells: Iterable[Cell]) -> RenderableType:
 
 
 def explanation(cell: Cell) -> Iterator[RenderableType]:
-    verdict, promise = cell.verdict, cell.expectation
+    verdict, expectation = cell.verdict, cell.expectation
     if not verdict.linearizable:
         yield Text.assemble((cell.name, "bold"), f"  {printable(verdict.why)}")
         if verdict.anomalies:
@@ -162,8 +162,8 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
         yield Text.assemble((cell.name, "bold"), f"  {toll(cell)}\n")
     elif verdict.refuses:
         yield Text.assemble((cell.name, "bold"), f"  {refused(verdict)}\n")
-    if promise.expect == "no promise":
-        yield Text.assemble((cell.name, "bold"), f"  makes no promise: {promise.why}.\n")
+    if expectation.expect == "either":
+        yield Text.assemble((cell.name, "bold"), f"  may come out either way: {expectation.why}.\n")
 
 
 def documentation(cells: Sequence[Cell]) -> RenderableType:
@@ -204,16 +204,16 @@ def conclusion(cells: Sequence[Cell]) -> Text:
     if clean:
         kinds = ([v.acknowledged for v in clean], [v.appended for v in clean])
         fewest = [min(filter(None, counts), default=0) for counts in kinds]
-        seen, under = (both(worth(words, *fewest)) for words in ("{0:,} {1}", "{2}"))
+        seen, under = (both(worth(words, *fewest)) for words in ("{0:,} {1}", "{2} of {1}"))
         text.append(
-            f"A clean cell shows 0 violations in {seen} or more. If each had the same chance, by "
-            f"itself, it is under {under} at 95 % confidence. Green is not correct.\n"
+            f"A clean cell shows 0 violations in {seen} or more. With 95 % confidence fewer than "
+            f"{under} go wrong, if each is equally likely to. Green is evidence, not proof.\n"
         )
     broken = [cell for cell in cells if not cell.as_expected]
     if not broken:
-        text.append(f"Everything as promised: {len(cells)} of {len(cells)} cells.", "bold green")
+        text.append(f"Everything as expected: {len(cells)} of {len(cells)} cells.", "bold green")
     for cell in broken:
-        text.append(f"NOT AS PROMISED: {cell.name}: {comparison(cell)}\n", "bold red")
+        text.append(f"NOT AS EXPECTED: {cell.name}: {comparison(cell)}\n", "bold red")
     text.rstrip()
     return text
 
@@ -231,14 +231,12 @@ def comparison(cell: Cell) -> str:
     """Compare what was expected with what was found."""
     word, figure, *more = words(cell)
     rest = "".join(f", {said}" for said in more)
-    promised = {
+    expected = {
         "holds": "linearizable",
         "breaks": " and ".join(sorted(cell.expectation.must)),
-        "no promise": ", or ".join(
-            ["linearizable", *sorted(cell.expectation.may - {Failure.REFUSES})]
-        ),
+        "either": ", or ".join(["linearizable", *sorted(cell.expectation.may - {Failure.REFUSES})]),
     }[cell.expectation.expect]
-    return f"promised {promised}, found {word} ({figure}){rest}."
+    return f"expected {expected}, found {word} ({figure}){rest}."
 
 
 class Output(Console):

@@ -4,7 +4,7 @@
 
 It is mounted on FOLDER until this process is told to end. Whoever makes the folder `cut` there cuts
 the power: each file has what it had when it was last synced, and those that never were are gone.
-Names are durable at once, which is more than a real disk promises: what is lost here is lost there.
+Names are durable at once, which a real disk does not guarantee: what is lost here is lost there.
 """
 
 import errno

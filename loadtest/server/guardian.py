@@ -7,7 +7,7 @@ process group, and then removes the command's folder. This needs no signal and w
 macOS alike.
 
 Should the guardian itself be killed, then Linux ends the command; on other systems it goes on, and
-all that can be promised is that its owner notices.
+its owner can only notice that.
 
 Whoever does things to the command while it runs has two signals for the guardian: SIGUSR1 ends the
 command's process group with SIGTERM, SIGUSR2 with SIGKILL, and each time it is started again.

@@ -28,7 +28,7 @@ def test_expected_row_is_status_0(shell, tmp_path):
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out, "no color in a pipe"
     assert re.search(r"locked_global\s+✓ linearizable\s+✓ linearizable\s+✗ 4 counters", out)
-    assert "Everything as promised: 4 of 4 cells." in out.splitlines()[-1]
+    assert "Everything as expected: 4 of 4 cells." in out.splitlines()[-1]
     assert re.search(r"0 violations in [\d,]+ increments and", out)
     assert "[ 1/4] locked_global at 1×1: linearizable" in done.stderr
     latest = tmp_path / "results" / "latest"
@@ -45,8 +45,8 @@ def test_missing_lock_is_status_1(shell, tmp_path):
     (tmp_path / "unlocked.py").write_text(planted, encoding="utf-8")
     done = shell("check", "unlocked", "--workers", "1", "--threads", "8")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "NOT AS PROMISED: unlocked at 1×8" in done.stdout
-    assert "! not promised" in done.stdout
+    assert "NOT AS EXPECTED: unlocked at 1×8" in done.stdout
+    assert "! not as expected" in done.stdout
 
 
 def test_unexpectedly_safe_is_status_1(shell, tmp_path):
@@ -57,7 +57,7 @@ def test_unexpectedly_safe_is_status_1(shell, tmp_path):
     )
     done = shell("check", "modest", "--workers", "1", "--threads", "8")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "NOT AS PROMISED: modest at 1×8: promised loses, found linearizable" in done.stdout
+    assert "NOT AS EXPECTED: modest at 1×8: expected loses, found linearizable" in done.stdout
 
 
 def test_unreadable_state_is_forgotten(shell, tmp_path):

@@ -1,4 +1,4 @@
-"""A wrong idiom is turned right by what its docstring names, and is then not as it promised."""
+"""A wrong idiom is turned right by what its docstring names, and is then not as expected."""
 
 from contextlib import ExitStack
 from dataclasses import replace

@@ -120,5 +120,5 @@ def test_installed_as_a_command(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything as promised" in done.stdout
+    assert "Everything as expected" in done.stdout
     assert (tmp_path / "results" / "latest" / "report.html").exists()

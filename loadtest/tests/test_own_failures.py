@@ -132,7 +132,7 @@ def test_ended_store_is_status_2(shell, environment, tmp_path):
         done = shell("check", "redis_key", "--workers", "1", "--duration", "3", **more)
     assert done.returncode == 2
     assert "error: our Redis ended: " in done.stderr
-    assert "NOT AS PROMISED" not in done.stdout
+    assert "NOT AS EXPECTED" not in done.stdout
 
 
 def test_stopped_guardian_is_killed(start, tmp_path):

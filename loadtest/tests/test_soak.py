@@ -1,4 +1,4 @@
-"""A soak counts how often each cell came out as promised, and keeps what did not."""
+"""A soak counts how often each cell came out as expected, and keeps what did not."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_one_unexpected_is_status_1(soak):
     done, kept = soak([{ONE}, {ONE, OTHER}, {ONE}], "--rounds", "3")
     assert done.exit_code == 1
     assert "round 2 of 3: 3 of 4" in done.output
-    assert f"  {OTHER}: promised loses, found" in done.output
+    assert f"  {OTHER}: expected loses, found" in done.output
     assert f"   2 of 3  {OTHER}" in done.output
     assert kept == [False, ["report"], ["report"]]
 

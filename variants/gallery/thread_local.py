@@ -6,7 +6,7 @@ Guard: none. It needs none: no other thread can see it.
 Loses: nothing within a thread, but the total between threads, and between workers. Under gevent all
   that a connection has counted ends with it.
 Survives: request.
-Seen in: github.com/arXiv/arxiv-base/pull/125 (as a cure), github.com/feincms/feincms/issues/454
+Seen in: github.com/arXiv/arxiv-base/pull/125 (as a fix), github.com/feincms/feincms/issues/454
 Instead: redis_key
 """
 

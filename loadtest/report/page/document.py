@@ -174,16 +174,16 @@ class Part:
     @property
     def expectation(self) -> str:
         """The expectation in a sentence, and whether it came out so."""
-        promise = self.cell.expectation
-        if promise.expect == "no promise":
-            return f"No promise: {promise.why}."
+        expectation = self.cell.expectation
+        if expectation.expect == "either":
+            return f"Expected: either outcome, because {expectation.why}."
         faults = [
             {"loses": "it loses updates", "divided": "it is divided"}.get(x, f"it {x}")
-            for x in promise.must
+            for x in expectation.must
         ]
         said = " and ".join(sorted(faults, reverse=True)) or "it is linearizable"
         kept = "Came out so" if self.cell.as_expected else "Came out otherwise"
-        return f"Expected: {said}, because {promise.why}. {kept}."
+        return f"Expected: {said}, because {expectation.why}. {kept}."
 
     @property
     def numbers(self) -> Iterator[tuple[str, str]]:

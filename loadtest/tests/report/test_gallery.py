@@ -38,8 +38,8 @@ def test_sign_agrees_with_figure():
         assert (sign == "✓") == figure.startswith("0 in "), (sign, figure)
 
 
-def promises(idiom):
-    """Its promise in each column that it has."""
+def expectations(idiom):
+    """Return its expectation in each column that it has."""
     served = {column: trial(idiom, column) for column in COLUMNS}
     return {column: expectation(each) for column, each in served.items() if each}
 
@@ -47,7 +47,7 @@ def promises(idiom):
 def test_wrong_idiom_is_shown_wrong():
     """Every idiom with an alternative is shown wrong by a column."""
     for idiom in GALLERY:
-        wrong = {column for column, each in promises(idiom).items() if each.expect != "holds"}
+        wrong = {column for column, each in expectations(idiom).items() if each.expect != "holds"}
         here = wrong - {"two machines"}
         assert bool(here) == bool(said(idiom).instead()), idiom
         assert bool(wrong) == bool(said(idiom).instead(machines=2)), idiom
@@ -56,15 +56,13 @@ def test_wrong_idiom_is_shown_wrong():
 def test_alternative_holds():
     """The alternative holds in every column in which an idiom is wrong."""
     for idiom in GALLERY:
-        for column, each in promises(idiom).items():
+        for column, each in expectations(idiom).items():
             if each.expect == "holds":
                 continue
             twin = said(idiom).instead(machines=2 if column == "two machines" else 1)
             there = replace(trial(idiom, column), variant=twin)
             assert twin in VARIANTS or gallery.served(twin, there.server), (idiom, twin, column)
-            assert expectation(there).expect == "holds", (
-                f"{twin} is no cure for {idiom} at {column}"
-            )
+            assert expectation(there).expect == "holds", f"{twin} does not fix {idiom} at {column}"
 
 
 def test_paused_worker_is_tried():
@@ -72,7 +70,7 @@ def test_paused_worker_is_tried():
     tried = [idiom for idiom in GALLERY if trial(idiom, "2×1 paused")]
     assert tried == [idiom for idiom in GALLERY if said(idiom).expires]
     assert tried
-    assert {gallery.promised(trial(idiom, "2×1 paused")) for idiom in tried} == {
+    assert {gallery.expected_failures(trial(idiom, "2×1 paused")) for idiom in tried} == {
         "may lose or answer late"
     }
 

@@ -86,7 +86,7 @@ def test_refuses_in_table_and_below():
     assert "✗ refuses 50 %" in printed(terminal.matrix([refusing]))
     below = " ".join(printed(terminal.explanations([refusing])).split())
     assert "Of 4 requests 2 were answered; 1 were refused" in below
-    assert "promised linearizable, found refuses 50 % (2/4)." in terminal.comparison(refusing)
+    assert "expected linearizable, found refuses 50 % (2/4)." in terminal.comparison(refusing)
     both = cell(LOSES + REFUSES.splitlines()[1].replace("A  ", "C@1.2  ").replace("1 --|", "2 --|"))
     assert "refuses" in printed(terminal.matrix([both]))
 
@@ -137,7 +137,7 @@ def test_worth_of_clean_cells():
     """The worth of clean cells is stated for each kind."""
     said = " ".join(printed(terminal.conclusion([cell(HOLDS), cell(LIST)])).split())
     assert "0 violations in 2 increments and 1 appends or more" in said
-    assert "under 100 % and 100 % at 95 % confidence" in said
+    assert "fewer than 100 % of increments and 100 % of appends go wrong" in said
     assert "0 violations in 2 increments or more" in printed(terminal.conclusion([cell(HOLDS)]))
 
 

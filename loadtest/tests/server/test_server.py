@@ -226,7 +226,7 @@ def test_restart_by_a_stopped_guardian(tmp_path):
 
 
 def half_a_request(server):
-    """A connection whose client has promised more of a body than it sends."""
+    """A connection whose client has announced more of a body than it sends."""
     client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
     head = "POST /append HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
