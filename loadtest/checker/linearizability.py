@@ -35,6 +35,7 @@ from loadtest.checker.run import NEVER, Run, Thing
 from loadtest.checker.words import number, quoted, sentence, told, where, whose, yet
 
 Within = Literal["clock", "client"]
+MANY_BLIND = 1_000  # writes, of which every two are compared
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def contradiction(run: Run, thing: Thing, within: Within | None = None) -> Contr
 
 def jointly(run: Run, within: Within) -> Contradiction | bool:
     """Of counter and list, each of which an order explains by itself: whether one order explains
-    both together, within the order of each client or clock. Else why not; False if that cannot be
-    told, since it is open which unknown or blind writes happened when.
+    both together, within the order of each client or clock. Else why not; False if that is unknown,
+    because unknown or blind writes may have happened at several places.
 
     Both orders are forced, so a contradiction is a circle through them: some of the one thing,
     then something of the other, then of the one again, and less than before. A longer circle has
@@ -76,10 +77,10 @@ def jointly(run: Run, within: Within) -> Contradiction | bool:
     """
     if len(run.things) < 2:
         return True
-    items = _named(run)
-    assert isinstance(items, Thing)
-    counter = run.counter
-    if any(thing.blind.height or thing.most > thing.writes.height for thing in (counter, items)):
+    named = _named(run)
+    assert isinstance(named, Thing)
+    counter, items = forced(run.counter, within), forced(named, within)
+    if counter is None or items is None:
         return False
     columns = ["row", "rank", "start", "end", within]
     ones, others = (thing.answered.select(columns) for thing in (counter, items))
@@ -98,13 +99,40 @@ def jointly(run: Run, within: Within) -> Contradiction | bool:
     ended = (pl.col("end") < second["start"]) & (pl.col(within) == second[within])
     first = ones.filter(ended & (pl.col("rank") == last["seen"])).row(0, named=True)
     rows = tuple(dict.fromkeys(each["row"] for each in (first, second, third, last)))
-    one, *between, other = run.operations(*rows)
-    why = f"{whose(one)} {told(one)} and ended before {whose(between[0])} began, "
+    values = {each["row"]: each["rank"] // 2 for each in (first, second, third, last)}
+    one, *between, other = zip(run.operations(*rows), map(values.get, rows), strict=True)
+    why = f"{whose(one[0])} {told(*one)} and ended before {whose(between[0][0])} began, "
     if len(between) > 1:
-        why += f"which {told(between[0])}, so that it comes before {whose(between[1])}, "
-    why += f"which {told(between[-1])} and ended before {whose(other)} began"
-    why += f", yet that {told(other)}"
+        why += f"which {told(*between[0])}, so that it comes before {whose(between[1][0])}, "
+    why += f"which {told(*between[-1])} and ended before {whose(other[0])} began"
+    why += f", yet that {told(*other)}"
     return Contradiction(rows, sentence(why))
+
+
+def forced(thing: Thing, within: Within) -> Thing | None:
+    """Return the counter or list with a number for each write; None if there is a choice.
+
+    A blind write has one number if no two blind writes can swap theirs. That is enough: numbers and
+    windows are a convex bipartite graph, which is chordal, so that a second matching would differ
+    from the first in a cycle, and the shortest such cycle is a swap. An unknown write is a choice
+    as soon as a number is missing, because it need not have happened.
+    """
+    if thing.blind.is_empty():
+        return thing if thing.most <= thing.writes.height else None
+    placed = _placed(thing, within)
+    if thing.unknown.height or isinstance(placed, Misfit) or thing.blind.height > MANY_BLIND:
+        return None
+    windows = _windows(thing, within).select("row", "floor", "ceiling").join(placed, on="row")
+    numbered = windows.select("rank", "floor", "ceiling").sort("rank").rows()
+    for at, (low, _, ceiling) in enumerate(numbered):
+        for high, floor, _ in numbered[at + 1 :]:
+            if high < ceiling and floor < low:
+                return None
+    written = thing.blind.join(placed.select("row", "rank"), on="row")
+    written = written.with_columns(value=pl.col("rank") // 2, write=pl.lit(True))
+    answered = pl.concat([thing.answered, written.select(thing.answered.columns)])
+    blind = thing.blind.clear()
+    return replace(thing, answered=answered.sort("rank", "start"), blind=blind)
 
 
 def _after(ops: pl.DataFrame, earlier: pl.DataFrame, what: str, within: Within) -> pl.DataFrame:

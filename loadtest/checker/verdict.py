@@ -30,6 +30,10 @@ from loadtest.checker.words import number as counted
 from loadtest.history import Operation
 
 UNDECIDED = "of several clocks one timed a create; what others timed may have come before it"
+UNORDERED = (
+    "several clocks have no common time, and unknown or blind writes may have happened at several "
+    "places, so that nobody knows whether one order explains both the counter and the list"
+)
 EACH = "sequential consistency (of counter and list, each by itself)"
 Word = Literal["linearizable", "violated", "inconclusive"]
 
@@ -241,6 +245,8 @@ def judge(
     unknown = run.overlaps_create or bool(missing)
     if not found:
         missing += _missing(run, workers, threads)
+        if run.within and not unknown and linearizability.jointly(run, run.within) is False:
+            missing += (UNORDERED,)
     acknowledged = {"increment": run.counter.acknowledged, "append": run.items.acknowledged}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division

@@ -51,7 +51,7 @@ def test_several_clocks_together():
 WRITES_AND_READS = (("append", "read"), ("increment", "items"))
 
 
-def seen_late(seed):
+def seen_late(seed, blind=0.0):
     """Clients on one or two clocks, most of which write to one thing and then read the other, as
     it was some time ago: each thing by itself has an order, and both need not have one."""
     dice = Random(seed)
@@ -80,7 +80,11 @@ def seen_late(seed):
                 op=op,
                 start=9 * n - dice.randint(0, reach),
                 end=9 * n + dice.randint(0, reach),
-                value=len(told_items) if thing else told_count,
+                value=None
+                if op == "increment" and dice.random() < blind
+                else len(told_items)
+                if thing
+                else told_count,
                 item=item,
                 items=told_items if op == "items" else None,
                 clock=clocks[client % len(clocks)],
@@ -112,3 +116,30 @@ def test_jointly_agrees_with_brute_force():
         *(("clock", 1, True), ("clock", 2, True), ("clock", 2, False)),
     }
     assert min(verdicts.values()) >= 5
+
+
+def test_blind_writes_jointly():
+    """With blind increments the joint order is decided if their numbers are forced."""
+    verdicts = Counter()
+    for seed in range(1200):
+        history = seen_late(seed, blind=0.4)
+        run = Run(h.frame(history))
+        if run.within is None or not any(o.value is None for o in history):
+            continue
+        if all(contradiction(run, thing, "clock") is None for thing in run.things):
+            expected = brute_force.explained(history, brute_force.before)
+            found = jointly(run, "clock")
+            assert found is False or isinstance(found, Contradiction) != expected, history
+            verdicts[type(found).__name__ if found else "undecided", expected] += 1
+    assert verdicts.keys() >= {("Contradiction", False), ("bool", True), ("undecided", True)}
+
+
+def test_undecided_clocks_are_inconclusive():
+    """Several clocks and a blind increment without a forced number are never called right."""
+    undecided = []
+    for seed in range(200):
+        run = Run(h.frame(seen_late(seed, blind=0.6)))
+        if run.within and all(contradiction(run, thing) is None for thing in run.things):
+            undecided += [run.history] * (jointly(run, "clock") is False)
+    assert undecided
+    assert not any(checker.judge(history).linearizable for history in undecided)
