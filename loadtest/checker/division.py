@@ -438,8 +438,13 @@ class Seen:
         n, read = self.written.height, self.read
         lost = max(0, n - read)
         more = f" ({read - n:,} never acknowledged)" if read > n else ""
+        # unknown writes may stand for acknowledged ones that are gone
+        doubtful = min(n, self.unknown, n + self.unknown - read)
         rest = f"{lost:,} lost." if lost else "Nothing lost."
-        sentence = f"1 {self.what}: {n:,} acknowledged, {read:,} read{more}. {rest}"
+        if not lost and doubtful > 0:
+            rest = f"Nothing is certainly lost; {doubtful:,} may be."
+        shown = most(self.audit["value"])
+        sentence = f"1 {self.what}: {n:,} acknowledged, {shown:,} read{more}. {rest}"
         told = self.written["value"].drop_nulls()
         late = self.late(told.len() - told.n_unique(), n, read, self.unknown)
         copy = Copy(f"the {self.what}", None, None, None, n, read, lost, late)
@@ -458,7 +463,8 @@ class Seen:
     def unclear(self, lost: int, which: str, at_least: int = 1) -> Division:
         n, reads = self.written.height, self.audit["value"].clip(0).unique().sort().to_list()
         read: int | None = reads[-1]
-        said = f"{n:,} acknowledged, {both(f'{each:,}' for each in reads)} read"
+        shown = self.audit["value"].unique().sort().to_list()
+        said = f"{n:,} acknowledged, {both(f'{each:,}' for each in shown)} read"
         if len(reads) == 1 and n > reads[0] and at_least == 1:
             sentence = f"{said}: {n - reads[0]:,} lost, or several copies{which}."
         elif at_least == 1:
@@ -655,6 +661,9 @@ class Seen:
         if not clauses:
             parts = _sum([copy.acknowledged for copy in copies])
             said = f"{title}{parts} = {acknowledged:,} acknowledged{rest}."
+            if without:
+                held = sum(copy.audited or 0 for copy in copies)
+                return f"{said} The copies hold {held:,}, and {nowhere}."
             return f"{said} Nothing lost, but {nowhere}."
         left = [min(c.acknowledged, c.audited) for c in copies if c.audited is not None]
         shown = f"{_sum(left)} = " if len(left) > 1 else ""

@@ -333,7 +333,12 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
         for thing, division in zip((run.counter, run.items), divisions, strict=True)
         if thing.audit.height
     ]
-    if totals and not any(division and division.of == "unclear" for division in divisions):
+    unread = any(thing.acknowledged and thing.audit.is_empty() for thing in run.things)
+    if (
+        totals
+        and not unread
+        and not any(division and division.of == "unclear" for division in divisions)
+    ):
         wrong_items = {"lost item", "duplicated item", "unexpected item"}
         guarantees["eventual total"] = all(totals) and not found & wrong_items
     return guarantees
