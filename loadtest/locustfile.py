@@ -186,9 +186,14 @@ class Client(FastHttpUser):
 
     def send(self, op: Op, item: str | None = None) -> None:
         def request() -> Reply:
-            if self.mapping.quick:
+            if not self.mapping.quick:
+                return self.send_once(op, item)
+            try:
                 return self.mapping.send(self.client, op, item)
-            return self.send_once(op, item)
+            finally:
+                if not self.options.keep_alive:
+                    # some servers close without saying so, and a dead connection would be used
+                    self.client.client.clientpool.close()
 
         if self.options.no_history:
             # in `n[op] += request()` n[op] is read before others have their turn

@@ -23,6 +23,7 @@ class Http(requests.Session):
         self.host = host.rstrip("/")
         self.trust_env = False
         self.headers.update(headers or {})
+        self.keep_alive = keep_alive
         if not keep_alive:
             self.headers["Connection"] = "close"
         self.raises = False
@@ -42,4 +43,9 @@ class Http(requests.Session):
         # redirects come through here, too
         if not f"{request.url}/".startswith(f"{self.host}/"):
             raise requests.exceptions.InvalidURL(f"{request.url} is not at {self.host}")
-        return super().send(request, **more)
+        try:
+            return super().send(request, **more)
+        finally:
+            if not self.keep_alive:
+                # some servers close without saying so, and the pool would use a dead connection
+                self.close()

@@ -1,0 +1,70 @@
+"""Tests of servers that run already, judged by their address."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from loadtest import ROOT
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@contextmanager
+def counter_that_closes_silently():
+    """Serve one right counter, which closes each connection without a word about it.
+
+    uWSGI and gevent.pywsgi answer so.
+    """
+    count = 0
+    lock = threading.Lock()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+
+    def answer(connection):
+        nonlocal count
+        with connection:
+            request = connection.recv(65536)
+            if not request:
+                return
+            with lock:
+                count += request.startswith(b"POST")
+                body = b"%d" % count
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+            connection.sendall(head % len(body) + body)
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+@pytest.mark.parametrize("read", ["GET /r", None], ids=["post", "get"])
+def test_silent_close_is_not_refused(read, tmp_path):
+    """A server that closes without saying so is right: no request meets a dead connection."""
+    increment = "POST /i"
+    with counter_that_closes_silently() as url:
+        options = ["--url", url, "--increment", increment, *(["--read", read] if read else [])]
+        done = subprocess.run(
+            [sys.executable, "-m", "loadtest", "check", *options, "--json"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert all(not kind["unknown"] for kind in cell["verdict"]["answered"])
