@@ -130,13 +130,18 @@ class Verdict:
         return sum(kind.ok for kind in self.answered)
 
     @property
+    def unanswered(self) -> int:
+        """The number of requests that got no answer: 5xx, resets, time-outs."""
+        return sum(kind.unknown for kind in self.answered)
+
+    @property
     def availability(self) -> float:
-        """The share of the load that was answered ok."""
-        return self.ok / self.asked if self.asked else 1.0
+        """The share of the load that was answered; a refusal on purpose (4xx) is an answer."""
+        return 1 - self.unanswered / self.asked if self.asked else 1.0
 
     @property
     def refuses(self) -> bool:
-        """True if more than 1 % of the load was not answered ok."""
+        """True if more than 1 % of the load was not answered: 5xx, resets, time-outs."""
         return self.availability < 0.99
 
     @property
@@ -191,7 +196,7 @@ class Verdict:
             f"{self.failed:,} refused",
             f"{counted(self.appended, 'append')} acknowledged",
         ]
-        counts += [f"{percent(self.availability)} of the load answered ok"] * self.refuses
+        counts += [f"{percent(self.availability)} of the load answered"] * self.refuses
         counts += [f"{counted(self.unread, 'read')} of the audit not answered"] * bool(self.unread)
         return "\n".join([*lines, "", *_wrapped(", ".join(counts), 2)])
 

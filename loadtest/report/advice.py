@@ -92,16 +92,20 @@ class Meaning:
     before: tuple[str, ...]
     advice: tuple[Advice, ...]
     summary: str
+    refused: tuple[str, ...]
 
     @property
     def sentences(self) -> list[str]:
-        return [*self.before, *map(str, self.advice), *([self.summary] if self.summary else [])]
+        rest = [self.summary] if self.summary else []
+        return [*self.before, *map(str, self.advice), *rest, *self.refused]
 
 
 def meaning(cells: Sequence[Cell]) -> Meaning | None:
     """Return the meaning of these cells; None if they are not of somebody's own app."""
     own = [cell for cell in cells if cell.trial.own]
-    return Meaning(tuple(before(own)), tuple(advice(own)), summary(own)) if own else None
+    if not own:
+        return None
+    return Meaning(tuple(before(own)), tuple(advice(own)), summary(own), tuple(refused(own)))
 
 
 def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
@@ -157,3 +161,14 @@ def before(cells: Sequence[Cell]) -> Iterator[str]:
         if len(set(cell.before)) > 1:
             counts = ", ".join(f"{count:,}" for count in cell.before)
             yield f"{cell.name}: divided before the load; its workers answered {counts}."
+
+
+def refused(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield sentences on requests that the app refused on purpose."""
+    for cell in cells:
+        count = sum(kind.refused for kind in cell.verdict.answered)
+        if count:
+            yield (
+                f"{cell.name}: {count:,} of {cell.verdict.asked:,} requests were answered 4xx. "
+                "That is an answer, not a failure."
+            )

@@ -37,7 +37,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         lost = f"lost {items:,}/{verdict.appended:,}"
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
         case "linearizable", _ if verdict.refuses and not excused:
-            return refusal(verdict), f"{verdict.asked - verdict.ok:,}/{verdict.asked:,}"
+            return refusal(verdict), f"{verdict.unanswered:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
@@ -172,13 +172,13 @@ def documentation(cells: Sequence[Cell]) -> RenderableType:
 
 
 def refused(verdict: Verdict) -> str:
-    """Count the requests that were not answered ok, in a sentence."""
+    """Count the requests that were not answered, in a sentence."""
     refused, unknown = (
         sum(getattr(kind, name) for kind in verdict.answered) for name in ("refused", "unknown")
     )
     return (
-        f"Of {number(verdict.asked, 'request')} {verdict.ok:,} were answered; {refused:,} were "
-        f"refused, and of {unknown:,} nobody knows whether they happened."
+        f"Of {number(verdict.asked, 'request')} {verdict.ok:,} were answered ok and "
+        f"{refused:,} 4xx; nobody knows whether the other {unknown:,} happened."
     )
 
 

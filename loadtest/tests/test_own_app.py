@@ -396,3 +396,46 @@ def test_impossible_check_is_status_2(check, arguments, told):
 def test_chains_are_copies(answers, fewest):
     """Increments one at a time show copies as chains."""
     assert copies(answers) == fewest
+
+
+COUPON = """
+import threading
+
+from flask import Flask, jsonify
+
+app = Flask(__name__)
+lock = threading.Lock()
+used = 0
+
+
+@app.post("/redeem")
+def redeem():
+    global used
+    with lock:
+        if used == 40:
+            return jsonify(error="used up"), 410
+        used += 1
+        return jsonify(ok=True)
+
+
+@app.get("/code")
+def code():
+    return jsonify(redeemed=used)
+"""
+
+
+def test_limit_on_purpose_is_green(tmp_path):
+    """An app that answers 410 after 40 redemptions is right, and the 4xx are mentioned."""
+    (tmp_path / "coupon.py").write_text(COUPON)
+    options = ["--app", "coupon:app", "--workers", "1", "--threads", "8"]
+    options += ["--increment", "POST /redeem", "--read", "GET /code", "--count", "redeemed"]
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "check", *options],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = " ".join(done.stdout.split())
+    assert "requests were answered 4xx. That is an answer, not a failure." in text

@@ -83,10 +83,10 @@ def test_refuses_in_table_and_below():
     """A variant that refuses is reported in the table and below it."""
     refusing = cell(REFUSES, "locked_global")
     assert not refusing.as_expected
-    assert "✗ refuses 50 %" in printed(terminal.matrix([refusing]))
+    assert "✗ refuses 25 %" in printed(terminal.matrix([refusing]))
     below = " ".join(printed(terminal.explanations([refusing])).split())
-    assert "Of 4 requests 2 were answered; 1 were refused" in below
-    assert "expected linearizable, found refuses 50 % (2/4)." in terminal.comparison(refusing)
+    assert "Of 4 requests 2 were answered ok and 1 4xx" in below
+    assert "expected linearizable, found refuses 25 % (1/4)." in terminal.comparison(refusing)
     both = cell(LOSES + REFUSES.splitlines()[1].replace("A  ", "C@1.2  ").replace("1 --|", "2 --|"))
     assert "refuses" in printed(terminal.matrix([both]))
 
@@ -96,7 +96,7 @@ def test_unanswered_during_a_fault():
     trial = Trial("sqlite_row", SERVERS[1], fault="kill-worker")
     killed = replace(cell(REFUSES), trial=trial, expectation=expectation(trial))
     assert killed.as_expected
-    assert terminal.words(killed) == ["linearizable", "0 in 2", "refuses 50 %"]
+    assert terminal.words(killed) == ["linearizable", "0 in 2", "refuses 25 %"]
     assert "✓ holds" in printed(terminal.survival([killed]))
     assert "✓ linearizable" in printed(terminal.matrix([killed]))
     # but what it loses, it loses
