@@ -6,31 +6,48 @@ GALLERY_TESTS := variants/tests/test_gallery.py loadtest/tests/test_gallery.py \
     loadtest/tests/server/test_postgres_server.py
 PYTHON ?= python3
 PY := .venv/bin/python
+SETTINGS := A APP AUDIT_AFTER_RESTART B BUSY CHDIR CONFIRM_HOST COUNT COURSE DATABASE_URL DURATION \
+    EVERY FAULT FILE HEADERS HISTORIES INCREMENT INCREMENT_COUNT MAPPING PAUSE_MS PORT PRELOAD PY \
+    PYTEST_ADDOPTS PYTHON READ README REDIS_PREFIX REDIS_URL REQUESTS ROUNDS SEED SERVER_PYTHON \
+    SQLITE_PATH STATE_PATH THREADS TIMES URL USERS VARIANT WORKERS WORKER_CLASS
+nearest = $(shell $(PYTHON) -c 'import difflib, sys; \
+    found = difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1); \
+    print(*(f"; did you mean {each}?" for each in found))' '$(subst ','\'',$(1))' $(2))
+UNKNOWN := $(filter-out $(SETTINGS) MAKEFLAGS MAKEOVERRIDES,$(foreach name,$(.VARIABLES), \
+    $(if $(filter command line,$(origin $(name))),$(name))))
+$(foreach name,$(UNKNOWN),$(error unknown setting $(name)$(call nearest,$(name),$(SETTINGS)) \
+    A setting of your own app goes before make: $(name)=… make check …))
 # what is typed reaches the programs through the environment as it was typed: no shell reads it
 # there, and make expands no $ in it
 $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))), \
     $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
+# two pips in one .venv would meet
+.NOTPARALLEL:
 .PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit findings bench pictures setup lock clean
 
-help: ## this menu
+menu = grep -hE '^[^ ]+:.* $(1) ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
+    -e 's/-%:/-<variant>:/' -e 's/:.* $(1) /\t/' -e 's/IDIOMS/$(words $(GALLERY))/' | \
+    awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+help:
 	@echo 'Where should a Flask app keep its state?'; echo
-	@grep -hE '^[^ ]+:.* ## ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
-	    -e 's/-%:/-<variant>:/' -e 's/:.* ## /\t/' | awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+	@$(call menu,\#\#)
+	@echo; echo 'To change the project:'; echo
+	@$(call menu,\#\#\#)
 	@echo; echo '  <variant>  $(VARIANTS)'
 	@echo '  your app   make check APP=shop:app INCREMENT="POST /hits" READ="GET /hits"'
 	@echo '  settings   WORKERS=4 THREADS=8 USERS=16 DURATION=0.5 PAUSE_MS=1 PORT=8000'
 
-check: .venv/run ## all variants, four topologies (VARIANT=my_module)
+check: .venv/run ## measure all variants, four topologies (VARIANT=…)
 	@$(PY) -m loadtest check $${VARIANT:+"$$VARIANT"}
 
-faults: .venv/run ## what survives: all variants under every fault
+faults: .venv/run ## inject every fault, and see what survives
 	@$(PY) -m loadtest faults $${VARIANT:+"$$VARIANT"}
 
-$(VARIANTS): .venv/run ## that variant alone
+$(VARIANTS): .venv/run ## measure that variant alone
 	@$(PY) -m loadtest check $@
 
-gallery: .venv/gallery ## what people really write: 34 idioms (EVERY=1: all)
+gallery: .venv/gallery ## measure what people write: IDIOMS idioms (EVERY=1: all)
 	@$(PY) -m loadtest gallery $(if $(EVERY),--every) $(if $(README),--readme)
 
 $(GALLERY): .venv/gallery
@@ -43,89 +60,89 @@ locust-app: .venv/run
 	@$(PY) -m loadtest locust
 
 serve-%: export NAME = $*
-serve-%: .venv/run ## serve it on 127.0.0.1 and try it with curl
+serve-%: .venv/run ## serve a variant, and try it with curl
 	@$(PY) -m loadtest serve "$$NAME"
 
 locust-%: export NAME = $*
-locust-%: .venv/run ## serve it and open locust's web UI against it
+locust-%: .venv/run ## serve a variant, and load it from locust's web UI
 	@$(PY) -m loadtest locust "$$NAME"
 
 A ?= plain_global
 B ?= locked_global
 export A := $(value A)
 export B := $(value B)
-diff: ## two variants side by side: A=… B=…
+diff: ## show the difference of two variants: A=… B=…
 	@for variant in "$$A" "$$B"; do test -f "variants/$$variant.py" -o -f "variants/gallery/$$variant.py" || \
 	    { echo "error: unknown variant '$$variant'; variants: $(VARIANTS) $(GALLERY)"; exit 2; }; done
-	@diff --side-by-side --ignore-all-space --width=80 \
+	@diff --unified=999 --ignore-all-space \
 	    $(wildcard variants/$(A).py variants/gallery/$(A).py) \
 	    $(wildcard variants/$(B).py variants/gallery/$(B).py) || test $$? = 1
 
-judge: .venv/run ## judge histories recorded anywhere: FILE=my.jsonl
+judge: .venv/run ## judge a history recorded anywhere: FILE=my.jsonl
 	@$(PY) -m loadtest judge $${FILE:+"$$FILE"}
 
 report: .venv/run ## open the page that the last check wrote
 	@$(PY) -m loadtest report
 
-notebooks: .venv/notebooks .venv/gallery ## the course: six walkthroughs in Jupyter
+notebooks: .venv/notebooks .venv/gallery ## take the course: six walkthroughs in Jupyter
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/1-where-did-my-updates-go.ipynb \
 	    $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: .venv/dev ## tests on real servers; those of the next three apart
+test: .venv/dev ### run the tests, those of the next three excepted
 	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(GALLERY_TESTS:%=--ignore %)
 
-test-notebooks: .venv/dev .venv/gallery ## every notebook as a reader runs it
+test-notebooks: .venv/dev .venv/gallery ### run every notebook as a reader does
 	@$(PY) -m pytest notebooks/tests --numprocesses 2 --dist worksteal
 
-test-apps: .venv/dev ## published packages, judged as they are
+test-apps: .venv/dev ### judge published packages as they are
 	@REAL_APPS=yes $(PY) -m pytest loadtest/tests/test_real_apps.py
 
-test-gallery: .venv/dev .venv/gallery ## every idiom, and the PostgreSQL that some need
+test-gallery: .venv/dev .venv/gallery ### test every idiom, and the PostgreSQL that some need
 	@$(PY) -m pytest $(GALLERY_TESTS)
 
-nightly: .venv/dev ## 100,000 histories and 10,000 odd requests (SEED=1)
+nightly: .venv/dev ### judge 100,000 histories, and odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \
 	    ../../../$(PY) -m pytest --verbose --numprocesses 3 --timeout 0 \
 	    test_agreement.py test_truth.py test_witness.py test_worlds.py
 	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3 \
 	    --hypothesis-seed "$${SEED:-$$(date +%s)}"
 
-soak: .venv/run ## matrix and faults, 20 times (ROUNDS=100 BUSY=2)
+soak: .venv/run ### repeat matrix and faults 20 times (ROUNDS=100 BUSY=2)
 	@$(PY) -m loadtest soak
 
-deaths: .venv/dev ## ends commands 100 times: is anything left? (TIMES=8)
+deaths: .venv/dev ### end commands 100 times: is anything left? (TIMES=8)
 	@$(PY) -m loadtest.tests.deaths "$${TIMES:-100}"
 
-lint: .venv/dev ## style and types
+lint: .venv/dev ### check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-audit: .venv/dev ## known weaknesses of what is locked, as OSV has them
+audit: .venv/dev ### look up known weaknesses of the locked packages
 	@$(PY) -c 'import requests; requests.get("https://api.osv.dev", timeout=10)' 2>/dev/null || \
 	    { echo 'not audited: OSV, which has the advisories, cannot be reached'; exit 2; }
 	@$(PY) -m uv --quiet tool run pip-audit==2.10.1 --vulnerability-service osv --disable-pip \
 	    --require-hashes --progress-spinner off \
 	    $(addprefix --requirement ,$(wildcard requirements*.txt) loadtest/server/requirements.txt)
 
-findings: ## surprises of other software: which still hold?
+findings: ### run the findings: which still hold?
 	@status=0; for script in findings/*.sh; do \
 	    if out=$$(PYTHON="$(PYTHON)" bash "$$script" 2>&1); then echo "holds    $$script"; \
 	    else echo "changed  $$script"; echo "$$out" | sed 's/^/    /'; status=1; fi; done; exit $$status
 
-bench: .venv/dev ## how fast, as ratios taken side by side in one run
+bench: .venv/dev ### measure speed, as ratios of one run
 	@$(PY) -m loadtest.bench
 
-pictures: .venv/run ## make the README's pictures and tables anew
+pictures: .venv/run ### draw the README's pictures and tables again
 	@$(PY) -m loadtest check --pictures loadtest/pictures
 
-setup: .venv/run ## build .venv (the others do so when needed)
+setup: .venv/run ### build .venv (other targets do so when needed)
 
-clean: ## remove .venv, results and caches
+clean: ### remove .venv, results and caches
 	rm -rf .venv .venv-* results .hypothesis .mypy_cache .pytest_cache .ruff_cache state state.sqlite3*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-lock: .venv/dev ## lock the newest releases that pyproject.toml allows
+lock: .venv/dev ### lock the newest releases that pyproject.toml allows
 	@lock() { $(PY) -m uv --quiet pip compile pyproject.toml --upgrade --universal --generate-hashes \
 	    --no-annotate --no-header --python-version 3.11 "$$@"; }; \
 	lock --output-file requirements.txt && \
@@ -140,12 +157,22 @@ lock: .venv/dev ## lock the newest releases that pyproject.toml allows
 .venv/notebooks: requirements-notebooks.txt .venv/run
 .venv/dev: requirements-dev.txt .venv/run
 .venv/gallery: requirements-gallery.txt .venv/run
+# pip's own words are shown only if it fails
 .venv/run .venv/notebooks .venv/dev .venv/gallery:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo 'error: Python 3.11 or newer is needed; name one, such as PYTHON=python3.12'; exit 2; }
+	@$(PYTHON) -c 'import sys, sysconfig; \
+	    sys.version_info < (3, 11) and sys.exit("error: Python 3.11 or newer is needed; name one, such as PYTHON=python3.12"); \
+	    sysconfig.get_config_var("Py_GIL_DISABLED") and sys.exit("error: a free-threaded Python can serve (SERVER_PYTHON=…), not run the project")' || exit 2
 	@echo 'installing $< (once)'
-	@test -x $(PY) || $(PYTHON) -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@test -x $(PY) && test "$$($(PYTHON) -VV)" = "$$($(PY) -VV)" || $(PYTHON) -m venv --clear .venv
+	@{ PYTHONUNBUFFERED=1 $(PY) -m pip install --disable-pip-version-check --progress-bar off \
+	    --require-hashes -r $< 2>&1 && touch .venv/done; } | tee .venv/install.log | { test -t 1 && \
+	    awk -v all="$$(grep -c == $<)" '/^(Collecting|Requirement already)/ \
+	    { printf "\r  %d of %d packages", ++n, all; fflush() } END { print "" }' || cat >/dev/null; }
+	@rm .venv/done 2>/dev/null || { tail -n 5 .venv/install.log; exit 2; }
 	@$(PY) -c 'import pathlib, sysconfig; here = pathlib.Path(sysconfig.get_path("purelib"), "here.pth"); \
 	    here.write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'
 	@touch $@
+
+.DEFAULT:
+	@echo "error: no such target$(call nearest,$@,$(VARIANTS) $(GALLERY) check faults gallery diff \
+	    judge report notebooks test lint setup clean); make alone shows the menu" >&2; exit 2

@@ -390,12 +390,29 @@ def test_secret_with_a_dollar(tmp_path):
 def test_diff_shows_differences():
     """`make diff` shows the differences between two variants."""
     done = subprocess.run(["make", "-C", ROOT, "diff"], capture_output=True, text=True, check=True)
-    added = set(re.findall(r">\t(.+)", done.stdout))
-    assert {line.strip() for line in added} == {
-        "from threading import Lock",
-        "lock = Lock()",
-        "with lock:",
-    }
+    added = set(re.findall(r"^\+    (.+)|^\+(\w.+)", done.stdout, re.MULTILINE))
+    code = {"".join(groups) for groups in added}
+    assert {"from threading import Lock", "lock = Lock()", "with lock:"} <= code
+    assert "Guard: lock. One thread at a time goes from read to write." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["check", "WORKER=4"], "unknown setting WORKER; did you mean WORKERS?"),
+        (["check", "ZEBRA=4"], "unknown setting ZEBRA "),
+        (["plian_global"], "no such target; did you mean plain_global?"),
+        (["json_fil"], "did you mean json_file?"),
+        (["$(touch P)"], "no such target"),
+        (["`touch P`"], "no such target"),
+    ],
+)
+def test_unknown_setting_or_target(arguments, text):
+    """A misspelt setting or target of make is an error that names the nearest one."""
+    done = subprocess.run(["make", "-C", ROOT, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert not (ROOT / "P").exists()
 
 
 def test_ascii_output(shell):
