@@ -44,7 +44,7 @@ LABELS: tuple[Of, ...] = ("worker", "thread")
 LABELLED = pl.col("boot").is_not_null() | pl.col("worker").is_not_null()
 """The answer says which worker gave it."""
 FEW = 5  # workers, of which every way to share is tried
-NEVER = 1 << 62
+IMPOSSIBLE = 1 << 62  # more values than any number of unknown writes can explain
 MANY = 20
 """Answers: that one state which loses told so many to each worker as 1, 2, 3 …, or that so many
 copies were each asked once, is not believed."""
@@ -720,7 +720,7 @@ def _strayed(answered: pl.DataFrame, by: list[str]) -> int:
         pl.col("last").is_not_null() & (pl.col("last") >= pl.col("since")).fill_null(True)
     )
     read = read.filter(~fresh.otherwise(pl.col("since").is_null()))
-    none = NEVER if read.select((pl.col("value") < 1).any()).item() else 0
+    none = IMPOSSIBLE if read.select((pl.col("value") < 1).any()).item() else 0
     values = told.filter("write").select("key", "value").unique()
     again = read.select("key", "value").unique().join(values, on=["key", "value"], how="semi")
     # to whoever has v, somebody wrote each number up to v

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from loadtest.history import Operation
+from loadtest.history.operation import short
 
 
 def who(operation: Operation) -> str:
@@ -77,11 +78,6 @@ def number(count: int, noun: str) -> str:
 def quoted(item: str) -> str:
     """An item in quotation marks, cut short if it is long."""
     return f'"{short(item, 24)}"'
-
-
-def short(words: str, length: int) -> str:
-    """The words, cut to this length."""
-    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def both(things: Iterable[object]) -> str:

@@ -10,9 +10,9 @@ from rich.text import Text
 from loadtest.cell import Cell
 from loadtest.checker import COLOR, SIGN, Failure, Verdict
 from loadtest.checker.verdict import Word, percent
-from loadtest.checker.words import both, number, short, where, who
+from loadtest.checker.words import both, number, where, who
 from loadtest.history import Operation
-from loadtest.history.operation import printable
+from loadtest.history.operation import printable, short
 from loadtest.report import advice
 from loadtest.report.fault_costs import held, toll
 from loadtest.report.page.layout import column
