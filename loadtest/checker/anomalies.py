@@ -221,7 +221,7 @@ def duplicate_value(run: Run) -> Found | None:
 
 @kind(
     "skipped value",
-    "more values are missing from 1 … the highest told than increments were not told theirs",
+    "more gaps below the highest answer than unanswered increments can explain",
     source="counting networks (Aspnes, Herlihy & Shavit 1994)",
 )
 def skipped_value(run: Run) -> Found | None:
@@ -457,7 +457,7 @@ def _less_than_before(
 
 @kind(
     "reset",
-    "a boot that answered no more, or a store, forgot: the count starts again below what was told",
+    "a worker or a store lost its state: the count restarts below a value already answered",
     source="durability (Härder & Reuter 1983); a worker that is restarted forgets its memory",
     explains=True,
 )
