@@ -166,8 +166,8 @@ lock: .venv/dev ### lock the newest releases that pyproject.toml allows
 	@test -x $(PY) && test "$$($(PYTHON) -VV)" = "$$($(PY) -VV)" || $(PYTHON) -m venv --clear .venv
 	@{ PYTHONUNBUFFERED=1 $(PY) -m pip install --disable-pip-version-check --progress-bar off \
 	    --require-hashes -r $< 2>&1 && touch .venv/done; } | tee .venv/install.log | { test -t 1 && \
-	    awk -v all="$$(grep -c == $<)" '/^(Collecting|Requirement already)/ \
-	    { printf "\r  %d of %d packages", ++n, all; fflush() } END { print "" }' || cat >/dev/null; }
+	    awk '/^(Collecting|Requirement already)/ \
+	    { printf "\r  %d packages", ++n; fflush() } END { print "" }' || cat >/dev/null; }
 	@rm .venv/done 2>/dev/null || { tail -n 5 .venv/install.log; exit 2; }
 	@$(PY) -c 'import pathlib, sysconfig; here = pathlib.Path(sysconfig.get_path("purelib"), "here.pth"); \
 	    here.write_text(f"{pathlib.Path.cwd()}\n", encoding="utf-8")'

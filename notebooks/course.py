@@ -38,6 +38,7 @@ from loadtest import history  # noqa: E402
 from loadtest.cell import state_of_its_own  # noqa: E402
 from loadtest.checker import Verdict, judge  # noqa: E402
 from loadtest.client.load import LoadError, apply  # noqa: E402
+from loadtest.report.pictures import charts as charts  # noqa: E402
 from loadtest.server.guardian import guarded  # noqa: E402
 from loadtest.server.gunicorn import Running, ServerError, launch, serve  # noqa: E402
 from loadtest.server.redis import RedisError, redis_server  # noqa: E402

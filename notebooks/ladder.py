@@ -1,11 +1,11 @@
-"""The ladder of chapter 6: cells that no chapter has shown, each foretold, and then repaired."""
+"""The ladder of chapter 6: cells that no chapter has shown, each predicted, and then repaired."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from course import Guess, Stop, asked, reading, tell, write
-from foretell import WORDS, Found, card, come_out, together, words
+from outcomes import WORDS, Found, card, come_out, together, words
 
 from loadtest.client.load import LoadError
 from loadtest.server.gunicorn import ServerError
@@ -25,7 +25,7 @@ RUNGS = {
 CHANGES = ("variant", "workers", "threads", "worker_class", "preload", "fault")
 
 
-def foretell(said: str, rung: str) -> None:
+def predict_outcome(said: str, rung: str) -> None:
     """Shows a rung, and once something is said of it, runs it and tells."""
     trial = RUNGS[rung]
     prepare()
@@ -37,7 +37,7 @@ def foretell(said: str, rung: str) -> None:
     found = come_out(trial)
     came_out[rung] = found
     guess.came_out(
-        guess.letter if found.foretold_by(words(said)) else together(found.words), str(found)
+        guess.letter if found.predicted_by(words(said)) else together(found.words), str(found)
     )
 
 
@@ -75,7 +75,7 @@ def repaired(rung: str, changes: dict[str, Any]) -> bool:
         tell(f"not yet: {error}")
         return False
     # while a store is away, requests are refused, whatever one does
-    holds = found.foretold_by(frozenset(["holds"]))
+    holds = found.predicted_by(frozenset(["holds"]))
     tell(f"{'repaired' if holds else 'not yet'}: {trial.name} {found}")
     return holds
 

@@ -2,7 +2,7 @@
 running them.
 
     paper = draw()                       ten trials, as many different outcomes as there are
-    mark(paper, {1: "loses", …})         runs them, and says how many were foretold
+    mark(paper, {1: "loses", …})         runs them, and says how many were predicted
 """
 
 import ast
@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from random import Random
 
 from course import Stop, reading, tell
-from foretell import WORDS, Found, card, come_out, facts_of, redis_url, source, together, words
 from ladder import RUNGS
+from outcomes import WORDS, Found, card, come_out, facts_of, redis_url, source, together, words
 
 from loadtest.expected import expectation, refusal
 from loadtest.report import gallery
@@ -39,7 +39,7 @@ SEEN = {(trial.variant, trial.server, trial.fault) for trial in RUNGS.values()} 
 
 @cache
 def pool() -> dict[str, list[Trial]]:
-    """All trials that may be drawn, by the last word of what is promised of them: by all words, a
+    """Return the trials that may be drawn, by the last word of their expectation: by all words, a
     lonely one would be in each paper. None has been seen before."""
     trials = gallery.trials(filter(runs_here, GALLERY))
     trials += [Trial(variant, server, gallery.LOAD) for variant in VARIANTS for server in SERVERS]
@@ -48,8 +48,8 @@ def pool() -> dict[str, list[Trial]]:
     for trial in trials:
         if (trial.variant, trial.server, trial.fault) in SEEN or refusal(trial):
             continue
-        if (promised := expectation(trial)).expect != "either":
-            expected = together(frozenset(map(str, promised.must))) or "holds"
+        if (rule := expectation(trial)).expect != "either":
+            expected = together(frozenset(map(str, rule.must))) or "holds"
             found[expected.split(", ")[-1]].append(trial)
     return dict(found)
 
@@ -112,23 +112,23 @@ def all_come_out(paper: Sequence[Trial]) -> Iterator[Found]:
 
 
 def mark(paper: Sequence[Trial], answers: Mapping[int, str]) -> int:
-    """Runs the ten, and returns how many were foretold.
+    """Runs the ten, and returns how many were predicted.
 
-    A cell that came out other than its promise is said to be ours, and counts for the reader.
+    A cell that came out unexpectedly is our mistake, and counts for the reader.
     """
     said = {number: words(answers.get(number, "?")) for number in range(1, len(paper) + 1)}
     if not reading() and (empty := [str(number) for number in said if not said[number]]):
         raise Stop(f"not answered yet: {', '.join(empty)}. A guess is better than nothing.")
     right = 0
     for number, (trial, found) in enumerate(zip(paper, all_come_out(paper), strict=True), 1):
-        foretold = found.foretold_by(said[number]) or not found.cell.as_expected
-        right += foretold
-        sign = "✓" if foretold else "✗"
+        predicted = found.predicted_by(said[number]) or not found.cell.as_expected
+        right += predicted
+        sign = "✓" if predicted else "✗"
         tell(f"{sign} {number:2}. {trial.name}: {found}", " " * 6)
         why = found.cell.expectation.why
         if not found.cell.as_expected:
-            tell(f"      not as promised ({why}); that is not your mistake", " " * 6)
-        elif not foretold:
+            tell(f"      not as expected ({why}); that is not your mistake", " " * 6)
+        elif not predicted:
             guard = facts_of(trial.variant)["Guard"]
             told = f"You said {together(said[number]) or 'nothing'}. Why: {why}. Guard: {guard}"
             tell(f"      {told}", " " * 6)

@@ -52,14 +52,14 @@ def typed(number, name, source):
     if name in REPAIRS:
         assert source.endswith('");')
         source = source.replace('");', f'", {REPAIRS[name]});')
-    source = re.sub(r'foretell\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
+    source = re.sub(r'predict\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
     source = re.sub(r'(\d+): "\?"', r'\1: "loses"', source)
     # the rest of the paper would show no more, and take long
     return source.replace("paper = draw()", "paper = draw()[:3]")
 
 
 def said(rung):
-    return f'foretell("{LADDER[rung]}", "{rung}"'
+    return f'predict_outcome("{LADDER[rung]}", "{rung}"'
 
 
 def test_six_chapters_are_listed():
@@ -91,12 +91,12 @@ def test_attentive_reader_gets_through(path, house, nothing_left):
     run(notebook, house / "notebooks")
     nothing_left()
     cells = {cell.id: cell for cell in code(notebook)}
-    foretold = len(LADDER) if number == "6" else sum(map(len, GUESSES.get(number, {}).values()))
-    if foretold:
-        counted = re.search(rf"^(\d+) of {foretold}$", printed(cells["claims"]), re.MULTILINE)
+    predicted = len(LADDER) if number == "6" else sum(map(len, GUESSES.get(number, {}).values()))
+    if predicted:
+        counted = re.search(rf"^(\d+) of {predicted}$", printed(cells["claims"]), re.MULTILINE)
         assert counted, printed(cells["claims"])
-        # what is asserted is foretold for certain; the rest is up to the machine
-        assert int(counted[1]) >= foretold - 2
+        # what is asserted is predicted for certain; the rest is up to the machine
+        assert int(counted[1]) >= predicted - 2
     if number in BREAKS:
         name, _, _, then = BREAKS[number]
         assert re.search(then, printed(cells[name]), re.MULTILINE), printed(cells[name])
@@ -150,7 +150,7 @@ def test_no_answer_is_in_sight(path):
     assert hidden == ["claims"], "what is asserted gives the answers away"
     cells = notebook.cells
     for n, cell in enumerate(cells):
-        if ".was(" in cell.source or "foretell(" in cell.source:
+        if ".was(" in cell.source or "predict_outcome(" in cell.source:
             told = next(later for later in cells[n + 1 :] if later.cell_type == "markdown")
             asked = any(later.id.startswith("predict-") for later in cells[n : cells.index(told)])
             assert asked or told.source.startswith("<details>"), f"{told.id} tells {cell.id}"

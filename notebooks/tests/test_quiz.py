@@ -14,7 +14,7 @@ from notebooks.run import HERE
 class Cell:
     """The parts of a finished cell that the grader needs."""
 
-    promise: object
+    expectation: object
     as_expected: bool = True
     verdict: object = None
 
@@ -32,13 +32,13 @@ def quiz(monkeypatch, tmp_path):
 
 @pytest.fixture
 def comes_out(quiz, monkeypatch):
-    """Cells come out as they are promised, without being run."""
-    from foretell import Found
+    """Return outcomes as expected, without running the cells."""
+    from outcomes import Found
 
     def come_out(trial):
-        promised = quiz.expectation(trial)
-        must = frozenset(map(str, promised.must)) or frozenset(["holds"])
-        return Found(must, frozenset(map(str, promised.may)), Cell(promised))
+        rule = quiz.expectation(trial)
+        must = frozenset(map(str, rule.must)) or frozenset(["holds"])
+        return Found(must, frozenset(map(str, rule.may)), Cell(rule))
 
     monkeypatch.setattr(quiz, "come_out", come_out)
     monkeypatch.setattr(quiz, "redis_url", lambda: None)
@@ -60,7 +60,7 @@ def test_paper_is_varied(quiz, comes_out):
     assert quiz.draw() != quiz.draw()
 
 
-def test_a_perfect_reader_foretells_ten(quiz, comes_out, capsys):
+def test_a_perfect_reader_predicts_ten(quiz, comes_out, capsys):
     for seed in range(20):
         paper = quiz.draw(seed)
         said = {n: ", ".join(comes_out(trial).words) for n, trial in enumerate(paper, 1)}
@@ -126,10 +126,10 @@ def test_unexpected_cell_is_no_mistake(quiz, comes_out, monkeypatch):
     ],
 )
 def test_what_may_come_is_no_mistake(quiz, said, words, may, right):
-    from foretell import Found
+    from outcomes import Found
 
     found = Found(quiz.words(words), quiz.words(may), Cell(None))
-    assert found.foretold_by(quiz.words(said)) is right
+    assert found.predicted_by(quiz.words(said)) is right
 
 
 def test_questions_are_new(quiz):
@@ -145,7 +145,7 @@ def test_questions_are_new(quiz):
 
 def test_card_hides_the_docstring(quiz):
     """No card shows the expectation in the docstring."""
-    from foretell import card
+    from outcomes import card
 
     for trials in quiz.pool().values():
         for trial in trials:

@@ -52,7 +52,11 @@ RUNGS = ["preload", "value", "gevent", "cookie", "orm_attribute", "orm_expressio
 QUIZ = (HERE / "quiz.py").read_text(encoding="utf-8")
 LADDER = (HERE / "ladder.py").read_text(encoding="utf-8")
 SAFE = 'RUNGS = dict.fromkeys(RUNGS, Trial("locked_global", Server(1, 1), Load(increments=20)))\n'
-NO_LADDER = {"notebooks/ladder.py": spoilt(LADDER, "\n\ndef foretell(", f"{SAFE}\n\ndef foretell(")}
+NO_LADDER = {
+    "notebooks/ladder.py": spoilt(
+        LADDER, "\n\ndef predict_outcome(", f"{SAFE}\n\ndef predict_outcome("
+    )
+}
 
 UNSPOILT_SELECT = {'"if db := connection()"': '"with transaction() as db"'}
 UNSPOILT_GET = {

@@ -1,4 +1,4 @@
-"""Foretelling: what a trial is, in words; what a reader says comes out of it; what does."""
+"""Describe trials in words, and compare predictions with their outcomes."""
 
 import ast
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Found:
         answered = f" {verdict.ok:,} of {verdict.asked:,} requests were answered ok."
         return f"{together(self.words)}. {verdict.why}" + answered * verdict.refuses
 
-    def foretold_by(self, said: frozenset[str]) -> bool:
+    def predicted_by(self, said: frozenset[str]) -> bool:
         """Return True if the prediction is right.
 
         An outcome that may or may not come is never a mistake, and "holds" has no other word.
