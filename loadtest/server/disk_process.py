@@ -3,8 +3,9 @@
     python disk_process.py FOLDER
 
 It is mounted on FOLDER until this process is told to end. Whoever makes the folder `cut` there cuts
-the power: each file has what it had when it was last synced, and those that never were are gone.
-Names are durable at once, which a real disk does not guarantee: what is lost here is lost there.
+the power: each file has what it had when it was last synced, and those that never were are gone. A
+file that was removed comes back, unless its folder was synced since. New and changed names are
+durable at once, which a real disk does not guarantee: what is lost here is lost there.
 """
 
 import errno
@@ -32,10 +33,13 @@ class Disk(Operations):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
+        self.removed: dict[str, File] = {}
+        """Files whose removal is not durable yet."""
         self.folders = {"/"}
 
     def cut(self) -> None:
-        self.files = {path: each for path, each in self.files.items() if each.synced is not None}
+        durable = {path: each for path, each in self.files.items() if each.synced is not None}
+        self.files, self.removed = self.removed | durable, {}
         for each in self.files.values():
             each.seen = bytearray(each.synced or b"")
 
@@ -93,13 +97,21 @@ class Disk(Operations):  # type: ignore[misc]
         file.synced = bytes(file.seen)
         return 0
 
+    def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
+        below = path.rstrip("/") + "/"
+        for name in [name for name in self.removed if name.rpartition("/")[0] + "/" == below]:
+            del self.removed[name]
+        return 0
+
     def rename(self, old: str, new: str, flags: int = 0) -> int:
         self.files[new] = self.files.pop(old)
         return 0
 
     def unlink(self, path: str) -> int:
-        self.file(path)
+        file = self.file(path)
         del self.files[path]
+        if file.synced is not None:
+            self.removed[path] = file
         return 0
 
     def chmod(self, path: str, mode: int) -> int:
