@@ -194,6 +194,9 @@ def disturbed(alone: Expectation, said: Facts, kind: Fault, preload: bool) -> Ex
     if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
         why = f"{alone.why}, and it outlives a {kind.ends}"
         return replace(alone, may=frozenset(may), why=why)
+    if kind.ends == "machine" and said.survives == "store":
+        why = f"{alone.why}, but a power cut may undo the last commit"
+        return replace(alone, may=frozenset({*may, Failure.FORGETS}), why=why)
     what = "store" if kind.ends == "disk" else kind.ends
     # the old and the new one may answer side by side for a while
     may |= {Failure.DIVIDED} if kind.ends in ("worker", "server") else set()

@@ -3,7 +3,8 @@
 Lives in: machine. The database is one for all workers.
 Guard: none. The object was read before the transaction wrote anything.
 Loses: updates. SQLAlchemy writes the number itself, `SET count=5`, whatever is there by then.
-Survives: machine. The row is on the disk when commit returns.
+Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
+  journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Seen in: github.com/flaskbb/flaskbb (flaskbb/forum/views.py, topic.views),
   python-code.dev/articles/10720150 ("atomically")
 Instead: orm_returning, or postgres_returning on two machines

@@ -4,7 +4,8 @@ Lives in: machine. The database is one for all workers.
 Guard: transaction. SQLAlchemy writes `SET count = count + 1`, which the database does in one step.
 Answers: read again. commit expires the object, and `cache.count` asks the database once more.
 Loses: nothing, but others may have counted by the time of the answer: then two are told the same.
-Survives: machine. The row is on the disk when commit returns.
+Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
+  journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Seen in: docs.sqlalchemy.org/en/20/orm/persistence_techniques.html ("useful for atomic updates")
 Instead: orm_returning, or postgres_returning on two machines
 """

@@ -3,7 +3,8 @@
 Lives in: machine. The database is one for all workers.
 Guard: none. SQLite has no FOR UPDATE, and SQLAlchemy leaves it out without a word.
 Loses: updates, while the same code on PostgreSQL loses none.
-Survives: machine. The row is on the disk when commit returns.
+Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
+  journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Seen in: restack.io/p/sqlalchemy-knowledge-with-for-update-example-cat-ai ("locked"),
   github.com/IBM/mcp-context-forge/issues/1641 ("ignored")
 Instead: orm_returning, or postgres_returning on two machines

@@ -3,7 +3,8 @@
 Lives in: machine. The file is one for all workers that can open it.
 Guard: none. The transaction begins with the UPDATE; the SELECT before it keeps no lock.
 Loses: updates. Both commits succeed, and no error says that one of them undid the other.
-Survives: machine. The file is on the disk when commit returns.
+Survives: store. The data is on the disk when commit returns, but a power cut may bring the journal
+  back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Seen in: docs.python.org/3/library/sqlite3.html (transaction control by isolation_level),
   github.com/MakazhanAlpamys/Soup/issues/252
 Instead: sqlite_returning, or postgres_returning on two machines

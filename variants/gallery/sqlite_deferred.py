@@ -3,7 +3,8 @@
 Lives in: machine. The file is one for all workers that can open it.
 Guard: transaction that refuses. BEGIN locks nothing yet: of two that read, one may not write.
 Loses: nothing. Who has read what another is about to change gets "database is locked", at once.
-Survives: machine. The file is on the disk when COMMIT returns.
+Survives: store. The data is on the disk when COMMIT returns, but a power cut may bring the journal
+  back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
 Seen in: blog.pecar.me/django-sqlite-dblock
 Instead: sqlite_returning, or postgres_returning on two machines
