@@ -115,8 +115,6 @@ def facts(variant: str) -> Facts | None:
     """Return the facts in a variant's docstring; None for a module that states none.
 
     Raises ValueError if there is no such variant, or if a line holds an unknown word.
-
-    Raises ValueError if there is no such variant, or if a line says what is no answer.
     """
     title, _, rest = (ast.get_docstring(source(variant)) or "").partition("\n")
     lines: dict[str, str] = {}

@@ -36,9 +36,6 @@ def understand(app: App, host: str) -> tuple[App, str]:
 
     An increment without a number is blind from then on, and an increment that redirects is marked
     so. Raises Unclear.
-
-    An increment without a number is blind from then on, and one that redirects is known to. Raises
-    Unclear.
     """
     asked = mapping(app)
     try:
@@ -203,9 +200,6 @@ def sounding(app: App, host: str) -> tuple[int, str]:
 
     Increments are sent one at a time, each on a new connection, while nothing else happens. Blind
     increments carry no number, so the reads after them are compared.
-
-    Increments one at a time, each on a new connection, while all is quiet. Blind ones say nothing:
-    there the reads after them are compared.
     """
     asked = mapping(app)
     with asked.connect(host) as http:

@@ -128,8 +128,6 @@ def possible(asked: Sequence[Trial]) -> list[Trial]:
     """Return the trials whose fault can be injected; print why the others cannot be.
 
     Raises ValueError if there is no such variant or fault, or if none can be injected.
-
-    Raises ValueError where there is no such variant or fault, or if none can be done.
     """
     refused = {each: why for each in asked if (why := refusal(each))}
     trials = [each for each in asked if each not in refused]

@@ -27,12 +27,14 @@ def toll(cell: Cell) -> str:
     if Failure.FORGETS in verdict.failures and not gone:
         forgotten = "what is lost was forgotten"
     unanswered = sum(kind.unknown for kind in verdict.answered)
-    silence = f"nobody was answered for {verdict.silence / 1000:.2f} s"
+    silence = f"Longest gap without an answer: {verdict.silence / 1000:.2f} s."
+    count = len(cell.done)
+    times = {1: "once", 2: "twice"}.get(count, f"{count:,} times")
     answered = percent(verdict.availability)
     return (
-        f"Injection {number(len(cell.done), 'time')}: "
-        f"of {number(verdict.acknowledged, 'acknowledged increment')} {verdict.lost:,} lost, "
-        f"{forgotten}; {number(unanswered, 'request')} unanswered, {silence}, {answered} answered."
+        f"Injected {times}. {number(verdict.acknowledged, 'increment')} acknowledged: "
+        f"{verdict.lost:,} lost, {forgotten}. {number(unanswered, 'request')} unanswered, "
+        f"{answered} answered. {silence}"
     )
 
 
@@ -128,7 +130,7 @@ def beside(cell: Cell) -> list[str]:
 
 
 def held(cells: Sequence[Cell]) -> list[str]:
-    """Yield each quotation that these cells tested, and the number in which it held."""
+    """Return each quotation that these cells tested, and the number in which it held."""
     said = []
     for each in DOCUMENTED:
         tried = [cell for cell in cells if each in documented(cell)]

@@ -13,8 +13,6 @@ def story(seen: Seen) -> list[str]:
     """Return sentences on each injection: the worker that went, its successor, the gap.
 
     Empty for a run without a fault. A long story is cut short, and says so.
-
-    Empty for a run without a fault. A long story is cut short, and says so.
     """
     if seen.faults.is_empty():
         return []

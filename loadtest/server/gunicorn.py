@@ -153,8 +153,6 @@ def serve(trial: Trial, **settings: Any) -> Iterator[Running]:
     """Launch a server like `launch`, but return once every worker answers.
 
     Raises ServerError if it does not start.
-
-    Raises ServerError if it does not start.
     """
     with launch(trial, **settings) as server:
         wait_for(server)

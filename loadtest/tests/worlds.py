@@ -73,8 +73,6 @@ def finals(operations: list[Operation]) -> set[int]:
     """Return the final states that can have given these answers; none if no state can.
 
     An increment has begun when it has read the state, and is over when it has written.
-
-    An increment has begun when it has read the state, and is over when it has written.
     """
     earlier = [
         [m for m, a in enumerate(operations) if a.outcome == "ok" and a.end < b.start]
