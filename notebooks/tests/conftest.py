@@ -49,6 +49,6 @@ def house(tmp_path, monkeypatch):
     # before the checkout that is installed
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for folder in ("variants", "loadtest", "notebooks"):
-        ignored = shutil.ignore_patterns("tests", "rendered", "pictures", "__pycache__")
+        ignored = shutil.ignore_patterns("tests", "rendered", "__pycache__")
         shutil.copytree(HERE.parent / folder, tmp_path / folder, ignore=ignored)
     return tmp_path
