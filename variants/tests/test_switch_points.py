@@ -19,6 +19,8 @@ NOTHING_LOST = {
     (3, 11): SINCE_3_11,
     (3, 12): SINCE_3_11,
     (3, 13): SINCE_3_11,
+    (3, 14): SINCE_3_11,
+    (3, 15): SINCE_3_11,
 }
 """The windows of each version in which no update was lost; all others lose some."""
 DESCRIBE = (
