@@ -102,6 +102,9 @@ def run() -> int:
         cause = error.args[0] if isinstance(error, Failed) else error
         if isinstance(cause, BrokenPipeError):
             return unread(128 + 13)
+        if cause.strerror is None:
+            # such as a RequestException, which has no number of an error
+            return said(f"error: {type(cause).__name__}: {cause}")
         name = "the output" if cause.filename is None else cause.filename
         return unread(said(f"error: {name}: {cause.strerror}"))
     except (RuntimeError, ValueError) as error:

@@ -67,10 +67,13 @@ def judge(
             with _naming(convert):
                 h.save(history, convert)
         verdict = checker.judge(history, workers=workers, threads=threads)
-        if edn is not None:
-            _write(edn, jepsen.edn(history, model))
-        if jepsen_json is not None:
-            _write(jepsen_json, jepsen.jepsen_json(history, model))
+        refusal: ValueError | None = None
+        for path, export in ((edn, jepsen.edn), (jepsen_json, jepsen.jepsen_json)):
+            try:
+                if path is not None:
+                    _write(path, export(history, model))
+            except (jepsen.ManyClocks, jepsen.NotTold) as error:
+                refusal = error
         if order is not None:
             ordered = checker.order(history)
             if ordered is None:
@@ -84,6 +87,8 @@ def judge(
             in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
             print(colored(verdict) if in_colour else click.unstyle(colored(verdict)))
         sys.stdout.flush()
+        if refusal:
+            raise refusal
     sys.exit(verdict.exit_status)
 
 
@@ -160,9 +165,20 @@ def _progress(files: Iterable[str]) -> Iterator[Callable[[int, int], object] | N
 def _write(path: str, lines: Iterable[str]) -> None:
     if path == "-":
         sys.stdout.writelines(lines)
-    else:
-        with _naming(path), Path(path).open("w", encoding="utf-8") as file:
-            file.writelines(lines)
+        return
+    target = Path(path)
+    # a device or a pipe takes no other name
+    part = target if target.exists() and not target.is_file() else Path(f"{path}.part")
+    with _naming(path):
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                file.writelines(lines)
+        except BaseException:
+            if part != target:
+                part.unlink(missing_ok=True)
+            raise
+        if part != target:
+            part.replace(target)
 
 
 @contextmanager

@@ -285,3 +285,20 @@ def test_a_million_lines_are_read_from_a_pipe_that_closes_early(tmp_path):
     )
     assert done.stdout.startswith("violated: ")
     assert done.stderr == ""
+
+
+BLIND = '{"client": 1, "op": "increment", "start": 1, "end": 2, "outcome": "ok"}\n'
+
+
+@pytest.mark.parametrize("option", ["--edn", "--jepsen-json"])
+def test_refused_export_leaves_the_file(option, tmp_path, run):
+    """An export that is refused leaves an old file alone, and the verdict is printed."""
+    history, old = tmp_path / "h.jsonl", tmp_path / "old"
+    history.write_text(BLIND)
+    old.write_text("old")
+    done = run(str(history), option, str(old))
+    assert done.exit_code == 2
+    assert "increments were not told the count" in done.stderr
+    assert done.stdout.startswith("inconclusive")
+    assert old.read_text() == "old"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["h.jsonl", "old"]
