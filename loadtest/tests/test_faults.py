@@ -46,6 +46,11 @@ SERVED = [
 ]
 
 
+def test_every_fault_is_run():
+    """Each fault has a run on a real server: here, or on a disk whose power is cut."""
+    assert {fault for _, fault in SERVED} | {"power-cut"} == FAULTS.keys()
+
+
 @pytest.mark.parametrize(("variant", "fault"), SERVED)
 def test_fault_comes_out_as_expected(variant, fault, tmp_path, redis_url):
     """A trial under a fault comes out as expected."""
