@@ -52,7 +52,7 @@ def typed(number, name, source):
     if name in REPAIRS:
         assert source.endswith('");')
         source = source.replace('");', f'", {REPAIRS[name]});')
-    source = re.sub(r'predict\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
+    source = re.sub(r'predict_outcome\("\?", "(\w+)"', lambda rung: said(rung[1]), source)
     source = re.sub(r'(\d+): "\?"', r'\1: "loses"', source)
     # the rest of the paper would show no more, and take long
     return source.replace("paper = draw()", "paper = draw()[:3]")
