@@ -148,7 +148,7 @@ class Part:
         self.worth = ""
         if verdict.linearizable:
             chances = report.worth("{2} of {1}", verdict.acknowledged, verdict.appended)
-            self.worth = " or ".join(chances)
+            self.worth = " and ".join(chances)
         self.refused = report.refused(verdict) if verdict.refuses else ""
         self.beside = [toll(cell), *beside(cell)] if cell.trial.fault else []
         self.short = report.comparison(cell)
