@@ -1,6 +1,7 @@
 """An object on flask.g.
 
-Lives in: request. Flask makes a new g for each request and throws it away with the reply.
+Lives in: request. A server's request has an application context of its own, and g ends with it.
+  Inside `with app.app_context()`, as in a test's fixture, several requests share one g.
 Guard: none. It needs none: no other request can see it.
 Loses: everything, at the end of each request.
 Survives: nothing.

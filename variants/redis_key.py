@@ -3,7 +3,8 @@
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: server. INCR and RPUSH read and write in one step, inside the server. Nothing can be put
   between, so the pause comes before it: there is no window here to lose anything in.
-Loses: nothing, while the server lives.
+Loses: nothing, while the server lives and evicts no keys. With maxmemory and an allkeys policy it
+  may drop the count, and the next answer is 1; noeviction refuses instead.
 Survives: store. Redis reads its append-only file when it starts again, if it keeps one: by default
   it does not.
 Needs: Redis
@@ -26,7 +27,7 @@ UNAVAILABLE = {
 }
 PREFIX = os.environ.get("REDIS_PREFIX", "state:")
 CACHE, ENTRIES = PREFIX + "cache", PREFIX + "entries"
-# an INCR sent twice counts twice, and redis.Redis(…) would send it up to 10 times more
+# an INCR sent twice counts twice: redis.Redis(host=…) sends one without a reply ten times more
 client = redis.Redis.from_url(
     os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
     retry=Retry(NoBackoff(), 0),

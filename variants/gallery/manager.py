@@ -3,8 +3,9 @@
 Lives in: worker, or machine if preloaded. Whoever imports this starts a manager.
 Guard: lock. It lives in the manager too, so whoever shares the dict shares the lock.
 Loses: nothing within a worker; without --preload the total between workers.
-Survives: worker if preloaded. The manager ends with the process that started it. A worker that is
-  killed while it has the lock keeps it for ever, and all wait.
+Survives: worker if preloaded. The manager ends with the process that started it, unless a signal
+  killed that process: then it stays, with nobody to ask it. A worker that is killed while it has
+  the lock keeps it for ever, and all wait.
 Served: not by gevent, which makes sockets non-blocking: whoever asks the manager gets an error.
 Seen in: stackoverflow.com/questions/32815451
 Instead: redis_key

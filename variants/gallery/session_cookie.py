@@ -5,6 +5,7 @@ Guard: none. Two requests of one client that overlap bring the same cookie.
 Loses: nothing of a client that waits for each answer; of two requests at once the cookie that comes
   back last undoes the other. And nobody else can read what it has.
 Survives: machine. It is not there at all. A browser may forget it, and many take none above 4 kB.
+  All workers need one fixed secret key, and the visitor can read the cookie.
 Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-view
 Instead: redis_key
 """

@@ -5,7 +5,8 @@ Lives in: thread. Each thread that touches it gets one that is empty; so does ea
 Guard: none. It needs none: no other thread can see it.
 Loses: nothing within a thread, but the total between threads, and between workers. Under gevent all
   that a connection has counted ends with it.
-Survives: request.
+Survives: request. Under flask run each connection has a thread of its own, so that it ends with the
+  request.
 Seen in: github.com/arXiv/arxiv-base/pull/125 (as a fix), github.com/feincms/feincms/issues/454
 Instead: redis_key
 """
