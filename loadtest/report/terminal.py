@@ -124,7 +124,7 @@ def outcome(cell: Cell) -> Text:
     text = Text(f"{SIGN[shown_as(cell)]} " + "\n  ".join(said), style=COLOR[shown_as(cell)])
     text.append(f"\n  {len(cell.done)}×, {verdict.availability:.1%}", style="dim")
     if not cell.as_expected:
-        text.append("\n! not as expected", style="bold yellow")
+        text.append("\n! unexpected", style="bold yellow")
     return text
 
 
@@ -136,7 +136,7 @@ def square(cell: Cell, narrow: bool = False) -> Text:
     indent = "" if narrow else "  "
     text.append("".join(f"\n{indent}{figure}" for figure in figures), style="dim")
     if not cell.as_expected:
-        text.append("\n! not as expected", style="bold yellow")
+        text.append("\n! unexpected", style="bold yellow")
     return text
 
 
