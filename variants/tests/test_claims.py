@@ -255,7 +255,7 @@ def test_redis_that_is_full(policy, survives, tmp_path):
         client.config_set("maxmemory-policy", policy)
         client.config_set("maxmemory", client.info("memory")["used_memory"] + 500_000)
         refused = False
-        for number in range(400):
+        for number in range(1000):
             try:
                 client.set(f"page {number}", bytes(10_000))
             except redis.RedisError:
