@@ -7,6 +7,8 @@
     op       create · increment · read · append (of `item`) · items (the whole list)
     start    when it was sent, in nanoseconds of a monotonic clock
     end      when it was answered, same clock; null if it never was
+             (start and end belong to the operation: it is a closed interval, so that what ends
+             at the nanosecond at which another begins overlaps it)
     outcome  ok (it happened) · fail (refused: it certainly did not happen) · unknown (either)
     value    what was answered: the count, the position of an append, the length of `items`; null
              for an increment that was acknowledged without being told the count
