@@ -163,7 +163,9 @@ lock: .venv/dev ### lock the newest releases that pyproject.toml allows
 	    sys.version_info < (3, 11) and sys.exit("error: Python 3.11 or newer is needed; name one, such as PYTHON=python3.12"); \
 	    sysconfig.get_config_var("Py_GIL_DISABLED") and sys.exit("error: a free-threaded Python can serve (SERVER_PYTHON=…), not run the project")' || exit 2
 	@echo 'installing $< (once)'
-	@test -x $(PY) && test "$$($(PYTHON) -VV)" = "$$($(PY) -VV)" || $(PYTHON) -m venv --clear .venv
+	@# only a Python that somebody named takes the place of the one in .venv
+	@test -x $(PY) && { test "$(origin PYTHON)" = file || test "$$($(PYTHON) -VV)" = "$$($(PY) -VV)"; } || \
+	    $(PYTHON) -m venv --clear .venv
 	@{ PYTHONUNBUFFERED=1 $(PY) -m pip install --disable-pip-version-check --progress-bar off \
 	    --require-hashes -r $< 2>&1 && touch .venv/done; } | tee .venv/install.log | { test -t 1 && \
 	    awk '/^(Collecting|Requirement already)/ \
