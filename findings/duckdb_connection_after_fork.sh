@@ -10,7 +10,7 @@
 # it does not mention a fork.
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check duckdb==2.0.1
+"${PYTHON:-python3}" -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check duckdb==2.0.1
 
 cat >shared.py <<'PYTHON'
 import os

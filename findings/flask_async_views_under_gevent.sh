@@ -10,7 +10,7 @@
 # Source: asgiref/sync.py, AsyncToSync.__call__.
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv
+"${PYTHON:-python3}" -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check \
     'flask[async]==3.1.3' asgiref==3.13.0 gunicorn==27.0.1 gevent==26.9.0 packaging==26.4
 

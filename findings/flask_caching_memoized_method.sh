@@ -9,7 +9,7 @@
 # the documentation of memoize, which speaks of the identity of `self`.
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv
+"${PYTHON:-python3}" -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check flask==3.1.3 flask-caching==2.5.1
 
 cat >greet.py <<'PYTHON'

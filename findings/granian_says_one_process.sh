@@ -8,7 +8,7 @@
 # Source: PEP 3333, "environ Variables".
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check granian==2.8.9
+"${PYTHON:-python3}" -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check granian==2.8.9
 
 cat >flags.py <<'PYTHON'
 import os

@@ -8,7 +8,7 @@
 # Source: UltraDict.py, SharedLock, whose counter `has_lock` belongs to the process.
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv
+"${PYTHON:-python3}" -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check UltraDict==0.0.6 atomics==1.0.3
 
 cat >both.py <<'PYTHON'

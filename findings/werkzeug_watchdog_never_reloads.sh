@@ -9,7 +9,7 @@
 # Source: werkzeug/_reloader.py, WatchdogReloaderLoop: PatternMatchingEventHandler(patterns=…).
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
-python3 -m venv venv
+"${PYTHON:-python3}" -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check \
     flask==3.1.3 werkzeug==3.1.9 watchdog==7.1.0
 
