@@ -1,7 +1,6 @@
 """Tests of servers that run already, judged by their address."""
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from loadtest import ROOT
+from loadtest.tests.sockets import serving
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -22,7 +22,6 @@ def counter_that_closes_silently():
     """
     count = 0
     lock = threading.Lock()
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
 
     def answer(connection):
         nonlocal count
@@ -36,19 +35,8 @@ def counter_that_closes_silently():
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
             connection.sendall(head % len(body) + body)
 
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
+    with serving(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("read", ["GET /r", None], ids=["post", "get"])

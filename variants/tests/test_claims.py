@@ -22,6 +22,7 @@ from redis.retry import Retry
 from werkzeug.serving import make_server
 
 from loadtest.server.redis import store
+from loadtest.tests.sockets import serving
 from loadtest.tests.waiting import wait_until
 from variants.app import create_app
 from variants.tests.interpreters import interpreters
@@ -200,27 +201,18 @@ except sqlite3.OperationalError as error:
 def redis_that_never_replies():
     """A server that closes the connection at each INCR; yields its port and the INCRs seen."""
     commands = []
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                while data := connection.recv(4096):
-                    if b"INCR" in data.upper():
-                        commands.append(data)
-                        break
-                    starts = [line for line in data.split(b"\r\n") if line[:1] == b"*"]
-                    connection.sendall(b"+OK\r\n" * max(1, len(starts)))
+    def answer(connection):
+        with connection:
+            while data := connection.recv(4096):
+                if b"INCR" in data.upper():
+                    commands.append(data)
+                    break
+                starts = [line for line in data.split(b"\r\n") if line[:1] == b"*"]
+                connection.sendall(b"+OK\r\n" * max(1, len(starts)))
 
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1], commands
-    finally:
-        listener.close()
+    with serving(answer) as port:
+        yield port, commands
 
 
 @pytest.mark.parametrize(
