@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import psutil
 import pytest
 import requests
 
 from loadtest import ROOT
+from loadtest.commands.command_line import COMMANDS, main
 from loadtest.server.redis import client, store
 from loadtest.tests.locusts import free_port
 from loadtest.tests.waiting import command_line, family, wait_until, wait_until_gone
@@ -421,3 +423,14 @@ def test_ascii_output(shell):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "+ linearizable" in done.stdout
     assert "redis_key at 2x1" in done.stderr
+
+
+def test_make_knows_every_setting():
+    """Each setting that a command reads from its environment may be typed after make."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    settings = re.search(r"^SETTINGS := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)[1].split()
+    context = click.Context(main)
+    options = [option for name in COMMANDS for option in main.get_command(context, name).params]
+    read = {option.envvar for option in options if option.envvar}
+    assert read <= set(settings)
+    assert {"WORKERS", "APP", "ROUNDS", "PORT"} <= read
