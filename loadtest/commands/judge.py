@@ -166,9 +166,12 @@ def _write(path: str, lines: Iterable[str]) -> None:
     if path == "-":
         sys.stdout.writelines(lines)
         return
-    target = Path(path)
-    # a device or a pipe takes no other name
-    part = target if target.exists() and not target.is_file() else Path(f"{path}.part")
+    # a link stays one
+    target = Path(path).resolve()
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    if target.exists() and not target.is_file():
+        # a device or a pipe takes no other name
+        part = target
     with _naming(path):
         try:
             with part.open("w", encoding="utf-8") as file:
