@@ -130,6 +130,11 @@ class Verdict:
         return sum(kind.ok for kind in self.answered)
 
     @property
+    def refused(self) -> int:
+        """The number of requests that were refused on purpose: 4xx."""
+        return sum(kind.refused for kind in self.answered)
+
+    @property
     def unanswered(self) -> int:
         """The number of requests that got no answer: 5xx, resets, time-outs."""
         return sum(kind.unknown for kind in self.answered)

@@ -166,9 +166,9 @@ def before(cells: Sequence[Cell]) -> Iterator[str]:
 def refused(cells: Sequence[Cell]) -> Iterator[str]:
     """Yield sentences on requests that the app refused on purpose."""
     for cell in cells:
-        count = sum(kind.refused for kind in cell.verdict.answered)
-        if count:
+        verdict = cell.verdict
+        if verdict.refused:
             yield (
-                f"{cell.name}: {count:,} of {cell.verdict.asked:,} requests were answered 4xx. "
-                "That is an answer, not a failure."
+                f"{cell.name}: {verdict.refused:,} of {verdict.asked:,} requests were answered "
+                "4xx. That is an answer, not a failure."
             )

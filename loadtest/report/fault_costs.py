@@ -26,14 +26,13 @@ def toll(cell: Cell) -> str:
     forgotten = f"{gone:,} forgotten" + (f" by {both(named)}" if gone and named else "")
     if Failure.FORGETS in verdict.failures and not gone:
         forgotten = "what is lost was forgotten"
-    unanswered = sum(kind.unknown for kind in verdict.answered)
     silence = f"Longest gap without an answer: {verdict.silence / 1000:.2f} s."
     count = len(cell.done)
     times = {1: "once", 2: "twice"}.get(count, f"{count:,} times")
     answered = percent(verdict.availability)
     return (
         f"Injected {times}. {number(verdict.acknowledged, 'increment')} acknowledged: "
-        f"{verdict.lost:,} lost, {forgotten}. {number(unanswered, 'request')} unanswered, "
+        f"{verdict.lost:,} lost, {forgotten}. {number(verdict.unanswered, 'request')} unanswered, "
         f"{answered} answered. {silence}"
     )
 

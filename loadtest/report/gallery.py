@@ -146,12 +146,12 @@ def said(idiom: str) -> Facts:
 
 def expected_failures(each: Trial) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
-    expectation_ = expectation(each)
-    if expectation_.must:
-        return f"✗ {', '.join(sorted(expectation_.must, reverse=True))}"
+    rule = expectation(each)
+    if rule.must:
+        return f"✗ {', '.join(sorted(rule.must, reverse=True))}"
     # the audit may read an old copy, which looks like a loss
     unlike = {Failure.LOSES} if said(each.variant).answers == "cached" else set()
-    may = [verb for fault, verb in MAY.items() if fault in expectation_.may - unlike]
+    may = [verb for fault, verb in MAY.items() if fault in rule.may - unlike]
     return f"may {' or '.join(may)}" if may else "✓"
 
 

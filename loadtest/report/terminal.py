@@ -173,12 +173,9 @@ def documentation(cells: Sequence[Cell]) -> RenderableType:
 
 def refused(verdict: Verdict) -> str:
     """Count the requests that were not answered, in a sentence."""
-    refused, unknown = (
-        sum(getattr(kind, name) for kind in verdict.answered) for name in ("refused", "unknown")
-    )
     return (
         f"Of {number(verdict.asked, 'request')} {verdict.ok:,} were answered ok and "
-        f"{refused:,} 4xx; nobody knows whether the other {unknown:,} happened."
+        f"{verdict.refused:,} 4xx; nobody knows whether the other {verdict.unanswered:,} happened."
     )
 
 
