@@ -16,7 +16,7 @@ import polars as pl
 
 from loadtest import ROOT, history
 from loadtest.checker import Verdict, judge
-from loadtest.client.audit import audit_afresh
+from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
 from loadtest.client.by_hand import sounding, understand
 from loadtest.client.http import TIMEOUT_S
@@ -24,6 +24,9 @@ from loadtest.client.load import DEADLINE_S, ON, apply, had_room, too_long
 from loadtest.client.mapping import OURS, Told, Unclear, mapping
 from loadtest.client.recorder import Recorder
 from loadtest.expected import Expectation, expectation, outlives
+from loadtest.kinds import CREATE, OPERATIONS
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 from loadtest.server import faults
 from loadtest.server.faults import Injection
 from loadtest.server.guardian import guarded
@@ -165,7 +168,8 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
         # of an earlier try
         answers.unlink(missing_ok=True)
         script = FRESH_PROCESS.read_text(encoding="utf-8")
-        command = [python, "-c", script, trial.variant, str(answers.absolute())]
+        reads = json.dumps({op: OPERATIONS[op].path for op in READS})
+        command = [python, "-c", script, trial.variant, str(answers.absolute()), reads]
         with guarded(command, log=log, env=around) as process:
             process.wait(DEADLINE_S)
         lines = answers.read_text(encoding="utf-8").splitlines() if answers.exists() else []
@@ -185,12 +189,12 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
     if not verdict.linearizable:
         return verdict
     both = [history.read(each).filter(phase="audit", outcome="ok") for each in (path, afresh(path))]
-    for op, what in (("read", "increments"), ("items", "items of the list")):
-        had, has = (rows.filter(op=op)["value"].to_list() for rows in both)
+    for kind in (COUNTER, LIST):
+        had, has = (rows.filter(op=kind.read)["value"].to_list() for rows in both)
         if not had:
             continue
         if not has:
-            missing = f"a process that was started after the load was not told the {what}"
+            missing = f"a process that was started after the load was not told the {kind.audited}"
             why = f"Nothing is wrong, but not all is shown: {missing}."
             return inconclusive(verdict, why, missing)
         # what was there before the load is gone with it
@@ -198,8 +202,8 @@ def outlived(verdict: Verdict, path: Path) -> Verdict:
         gone = max(had) - left
         if gone > 0:
             why = (
-                f"A process that was started after the load reads {left:,} {what}, where the "
-                f"audit had read {max(had):,}."
+                f"A process that was started after the load reads {left:,} {kind.audited}, where "
+                f"the audit had read {max(had):,}."
             )
             return replace(verdict, verdict="violated", why=why, forgotten=gone, bounds={})
     return verdict
@@ -246,7 +250,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
 
 def struck(operations: pl.DataFrame, done: Sequence[Injection]) -> tuple[Injection, ...]:
     """The faults that were done while requests of the load were in flight."""
-    load = operations.filter(phase="load").filter(pl.col("op") != "create")
+    load = operations.filter(phase="load").filter(pl.col("op") != CREATE.name)
     # a client waits no longer than that, whatever became of its request
     starts, ends = load["start"], load["end"].fill_null(load["start"] + int(TIMEOUT_S * 1e9))
     during = (((starts <= each.end) & (ends >= each.start)).any() for each in done)

@@ -15,6 +15,7 @@ with one worker for good, and would never see that the workers disagree.
 import json
 import logging
 import os
+import random
 import signal
 import time
 from argparse import Namespace
@@ -41,6 +42,9 @@ from loadtest.client.mapping import OURS, Reply, Routes, Steps
 from loadtest.client.mapping import mapping as understood
 from loadtest.client.recorder import NotRecorded, Recorder
 from loadtest.history.operation import Op
+from loadtest.kinds import CREATE, KINDS
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 from loadtest.report.live.web_ui import Live
 from loadtest.server import faults
 from loadtest.trial import App
@@ -155,7 +159,7 @@ class Run:
     def prepare(self) -> None:
         """Makes the state empty, or else finds what is to be subtracted from it. Raises Unready."""
         awake(self.recorder.mapping, self.host)
-        if "create" in self.recorder.mapping.ops:
+        if CREATE.name in self.recorder.mapping.ops:
             empty(self.recorder, self.host, self.options.boots)
             return
         if self.files.distributed:
@@ -222,32 +226,20 @@ class Client(FastHttpUser):
                 context={},
             )
 
-    @task(10)
-    def increment(self) -> None:
-        self.send("increment")
-
-    @task(3)
-    def read(self) -> None:
-        self.send("read" if "read" in self.mapping.ops else "increment")
-
-    @task(2)
-    def append(self) -> None:
+    @task
+    def ask(self) -> None:
+        """Send the next request, chosen by weight from those that the app has a route for."""
         # every read of the list carries all of it, so it must not grow for ever
-        if self.full():
-            self.increment()
-        else:
-            self.send("append", f"{self.number}-{next(self.recorder.appends)}")
-
-    @task(1)
-    def items(self) -> None:
-        if self.full():
-            self.read()
-        else:
-            self.send("items")
-
-    def full(self) -> bool:
-        full = self.recorder.acknowledged["append"] >= self.options.items
-        return full or "append" not in self.mapping.ops
+        full = self.recorder.acknowledged[LIST.write] >= self.options.items
+        asked = [
+            operation
+            for kind in KINDS.values()
+            for operation in kind.operations
+            if operation.name in self.mapping.ops and not (full and kind is LIST)
+        ]
+        (operation,) = random.choices(asked, [operation.weight for operation in asked])
+        item = f"{self.number}-{next(self.recorder.tokens)}" if operation.carries else None
+        self.send(operation.name, item)
 
 
 class Runs:
@@ -388,11 +380,11 @@ def is_worker(environment: Environment) -> bool:
 def reach(acknowledged: Mapping[str, int], increments: float) -> None:
     """Waits until so many are acknowledged: for 30 s, or until none was for ten."""
     for _ in range(3):
-        before = acknowledged["increment"]
+        before = acknowledged[COUNTER.write]
         with gevent.Timeout(10, exception=False):
-            while acknowledged["increment"] < increments:
+            while acknowledged[COUNTER.write] < increments:
                 gevent.sleep(0.05)
-        if acknowledged["increment"] >= increments or acknowledged["increment"] == before:
+        if acknowledged[COUNTER.write] >= increments or acknowledged[COUNTER.write] == before:
             return
 
 

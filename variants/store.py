@@ -9,7 +9,9 @@ One that is built on an extension of Flask has `init_app(app)`, as the extension
 
 from typing import Protocol
 
-FUNCTIONS = ("create", "increment", "read", "append", "items")
+KINDS = {"counter": ("increment", "read"), "list": ("append", "items")}
+"""The functions of each kind of state; `create` is of all kinds."""
+FUNCTIONS = ("create", *(name for functions in KINDS.values() for name in functions))
 
 
 class Store(Protocol):

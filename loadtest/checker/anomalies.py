@@ -35,6 +35,7 @@ from loadtest.checker.words import (
     yet,
 )
 from loadtest.history import SCHEMA, Operation
+from loadtest.kinds.list import LIST
 
 
 @dataclass(frozen=True)
@@ -550,7 +551,7 @@ def lost_item(run: Run) -> Found | None:
     audit, division = run.items.audit, run.items_division
     if division is None or division.of in ("unclear", "client"):
         return None
-    audits = run.rows.filter(op="items", outcome="ok", phase="audit")
+    audits = run.rows.filter(op=LIST.read, outcome="ok", phase="audit")
     present = audits.select(item="items").collect().explode("item")
     absent = run.appends.filter("ok").join(present, on="item", how="anti")
     absent = absent.with_columns(run.history.select(LEVELS["thread"])[absent["row"]])

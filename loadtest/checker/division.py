@@ -32,6 +32,7 @@ from typing import Any, Literal
 import polars as pl
 
 from loadtest.checker.words import both, number
+from loadtest.kinds.counter import COUNTER
 
 Of = Literal["none", "worker", "thread", "group", "client", "request", "unclear"]
 LEVELS: dict[Of, list[str]] = {
@@ -79,7 +80,7 @@ class Division:
     of: Of
     copies: tuple[Copy, ...]
     sentence: str
-    what: Literal["counter", "list"] = "counter"
+    what: str = COUNTER.name
     at_least: int = 1
     """So many copies there are, where it is unclear how many."""
 
@@ -113,7 +114,7 @@ class Division:
 
 
 def divide(
-    what: Literal["counter", "list"],
+    what: str,
     answered: pl.DataFrame,
     audit: pl.DataFrame,
     unknown: int,
@@ -136,7 +137,7 @@ def divide(
 class Seen:
     """The evidence for a division: the arguments of `divide`."""
 
-    what: Literal["counter", "list"]
+    what: str
     answered: pl.DataFrame
     audit: pl.DataFrame
     unknown: int
@@ -627,7 +628,7 @@ class Seen:
         return tuple(copies)
 
     def say(self, of: Of, copies: tuple[Copy, ...]) -> str:
-        total = "total" if self.what == "counter" else "whole"
+        total = "total" if self.what == COUNTER.name else "whole"
         acknowledged = sum(copy.acknowledged for copy in copies)
         lost = sum(copy.lost for copy in copies)
         gone = [copy for copy in copies if copy.gone]

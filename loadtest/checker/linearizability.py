@@ -33,6 +33,8 @@ import polars as pl
 
 from loadtest.checker.run import NEVER, Run, Thing
 from loadtest.checker.words import number, quoted, sentence, told, where, whose, yet
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 
 Within = Literal["clock", "client"]
 MANY_BLIND = 1_000  # writes, of which every two are compared
@@ -52,7 +54,7 @@ def contradiction(run: Run, thing: Thing, within: Within | None = None) -> Contr
     `within` is the column whose operations have an order in time: those of one clock
     (linearizability, the default), or those of one client only (sequential consistency).
     """
-    if thing.name == "list":
+    if thing.kind is LIST:
         named = _named(run)
         if isinstance(named, Contradiction):
             return named
@@ -201,7 +203,7 @@ def _named(run: Run) -> Thing | Contradiction:
 
 def sending(run: Run, item: str) -> tuple[tuple[int, ...], str]:
     """Return the row that sent an unexpected item, if any, and half a sentence about it."""
-    sent = run.history.lazy().with_row_index("row").filter(op="append", item=item)
+    sent = run.history.lazy().with_row_index("row").filter(op=LIST.write, item=item)
     rows = sent.select("row", "outcome").collect()
     here = rows.join(run.appends, on="row", how="semi")
     before = rows.filter(pl.col("outcome") != "fail").join(here, on="row", how="anti")
@@ -222,7 +224,7 @@ def _impossible(run: Run, thing: Thing) -> Contradiction | None:
     if rows.is_empty():
         return None
     (operation,) = run.operations(*rows)
-    least = 0 if operation.op == "read" else 1
+    least = 0 if operation.op == COUNTER.read else 1
     why = f"{whose(operation)} {told(operation)}, and the least it can be told is {least}"
     return Contradiction(tuple(rows), sentence(why))
 
@@ -450,7 +452,7 @@ def order(run: Run) -> pl.DataFrame | None:
     for thing in run.things:
         if contradiction(run, thing) is not None:
             return None
-        named = _named(run) if thing.name == "list" else thing
+        named = _named(run) if thing.kind is LIST else thing
         assert isinstance(named, Thing)
         columns = ["row", "rank", "start", "clock"]
         placed = _placed(named, None)

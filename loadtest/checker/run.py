@@ -16,6 +16,9 @@ import polars as pl
 
 from loadtest import history as h
 from loadtest.checker.division import LEVELS, Division, divide
+from loadtest.kinds import CREATE, Kind
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 
 NEVER = (1 << 63) - 1
 ELEMENTS = 4_000_000  # items of list reads looked at together
@@ -35,12 +38,21 @@ class Thing:
                each read as many as there are
     """
 
-    name: Literal["counter", "list"]
-    write: Literal["increment", "append"]
+    kind: Kind
     answered: pl.DataFrame
     blind: pl.DataFrame
     unknown: pl.DataFrame
     audit: pl.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The name of its kind: counter or list."""
+        return self.kind.name
+
+    @property
+    def write(self) -> str:
+        """The name of its writes: increment or append."""
+        return self.kind.write
 
     @cached_property
     def writes(self) -> pl.DataFrame:
@@ -94,14 +106,14 @@ class Run:
         self.workers = workers  # how many there are, if that is known
         self.within: Literal["clock"] | None = "clock" if history["clock"].n_unique() > 1 else None
         rows = history.lazy().with_row_index("row")
-        creates = rows.filter((pl.col("op") == "create") & (pl.col("outcome") != "fail"))
+        creates = rows.filter((pl.col("op") == CREATE.name) & (pl.col("outcome") != "fail"))
         ended = pl.when(outcome="ok").then("end").otherwise(NEVER)
         begun = creates.select("clock", begins=pl.col("start"), ends=ended).sort("ends", "begins")
         last = begun.unique("clock", keep="last").collect()
         self.undecided: bool = self.within is not None and last.height > 0
         """With several clocks: whether what one of them timed came before a create on another
         cannot be known."""
-        rows = rows.filter(pl.col("op") != "create")
+        rows = rows.filter(pl.col("op") != CREATE.name)
         overlap = pl.lit(False)
         if last.height:
             begins, ends = pl.col("begins"), pl.col("ends")
@@ -125,18 +137,18 @@ class Run:
         """Two appends of one item, if there are any: then the list is left out of the run, since
         no one can tell which of them was read."""
         if self.sent_twice:
-            self.rows = self.rows.filter(pl.col("op").is_in(["increment", "read"]))
+            self.rows = self.rows.filter(~pl.col("op").is_in(LIST.ops))
             del self.appends
 
     @cached_property
     def counter(self) -> Thing:
         """The counter's increments and reads."""
-        return self._thing("counter", "increment", "read")
+        return self._thing(COUNTER)
 
     @cached_property
     def items(self) -> Thing:
         """The list's appends and reads."""
-        return self._thing("list", "append", "items")
+        return self._thing(LIST)
 
     @property
     def things(self) -> tuple[Thing, ...]:
@@ -144,22 +156,20 @@ class Run:
         both = (self.counter, self.items)
         return tuple(each for each in both if each.asked)
 
-    def _thing(
-        self, name: Literal["counter", "list"], write: Literal["increment", "append"], read: str
-    ) -> Thing:
+    def _thing(self, kind: Kind) -> Thing:
         clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
         client = pl.col("client").cast(pl.Int64)
         if self.within:  # a number is one client on one machine only
             client = client + (clock + 1) * 2**32
         place = ["row", "start", clock, client]
-        written = pl.col("op") == write
+        written = pl.col("op") == kind.write
         rank = 2 * pl.col("value") + (~written).cast(pl.Int64)
-        ok = self.rows.filter(pl.col("op").is_in([write, read]), outcome="ok")
+        ok = self.rows.filter(pl.col("op").is_in(kind.ops), outcome="ok")
         told = pl.col("value").is_not_null()
         answered = ok.filter(told).select(*place, "end", "value", write=written, rank=rank)
         blind = ok.filter(~told).select(*place, "end")
         unknown = self.rows.filter((pl.col("outcome") == "unknown") & written).select(*place)
-        audit = self.rows.filter(op=read, outcome="ok", phase="audit").select(
+        audit = self.rows.filter(op=kind.read, outcome="ok", phase="audit").select(
             *place, "end", "value", "items", *LEVELS["thread"]
         )
         queries = (answered, blind, unknown, audit)
@@ -171,7 +181,7 @@ class Run:
         if ends.height and not (self.within and whole):
             late = (pl.col("start") > ends["end"].max()) & (pl.col("clock") == ends["clock"][0])
             audited = audited.filter(late if ends["clock"].n_unique() == 1 else pl.lit(False))
-        return Thing(name, write, ranked, untold, unanswered, audited)
+        return Thing(kind, ranked, untold, unanswered, audited)
 
     @cached_property
     def appends(self) -> pl.DataFrame:
@@ -179,7 +189,7 @@ class Run:
         ok = pl.col("outcome") == "ok"
         end = pl.when(ok).then("end").otherwise(NEVER).alias("end")
         return (
-            self.rows.filter((pl.col("op") == "append") & (pl.col("outcome") != "fail"))
+            self.rows.filter((pl.col("op") == LIST.write) & (pl.col("outcome") != "fail"))
             .select("row", "item", "value", "start", end, "clock", ok=ok)
             .collect()
         )
@@ -232,8 +242,8 @@ class Run:
         return self._divide(self.items)
 
     def _divide(self, thing: Thing) -> Division | None:
-        ops = ["increment", "read"] if thing.name == "counter" else ["append", "items"]
-        answered = self.rows.filter(pl.col("op").is_in(ops), outcome="ok").select(
+        asked = pl.col("op").is_in(thing.kind.ops)
+        answered = self.rows.filter(asked, outcome="ok").select(
             *("start", "end", "value", "client", "clock", *LEVELS["thread"]),
             write=pl.col("op") == thing.write,
         )
@@ -297,13 +307,13 @@ class Run:
         )
         # it came after the latest of those that went, and each of these is followed once
         pairs = pairs.drop_nulls("before").sort("first").unique("before", keep="first")
-        counter = self.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
+        counter = self.rows.filter(pl.col("op").is_in(COUNTER.ops), outcome="ok")
         told = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
         answers = counter.filter(told).with_columns(pl.col("boot").cast(pl.String)).collect()
         most = answers.sort(["value", "end"], descending=[True, False])
         most = most.unique(["clock", "boot"], keep="first", maintain_order=True)
         most = most.select("clock", "row", "value", "end", before="boot")
-        base = pl.col("value") - (pl.col("op") == "increment").cast(pl.Int64)
+        base = pl.col("value") - (pl.col("op") == COUNTER.write).cast(pl.Int64)
         after = answers.select("clock", "start", base=base, other="row", after="boot")
         below = (
             pairs.select("clock", "before", "after")

@@ -28,6 +28,7 @@ from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
 from loadtest.history import Operation
+from loadtest.kinds.counter import COUNTER
 
 UNDECIDED = "of several clocks one timed a create; what others timed may have come before it"
 UNORDERED = (
@@ -257,10 +258,10 @@ def judge(
         missing += _missing(run, workers, threads)
         if run.within and not unknown and linearizability.jointly(run, run.within) is False:
             missing += (UNORDERED,)
-    acknowledged = {"increment": run.counter.acknowledged, "append": run.items.acknowledged}
+    acknowledged = {thing.write: thing.acknowledged for thing in (run.counter, run.items)}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division
-    outcomes = run.rows.filter(op="increment").group_by("outcome").len().collect().rows()
+    outcomes = run.rows.filter(op=COUNTER.write).group_by("outcome").len().collect().rows()
     verdict: Word
     if found:
         verdict, why = "violated", _why(found, division, guarantees)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from loadtest.history import Operation
 from loadtest.history.operation import short
+from loadtest.kinds.list import LIST
 
 
 def who(operation: Operation) -> str:
@@ -15,7 +16,7 @@ def who(operation: Operation) -> str:
 
 def whose(operation: Operation) -> str:
     """An operation in words: "client 3's increment", "the audit's read"."""
-    asked = {"items": "read of the list", "append": f"append of {quoted(operation.item or '')}"}
+    asked = {LIST.read: "read of the list", LIST.write: f"append of {quoted(operation.item or '')}"}
     return f"{who(operation)}'s {asked.get(operation.op, operation.op)}"
 
 
@@ -23,7 +24,7 @@ def told(operation: Operation, at: int | None = None) -> str:
     """Describe an answer: "was told 8", "read 3 items"; an unknown outcome is described as such."""
     if operation.value is None:
         return f"must have been number {at:,}"
-    if operation.op == "items":
+    if operation.op == LIST.read:
         return f"read {number(operation.value, 'item')}"
     return f"was told {operation.value:,}"
 

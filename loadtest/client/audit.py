@@ -26,11 +26,15 @@ from loadtest.client.baseline import (
 from loadtest.client.mapping import read_json
 from loadtest.client.recorder import NotRecorded, Recorder
 from loadtest.history.operation import Op, Operation, Phase
+from loadtest.kinds import CREATE
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 from loadtest.server.faults import ended
 
 TRIES = 40
 AUDITS = 3
-READS: tuple[Op, ...] = ("read", "items")
+READS = tuple(kind.read for kind in (COUNTER, LIST))
+"""The final reads."""
 log = logging.getLogger(__name__)
 
 
@@ -49,13 +53,13 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
     while tries:
         gevent.sleep(APART_S)
         known = len(recorder.boots)
-        emptying = burst(recorder, host, "create", "load")
+        emptying = burst(recorder, host, CREATE.name, "load")
         if recorder.broken:
             raise NotRecorded(recorder.broken)
         if any(operation.outcome != "ok" for operation in emptying):
             raise Unready(refused(recorder, host))
         emptied |= {operation.boot for operation in emptying}
-        reads = burst(recorder, host, "read", "load")
+        reads = burst(recorder, host, COUNTER.read, "load")
         nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
         if len(recorder.boots) >= boots:
             all_known = nothing_new == 3 or boots
@@ -72,7 +76,7 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
 def refused(recorder: Recorder, host: str) -> str:
     """Why nothing can be made empty, in the words of who refuses it if there are any."""
     with suppress(RequestException), recorder.mapping.connect(host) as http:
-        reply = recorder.mapping.send(http, "create")
+        reply = recorder.mapping.send(http, CREATE.name)
         if reply.status_code == 503:
             said = read_json(reply.text)
             why = said.get("error") if isinstance(said, dict) else reply.text
@@ -118,8 +122,8 @@ def audit_by_increments(recorder: Recorder, host: str) -> None:
         for _ in range(ONE_BY_ONE):
             operation = recorder.call(
                 client,
-                "increment",
-                lambda: mapping.send(http, "increment"),
+                COUNTER.write,
+                lambda: mapping.send(http, COUNTER.write),
                 phase="audit",
                 write=told.append,
             )
@@ -130,7 +134,7 @@ def audit_by_increments(recorder: Recorder, host: str) -> None:
     answered = [each for each in told if each.value is not None]
     said: list[Said] = [(each.boot, each.value or 0) for each in answered]
     for each, value in zip(answered, found(said), strict=True):
-        recorder.record(replace(each, op="read", value=value))
+        recorder.record(replace(each, op=COUNTER.read, value=value))
 
 
 def audit_afresh(recorder: Recorder, host: str) -> None:
@@ -139,14 +143,14 @@ def audit_afresh(recorder: Recorder, host: str) -> None:
     reads = [op for op in READS if op in mapping.ops]
     told: list[Operation] = []
     with mapping.connect(host) as http:
-        for op in (reads or ["increment"]) * AUDITS:
+        for op in (reads or [COUNTER.write]) * AUDITS:
             recorder.call(
                 client, op, partial(mapping.send, http, op), phase="audit", write=told.append
             )
     for added, each in enumerate(told, 1):
         # an increment that is told v has found v - 1, and so much less as came before it
         found = each if reads or each.value is None else replace(each, value=each.value - added)
-        recorder.record(replace(found, op=found.op if reads else "read"))
+        recorder.record(replace(found, op=found.op if reads else COUNTER.read))
 
 
 def burst(recorder: Recorder, host: str, op: Op, phase: Phase) -> list[Operation]:

@@ -19,6 +19,7 @@ from requests import RequestException, Timeout
 
 from loadtest.client.mapping import Routes, Steps, at_rest
 from loadtest.history.operation import Op
+from loadtest.kinds.counter import COUNTER
 
 BURST = 16
 # requests that come together, and bursts at once after another, are all taken by the workers that
@@ -86,7 +87,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     Where nobody says how many `boots` there are (0), it goes on until no new one has turned up for
     a while. Raises Unready.
     """
-    if "read" not in mapping.ops:
+    if COUNTER.read not in mapping.ops:
         return after(one_by_one(mapping, host, boots))
     deadline = time.monotonic() + SETTLE_S
     counts: dict[str | None, set[int]] = defaultdict(set)
@@ -94,7 +95,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     clients = [mapping.connect(host) for _ in range(BURST)]
 
     def read(client: object) -> Said | None:
-        return ask(mapping, client, "read")
+        return ask(mapping, client, COUNTER.read)
 
     while True:
         gevent.sleep(APART_S)
@@ -136,7 +137,7 @@ def one_by_one(mapping: Routes | Steps, host: str, boots: int) -> list[Said]:
     deadline = time.monotonic() + SETTLE_S
     with mapping.connect(host) as client:
         while time.monotonic() < deadline:
-            if answer := ask(mapping, client, "increment"):
+            if answer := ask(mapping, client, COUNTER.write):
                 said.append(answer)
             if len(said) >= BURST and len({boot for boot, _ in said}) >= boots:
                 return said
@@ -150,7 +151,7 @@ def ask(mapping: Routes | Steps, client: Any, op: Op) -> Said | None:
         reply = mapping.send(client, op)
     except RequestException:
         return None
-    value = at_rest(mapping, reply) if op == "read" else mapping.answer(op, reply).value
+    value = at_rest(mapping, reply) if op == COUNTER.read else mapping.answer(op, reply).value
     return None if value is None else (reply.headers.get("X-Boot"), value)
 
 

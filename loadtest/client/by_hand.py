@@ -25,6 +25,7 @@ from loadtest.client.mapping import (
     mapping,
 )
 from loadtest.history.operation import Op, short
+from loadtest.kinds.counter import COUNTER
 from loadtest.trial import App
 
 SETTLE_S = 3.0
@@ -40,7 +41,7 @@ def understand(app: App, host: str) -> tuple[App, str]:
     asked = mapping(app)
     try:
         with asked.connect(host) as http:
-            if "read" not in asked.ops:
+            if COUNTER.read not in asked.ops:
                 return app, two_increments(asked, http)
             return between_reads(app, asked, http)
     except StepFailed as error:
@@ -53,34 +54,34 @@ def understand(app: App, host: str) -> tuple[App, str]:
 
 
 def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str]:
-    shown = asked.send(http, "read")
+    shown = asked.send(http, COUNTER.read)
     before = at_rest(asked, shown)
     if before is None:
-        raise Unclear(came(asked, shown, "read"))
-    nothing = asked.answer("read", shown).value is None
-    again = at_rest(asked, asked.send(http, "read"))
+        raise Unclear(came(asked, shown, COUNTER.read))
+    nothing = asked.answer(COUNTER.read, shown).value is None
+    again = at_rest(asked, asked.send(http, COUNTER.read))
     if again != before:
         raise Unclear(
             f"{asked.name('read')} said {before}, then {again}, and nobody incremented: if it "
             "counts itself, give it as INCREMENT and leave READ out"
         )
-    reply = asked.send(http, "increment")
+    reply = asked.send(http, COUNTER.write)
     moves = 300 <= reply.status_code < 400
     told = None
     if not moves:
-        told = found(asked, reply, "increment", must=bool(app.increment_count))
+        told = found(asked, reply, COUNTER.write, must=bool(app.increment_count))
     deadline = time.monotonic() + SETTLE_S
     while True:
-        shown = asked.send(http, "read")
-        after = asked.answer("read", shown).value
+        shown = asked.send(http, COUNTER.read)
+        after = asked.answer(COUNTER.read, shown).value
         if after not in (None, before) or told is not None or time.monotonic() > deadline:
             break
         time.sleep(0.2)
     if after is None:
-        raise Unclear(came(asked, shown, "read"))
+        raise Unclear(came(asked, shown, COUNTER.read))
     if moves and after != before + 1:
-        raise Unclear(came(asked, reply, "increment"))
-    did, shows = asked.name("increment"), asked.name("read")
+        raise Unclear(came(asked, reply, COUNTER.write))
+    did, shows = asked.name(COUNTER.write), asked.name(COUNTER.read)
     if told is None and after == before:
         raise Unclear(
             f"{did} answered {reply.status_code}, and {shows} said {before} before and after it: "
@@ -108,9 +109,9 @@ def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str
 
 
 def two_increments(asked: Routes | Steps, http: Http) -> str:
-    name = asked.name("increment")
-    first = number(asked, http, "increment")
-    second = number(asked, http, "increment")
+    name = asked.name(COUNTER.write)
+    first = number(asked, http, COUNTER.write)
+    second = number(asked, http, COUNTER.write)
     if second != first + 1:
         raise Unclear(
             f"{name} said {first}, then {second}: it has to say one more each time, while nobody "
@@ -129,7 +130,7 @@ def number(asked: Routes | Steps, http: Http, op: Op) -> int:
 def found(asked: Routes | Steps, reply: Reply, op: Op, must: bool = True) -> int | None:
     answer = asked.answer(op, reply)
     if answer.value is not None or answer.outcome == "ok":
-        if answer.value is None and op == "read":
+        if answer.value is None and op == COUNTER.read:
             raise Unclear(came(asked, reply, op))
         return answer.value
     if must or not 200 <= reply.status_code < 300:
@@ -208,10 +209,10 @@ def sounding(app: App, host: str) -> tuple[int, str]:
             answers = [asked.answer(op, asked.send(http, op)).value for _ in range(QUIET)]
             return [value for value in answers if value is not None]
 
-        told = ask("increment")
+        told = ask(COUNTER.write)
         least, how = copies(told), f"{QUIET} increments one at a time"
         if not told:
-            least, how = len(set(ask("read"))), f"{QUIET} increments, then as many reads"
+            least, how = len(set(ask(COUNTER.read))), f"{QUIET} increments, then as many reads"
     missed = (least / (least + 1)) ** QUIET
     copy = "1 copy answers" if least == 1 else f"{least} copies answer"
     return least, (

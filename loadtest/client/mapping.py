@@ -33,6 +33,8 @@ import requests
 
 from loadtest.client.http import Http
 from loadtest.history.operation import LARGEST, Op, Outcome
+from loadtest.kinds import OPERATIONS
+from loadtest.kinds.counter import COUNTER
 from loadtest.trial import App
 
 BLIND = "none"
@@ -206,12 +208,12 @@ class Routes:
 
     @property
     def blind(self) -> bool:
-        return self.count("increment").said == BLIND
+        return self.count(COUNTER.write).said == BLIND
 
     @property
     def quick(self) -> bool:
         """True if any client library may send the increment, because none sends it again."""
-        return self.requests["increment"].method not in RESENT
+        return self.requests[COUNTER.write].method not in RESENT
 
     def connect(self, host: str, *, keep_alive: bool = False) -> Http:
         """A client of its own."""
@@ -242,26 +244,26 @@ class Routes:
 
     def answer(self, op: Op, reply: Reply | None) -> Answer:
         """Return the outcome of an operation; "ok" needs the answer that was asked for."""
-        moved = self.redirected and op == "increment" and reply and 300 <= reply.status_code < 400
+        moved = self.redirected and op == COUNTER.write and reply and 300 <= reply.status_code < 400
         outcome: Outcome = "ok" if moved else by_status(reply)
         if outcome != "ok" or reply is None:
             return Answer(outcome)
-        if op == "items":
+        if OPERATIONS[op].answers == "items":
             items = read_json(reply.text)
             if isinstance(items, list) and all(isinstance(item, str) for item in items):
                 return Answer("ok", len(items), tuple(items))
             return Answer("unknown")
         value = self.count(op).number(reply)
-        if value is None and not (op == "increment" and self.blind):
+        if value is None and not (op == COUNTER.write and self.blind):
             return Answer("unknown")
         return Answer("ok", value)
 
 
 def at_rest(mapping: Routes | Steps, reply: Reply) -> int | None:
     """Return the count of a read while nobody increments; 0 if no count is there yet."""
-    said = mapping.answer("read", reply).value
+    said = mapping.answer(COUNTER.read, reply).value
     if said is None and by_status(reply) == "ok" and isinstance(mapping, Routes):
-        return 0 if mapping.count("read").find(reply) is None else None
+        return 0 if mapping.count(COUNTER.read).find(reply) is None else None
     return said
 
 
@@ -273,14 +275,7 @@ def by_status(reply: Reply | None) -> Outcome:
 
 
 OURS = Routes(
-    {
-        # writes are POSTs, because a client library may send a GET twice
-        "create": Request("POST", "/create"),
-        "increment": Request("POST", "/increment"),
-        "read": Request("GET", "/read"),
-        "append": Request("POST", "/append"),
-        "items": Request("GET", "/items"),
-    }
+    {operation.name: Request(operation.method, operation.path) for operation in OPERATIONS.values()}
 )
 """The routes of `variants.app`."""
 
@@ -309,14 +304,14 @@ def routes(
     `count` says where the number is in both answers, `increment_count` where it is in the
     increment's, if that is another place.
     """
-    requests: dict[Op, Request] = {"increment": Request.parse(increment, "INCREMENT")}
-    counts: dict[Op, Count] = {"increment": Count(increment_count or count)}
+    requests: dict[Op, Request] = {COUNTER.write: Request.parse(increment, "INCREMENT")}
+    counts: dict[Op, Count] = {COUNTER.write: Count(increment_count or count)}
     if read:
-        requests["read"] = Request.parse(read, "READ")
-        counts["read"] = Count(count)
+        requests[COUNTER.read] = Request.parse(read, "READ")
+        counts[COUNTER.read] = Count(count)
         if count == BLIND:
             raise Unclear("COUNT=none leaves nothing to read; INCREMENT_COUNT=none is a blind one")
-    elif counts["increment"].said == BLIND:
+    elif counts[COUNTER.write].said == BLIND:
         raise Unclear("an increment that answers no number needs READ, such as READ='GET /hits'")
     return Routes(requests, counts, parse_headers(headers), redirected)
 
@@ -360,7 +355,7 @@ class Steps:
     increment: Callable[[Http], int | None]
     read: Callable[[Http], int]
     setup: Callable[[Http], object]
-    ops: frozenset[Op] = frozenset({"increment", "read"})
+    ops: frozenset[Op] = frozenset(COUNTER.ops)
     # what it posts may be a form that redirects, and what it says may be read from that page
     quick: bool = False
 
@@ -379,7 +374,7 @@ class Steps:
         number: object = None
         status = 200
         try:
-            number = self.increment(client) if op == "increment" else self.read(client)
+            number = self.increment(client) if op == COUNTER.write else self.read(client)
         except requests.HTTPError:
             earlier = [reply for reply in client.seen[:-1] if writes(reply)]
             # what was posted before it was refused may count
@@ -399,7 +394,7 @@ class Steps:
         outcome = by_status(reply)
         if outcome != "ok" or reply is None:
             return Answer(outcome)
-        if op == "increment" and not reply.text:
+        if op == COUNTER.write and not reply.text:
             return Answer("ok")
         value = as_count(read_json(reply.text))
         return Answer("unknown" if value is None else "ok", value)
@@ -424,7 +419,7 @@ def steps(path: Path) -> Steps:
         raise Unclear(f"MAPPING={path} cannot be imported: {in_a_line(error)}") from None
     finally:
         sys.path.pop(0)
-    missing = [name for name in ("increment", "read") if not callable(getattr(module, name, None))]
+    missing = [name for name in COUNTER.ops if not callable(getattr(module, name, None))]
     if missing:
         raise Unclear(
             f"MAPPING={path} has no {' and no '.join(missing)}; it has increment(http), read(http) "

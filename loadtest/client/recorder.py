@@ -13,6 +13,7 @@ import requests
 from loadtest.client.baseline import Baseline
 from loadtest.client.mapping import OURS, Reply, Routes, Steps
 from loadtest.history.operation import Op, Operation, Phase, line, mark
+from loadtest.kinds.counter import COUNTER
 
 
 class NotRecorded(RuntimeError):
@@ -49,7 +50,7 @@ class Recorder:
         self.mapping = mapping
         self.baseline = Baseline()
         self.acknowledged: Counter[str] = Counter()
-        self.appends = itertools.count()
+        self.tokens = itertools.count()
         self.boots: dict[str, int | None] = {}
         self.clients = itertools.count(first)
 
@@ -121,7 +122,7 @@ class Recorder:
         if reply is None or not reply.status_code:
             return answer
         boot = reply.headers.get("X-Boot")
-        if op in ("increment", "read") and answer["value"] is not None:
+        if op in COUNTER.ops and answer["value"] is not None:
             answer["value"] -= self.baseline.of(boot)
         return answer | {
             "end": end,

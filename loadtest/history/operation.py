@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-Op = Literal["create", "increment", "read", "append", "items"]
+from loadtest.kinds import OPERATIONS
+
+Op = str
+"""The name of an operation, one of OPS."""
 Outcome = Literal["ok", "fail", "unknown"]
 Phase = Literal["load", "audit"]
 
-OPS = ("create", "increment", "read", "append", "items")
+OPS = tuple(OPERATIONS)
 OUTCOMES = ("ok", "fail", "unknown")
 PHASES = ("load", "audit")
 LARGEST = 1 << 61  # beyond it no value can be a count, and no nanosecond a time

@@ -56,6 +56,8 @@ from loadtest.history.operation import LARGEST, OPS, OUTCOMES, PHASES, printable
 from loadtest.history.operation import Op as Op
 from loadtest.history.operation import Operation as Operation
 from loadtest.history.operation import line as line
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 
 SCHEMA: dict[str, pl.DataType] = {
     "client": pl.UInt32(),
@@ -327,6 +329,8 @@ def _beyond(name: str) -> pl.Expr:
 
 
 _ok = pl.col("outcome") == "ok"
+VALUED = (COUNTER.read, LIST.write)
+"""An increment may be acknowledged without a count."""
 _ITEMS = pl.col("items")
 _RULES: dict[str, pl.Expr] = {
     '"client" is missing': pl.col("client").is_null(),
@@ -337,14 +341,12 @@ _RULES: dict[str, pl.Expr] = {
     "it ends before it starts": pl.col("end") < pl.col("start"),
     'its "start" is too large to be a time': _beyond("start"),
     'its "end" is too large to be a time': _beyond("end"),
-    'it is ok, so it needs a "value"': _ok
-    & pl.col("op").is_in(["read", "append"])
-    & pl.col("value").is_null(),
+    'it is ok, so it needs a "value"': _ok & pl.col("op").is_in(VALUED) & pl.col("value").is_null(),
     'its "value" is too large to be a count': _beyond("value"),
-    'an append needs an "item"': (pl.col("op") == "append") & pl.col("item").is_null(),
-    'it is ok, so it needs "items"': _ok & (pl.col("op") == "items") & _ITEMS.is_null(),
+    'an append needs an "item"': (pl.col("op") == LIST.write) & pl.col("item").is_null(),
+    'it is ok, so it needs "items"': _ok & (pl.col("op") == LIST.read) & _ITEMS.is_null(),
     'there is a null in "items"': _ITEMS.list.eval(pl.element().is_null().any()).list.first(),
-    'its "value" is not the length of "items"': (pl.col("op") == "items")
+    'its "value" is not the length of "items"': (pl.col("op") == LIST.read)
     & (pl.col("value") != _ITEMS.list.len().cast(pl.Int64)),
 }
 """The rules that every line must keep: a complaint, and the rows that deserve it."""

@@ -9,6 +9,7 @@ from loadtest.cell import Cell
 from loadtest.checker import Failure, Verdict
 from loadtest.checker.words import number
 from loadtest.expected import expectation
+from loadtest.kinds.counter import COUNTER
 from loadtest.report.pictures.schedules import orders
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
@@ -219,7 +220,7 @@ def instead(idiom: str) -> str:
 def times(verdict: Verdict | None) -> list[float]:
     """Median and 99th percentile of an increment, if they are known."""
     answered = verdict.answered if verdict else ()
-    kinds = [kind for kind in answered if kind.op == "increment"]
+    kinds = [kind for kind in answered if kind.op == COUNTER.write]
     return [time for kind in kinds for time in (kind.median, kind.p99) if time]
 
 

@@ -52,6 +52,8 @@ import polars as pl
 from loadtest.checker.linearizability import numbers
 from loadtest.checker.run import NEVER, Run
 from loadtest.history import Operation, operations
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 
 Model = Literal["cas-register", "counter", "list-append"]
 MODELS: tuple[Model, ...] = ("cas-register", "counter", "list-append")
@@ -104,7 +106,7 @@ def events(history: pl.DataFrame, model: Model) -> Iterator[dict[str, object]]:
         raise ManyClocks("the operations were timed by several clocks, and have no one order")
     if model == "cas-register" and run.counter.blind.height:
         raise NotTold("increments were not told the count: only the model counter can say so")
-    on = ["append", "items"] if model == "list-append" else ["increment", "read"]
+    on = LIST.ops if model == "list-append" else COUNTER.ops
     rows = run.rows.filter(pl.col("op").is_in(on)).sort("start", "row").collect()
     taken = numbers(run.counter) if model == "cas-register" else {}
     ops = operations(rows)
@@ -143,13 +145,13 @@ def events(history: pl.DataFrame, model: Model) -> Iterator[dict[str, object]]:
 
 def _said(o: Operation, model: Model, number: int | None) -> tuple[str, object, object] | None:
     """:f, and :value when invoked and when completed; None: leave the operation out."""
-    if o.op == "append":
+    if o.op == LIST.write:
         append = [[Key("append"), Key("list"), o.item]]
         return "txn", append, append
-    if o.op == "items":
+    if o.op == LIST.read:
         items = None if o.items is None else list(o.items)
         return "txn", [[Key("r"), Key("list"), None]], [[Key("r"), Key("list"), items]]
-    if o.op == "read":
+    if o.op == COUNTER.read:
         return "read", None, o.value
     if model == "counter":
         return "add", 1, 1

@@ -27,14 +27,16 @@ from loadtest.checker import Verdict, judge
 from loadtest.checker.anomalies import TABLE
 from loadtest.checker.division import Of
 from loadtest.checker.words import number, timeline
+from loadtest.kinds import CREATE
+from loadtest.kinds.counter import COUNTER
 from loadtest.report.pictures.tables import WORKER
 
 KEEP = 20_000
 FINAL = {kind.name for kind in TABLE if kind.final}
 ALWAYS = ("duplicate value", "stale read", "lost item", "fork")
 
-COUNT = pl.col("op").is_in(["increment", "read"])
-ACKNOWLEDGED = pl.col("op") == "increment"
+COUNT = pl.col("op").is_in(COUNTER.ops)
+ACKNOWLEDGED = pl.col("op") == COUNTER.write
 SEEN = {name: history.SCHEMA[name] for name in WORKER} | dict.fromkeys(
     ("first", "requests", "acknowledged", "highest", "value", "at"), pl.Int64()
 )
@@ -72,13 +74,13 @@ class Follower:
 
     def add(self, new: pl.DataFrame) -> None:
         """Counts these operations, which were answered after all those before."""
-        creates = new.filter(op="create")
+        creates = new.filter(op=CREATE.name)
         if creates.height:
             # whatever came before it belongs to nothing that is judged
             self.restart()
             new = pl.concat([creates, new.filter(pl.col("start") > creates["end"].max())])
-        load = new.filter(pl.col("op") != "create", phase="load")
-        increments = load.filter(op="increment")
+        load = new.filter(pl.col("op") != CREATE.name, phase="load")
+        increments = load.filter(op=COUNTER.write)
         self.operations += load.height
         self.acknowledged += increments.filter(outcome="ok").height
         self.unknown += increments.filter(outcome="unknown").height
@@ -168,7 +170,7 @@ def rows_so_far(follower: Follower, verdict: Verdict) -> list[list[Any]]:
 
 def rows_at_the_end(follower: Follower, verdict: Verdict, seen: pl.DataFrame) -> list[list[Any]]:
     """Return the rows of the table after the audit."""
-    audit = seen.filter(op="read", outcome="ok", phase="audit").sort("end")
+    audit = seen.filter(op=COUNTER.read, outcome="ok", phase="audit").sort("end")
     audited = dict(audit.group_by("boot").agg(pl.col("value").last()).iter_rows())
     differ = "it depends on who answers" if verdict.audited is None and audited else ""
     return [

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from loadtest.cell import Cell
 from loadtest.checker import SIGN, Anomaly, Failure, anomalies
+from loadtest.kinds.counter import COUNTER
 from loadtest.report import advice
 from loadtest.report import terminal as report
 from loadtest.report.fault_costs import beside, toll
@@ -205,7 +206,7 @@ class Part:
         requests were answered."""
         kinds = {kind.op: kind for kind in self.verdict.answered}
         times = ("median", "p99", "longest")
-        said = [getattr(kinds.get("increment"), name, None) for name in times]
+        said = [getattr(kinds.get(COUNTER.write), name, None) for name in times]
         shown = ["–" if time is None else f"{time:,.1f}" for time in said]
         return [*shown, share(self.verdict.availability)]
 

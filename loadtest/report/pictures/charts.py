@@ -28,6 +28,8 @@ from loadtest.checker import SIGN, Verdict
 from loadtest.checker.division import Of
 from loadtest.checker.words import number, who
 from loadtest.history import Operation, frame, read
+from loadtest.kinds import CREATE
+from loadtest.kinds.list import LIST
 from loadtest.report.pictures import theme
 from loadtest.report.pictures.tables import (
     KEY,
@@ -158,7 +160,7 @@ def lost_over_time(
     """
     seen = Seen.of(history)
     division = verdict.division if verdict else None
-    if division is None or division.what == "list":
+    if division is None or division.what == LIST.name:
         division = seen.run.counter_division
     of = division.of if division else of
     lost = unaccounted(seen.told, of, before)
@@ -461,7 +463,7 @@ def pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
     except KeyError:
         raise ValueError("the pictures need redis_key and plain_global at 4×8") from None
     # without the creates, the first of which is where time begins otherwise
-    loads = (read(cell.history).filter(pl.col("op") != "create") for cell in pair)
+    loads = (read(cell.history).filter(pl.col("op") != CREATE.name) for cell in pair)
     values = (value_over_time(load, limit=400).chart() for load in loads)
     titles = ((cell.name, ": ".join(figures(cell.verdict))) for cell in pair)
     drawn = {"matrix": matrix(cells).chart(), "one-line-four-fans": side_by_side(values, titles)}

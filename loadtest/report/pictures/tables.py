@@ -14,6 +14,8 @@ from loadtest.checker.division import LABELS, LEVELS, Of
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
+from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.list import LIST
 from loadtest.server import faults
 
 UNLABELLED = "no label"
@@ -93,7 +95,7 @@ class Seen:
     @cached_property
     def told(self) -> pl.DataFrame:
         """The acknowledged increments in the order of their answers."""
-        return self.rows.filter(op="increment", outcome="ok").sort("end", "value")
+        return self.rows.filter(op=COUNTER.write, outcome="ok").sort("end", "value")
 
     @cached_property
     def faults(self) -> pl.DataFrame:
@@ -114,14 +116,14 @@ class Seen:
     @cached_property
     def boots(self) -> list[Boot]:
         """The workers that answered for the count, in the order of their first answers."""
-        counted = self.rows.filter(pl.col("op").is_in(["increment", "read"]), outcome="ok")
+        counted = self.rows.filter(pl.col("op").is_in(COUNTER.ops), outcome="ok")
         named = counted.filter(pl.col("label") != UNLABELLED).sort("end")
         each = named.group_by("label", "worker", "boot", maintain_order=True).agg(
             first=pl.col("at").first(),
             last=pl.col("at").last(),
             told=pl.col("value").drop_nulls().first(),
             highest=pl.col("value").max(),
-            acknowledged=(pl.col("op") == "increment").sum(),
+            acknowledged=(pl.col("op") == COUNTER.write).sum(),
         )
         return [Boot(**row) for row in each.iter_rows(named=True)]
 
@@ -192,9 +194,9 @@ def inside(operation: Operation) -> str:
     """Describe the values a write must have read and written, going by its answer."""
     if operation.outcome != "ok" or operation.value is None:
         return ""
-    if operation.op == "increment":
+    if operation.op == COUNTER.write:
         return f"somewhere inside: from {operation.value - 1:,} to {operation.value:,}"
-    if operation.op == "append":
+    if operation.op == LIST.write:
         before = number(operation.value - 1, "item")
         return f"somewhere inside: after {before}, as number {operation.value:,}"
     return ""
