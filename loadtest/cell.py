@@ -27,13 +27,14 @@ from loadtest.expected import Expectation, expectation, outlives
 from loadtest.kinds import CREATE, OPERATIONS
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
-from loadtest.server import faults
-from loadtest.server.faults import Injection
+from loadtest.server import injections
+from loadtest.server.fault import Injection
+from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import interpreter, launch
 from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
-from loadtest.server.surroundings import stage
+from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 
 FRESH_PROCESS = ROOT / "loadtest" / "server" / "fresh_process.py"
@@ -87,19 +88,20 @@ def run(
     path = folder / f"{trial.slug}.jsonl"
     progress(f"{trial.name}: {trial.load.users} clients")
     env = state_of_its_own(path, redis_url, database_url)
-    with stage(trial, path, env) as (server, target):
+    with surrounded(trial, path, env) as (server, target):
         told = ("--fault", trial.fault) if trial.fault else ()
         known = target if trial.fault else None
         apply(trial.load, server, path, *told, target=known, over=over)
         if not trial.fault:
             had_room(server)
-        if trial.fault == "recycle":
+        fault = fault_of(trial.fault)
+        if fault and fault.found_in_log:
             # also those that nobody waited for
-            faults.write(faults.file(path), faults.recycles(server.log))
+            injections.write(injections.file(path), fault.found_in_log(server.log))
         # while the server is being ended
         judged = beside(lambda: judge_file(path, trial))
         if outlives(trial):
-            found = env | target.found
+            found = env | target.state_env
 
             def ask() -> None:
                 # what is wrong already needs no more
@@ -240,7 +242,7 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     threads = None if few else server.threads or None
     operations = history.read(path)
     verdict = judge(operations, workers=server.workers or None, threads=threads)
-    done = struck(operations, faults.read(faults.file(path)))
+    done = struck(operations, injections.read(injections.file(path)))
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"
         why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."

@@ -7,7 +7,8 @@ from typing import Literal
 
 from loadtest.checker import Failure, Verdict
 from loadtest.server.disk import missing
-from loadtest.server.faults import FAULTS, Fault
+from loadtest.server.fault import Fault
+from loadtest.server.faults import FAULTS, fault_of
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
@@ -59,11 +60,13 @@ def refusal(trial: Trial) -> str | None:
     if why := impossible(trial):
         return why
     said = None if trial.own else facts(trial.variant)
-    kind = FAULTS.get(trial.fault or "")
-    of_redis = kind is not None and kind.needs != "server" and said is not None and said.uses_redis
+    fault = fault_of(trial.fault)
+    of_redis = (
+        fault is not None and fault.needs != "server" and said is not None and said.uses_redis
+    )
     if of_redis and os.environ.get("REDIS_URL"):
         return "the Redis at REDIS_URL is not ours; unset REDIS_URL"
-    if trial.fault == "power-cut" and (lacking := missing()):
+    if fault and fault.needs == "disk" and (lacking := missing()):
         # never quietly done as a kill
         return f"what was never synced survives a kill, and for a disk that drops it {lacking}"
     return None
@@ -76,22 +79,20 @@ def impossible(trial: Trial) -> str | None:
         return "a server that runs already is not ours to start again"
     if trial.after_restart and said and said.lives_in not in ELSEWHERE:
         return f"{trial.variant} says that its state ends with the server"
-    if trial.fault is None:
+    fault = fault_of(trial.fault)
+    if fault is None:
         return None
-    if trial.fault not in FAULTS:
-        raise ValueError(f"unknown fault {trial.fault!r}; faults: {', '.join(FAULTS)}")
-    kind = FAULTS[trial.fault]
     if trial.own and trial.own.runs_already:
         return "a server that runs already is not ours"
-    if trial.own and kind.needs != "server":
+    if trial.own and fault.needs != "server":
         return "the store of an app of one's own is not ours"
-    if kind.needs == "server":
+    if fault.needs == "server":
         return None
     if said is None:
         return f"{trial.variant} does not say where it keeps its state"
-    if said.uses_postgres and kind.needs in ("store", "process"):
+    if said.uses_postgres and fault.needs in ("store", "process"):
         return None
-    in_a_file = said.lives_in == "machine" and kind.needs in ("store", "disk")
+    in_a_file = said.lives_in == "machine" and fault.needs in ("store", "disk")
     if said.uses_redis or in_a_file:
         return None
     there_is = {"machine": "a file, and no store with a process of its own", "network": "no Redis"}
@@ -112,9 +113,9 @@ def expectation(trial: Trial) -> Expectation:
     if said is None:
         why = f"{trial.variant} says nothing of itself, so it must be linearizable"
         return expect(may=may, why=why)
-    kind = FAULTS[trial.fault] if trial.fault else None
-    alone = undisturbed(trial, said, machines=2 if trial.fault == "two-machines" else 1)
-    return disturbed(alone, said, kind, trial.server.preload) if kind else alone
+    fault = fault_of(trial.fault)
+    alone = undisturbed(trial, said, machines=fault.machines if fault else 1)
+    return disturbed(alone, said, fault, trial.server.preload) if fault else alone
 
 
 def outlives(trial: Trial) -> bool:
@@ -126,8 +127,10 @@ def outlives(trial: Trial) -> bool:
     stored = (
         said is not None and said.lives_in in ELSEWHERE and said.survives in ("store", "machine")
     )
-    # on two machines a new one would have a disk of its own
-    return trial.after_restart or (stored and trial.fault not in ("two-machines", "kill-defaults"))
+    fault = fault_of(trial.fault)
+    # on two machines a new one would have a disk of its own, and the defaults of Redis keep nothing
+    gone = fault is not None and (fault.machines > 1 or fault.store_defaults)
+    return trial.after_restart or (stored and not gone)
 
 
 def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
@@ -179,27 +182,27 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
     return expect(*must, may=may, why=whole)
 
 
-def disturbed(alone: Expectation, said: Facts, kind: Fault, preload: bool) -> Expectation:
+def disturbed(alone: Expectation, said: Facts, fault: Fault, preload: bool) -> Expectation:
     """Return the expectation under a fault, from the expectation without it."""
     may = {*alone.may, Failure.REFUSES}
-    if said.expires and kind.name in ("pause-worker", "lock-store"):
+    if said.expires and fault.outlasts_locks:
         why = "who stands still for longer than the lock lasts goes on without it"
         return replace(alone, may=frozenset({*may, Failure.LOSES, Failure.ANSWERS_LATE}), why=why)
-    if kind.ends == "nothing" or said.lives_in == "request":
+    if fault.ends == "nothing" or said.lives_in == "request":
         return replace(alone, may=frozenset(may))
     outlives = SURVIVES.index(said.outlives(preload))
-    if kind.ends == "machine" and said.uses_redis:
+    if fault.ends == "machine" and said.uses_redis:
         why = f"{alone.why}, and Redis syncs its file before it answers"
         return replace(alone, may=frozenset(may), why=why)
-    if kind.ends != "disk" and outlives >= SURVIVES.index(kind.ends):
-        why = f"{alone.why}, and it outlives a {kind.ends}"
+    if fault.ends != "disk" and outlives >= SURVIVES.index(fault.ends):
+        why = f"{alone.why}, and it outlives a {fault.ends}"
         return replace(alone, may=frozenset(may), why=why)
-    if kind.ends == "machine" and said.survives == "store":
+    if fault.ends == "machine" and said.survives == "store":
         why = f"{alone.why}, but a power cut may undo the last commit"
         return replace(alone, may=frozenset({*may, Failure.FORGETS}), why=why)
-    what = "store" if kind.ends == "disk" else kind.ends
+    what = "store" if fault.ends == "disk" else fault.ends
     # the old and the new one may answer side by side for a while
-    may |= {Failure.DIVIDED} if kind.ends in ("worker", "server") else set()
+    may |= {Failure.DIVIDED} if fault.ends in ("worker", "server") else set()
     if Failure.ANSWERS_LATE in alone.must:
         why = "counts that tell two the same, one after the other, look like one that loses"
         return Expectation(frozenset(), frozenset({*may, *alone.must, Failure.FORGETS}), why)
@@ -238,9 +241,9 @@ def survival(server: Server) -> str:
     """Return the table of expectations under faults, as the README shows it."""
     rows = [["fault", "people call it", *(f"`{name}`" for name in VARIANTS)]]
     rows += [["---"] * len(rows[0])]
-    for kind in FAULTS.values():
-        trials = [Trial(variant, server, fault=kind.name) for variant in VARIANTS]
-        rows.append([f"`{kind.name}`", kind.called, *map(_survives, trials)])
+    for fault in FAULTS.values():
+        trials = [Trial(variant, server, fault=fault.name) for variant in VARIANTS]
+        rows.append([f"`{fault.name}`", fault.called, *map(_survives, trials)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

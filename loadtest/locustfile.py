@@ -46,7 +46,7 @@ from loadtest.kinds import CREATE, KINDS
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
 from loadtest.report.live.web_ui import Live
-from loadtest.server import faults
+from loadtest.server import injections
 from loadtest.trial import App
 
 NOT_RECORDED = os.EX_IOERR
@@ -92,9 +92,9 @@ def options(parser: LocustArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        help="what faults can be done to, as server.faults has it; else none are done",
+        help="what faults can be done to, as server.fault has it; else none are done",
         # not among the arguments, which anybody on the machine can read
-        env_var=faults.TARGET,
+        env_var=injections.TARGET,
         include_in_web_ui=False,
     )
     parser.add_argument(
@@ -390,7 +390,9 @@ def reach(acknowledged: Mapping[str, int], increments: float) -> None:
 
 def stop_when_enough(environment: Environment, run: Run, seconds: float, increments: float) -> None:
     told = run.options
-    fault = told.fault and faults.begin(told.fault, told.target, run.files.path, seconds=seconds)
+    fault = told.fault and injections.begin(
+        told.fault, told.target, run.files.path, seconds=seconds
+    )
     gevent.sleep(seconds)
     reach(run.recorder.acknowledged, increments)
     if fault:

@@ -29,7 +29,7 @@ from loadtest.history.operation import Op, Operation, Phase
 from loadtest.kinds import CREATE
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
-from loadtest.server.faults import ended
+from loadtest.server.workers import ended
 
 TRIES = 40
 AUDITS = 3

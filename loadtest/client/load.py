@@ -18,9 +18,9 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from loadtest import ROOT
-from loadtest.server import faults
+from loadtest.server import injections
 from loadtest.server.environment import for_load
-from loadtest.server.faults import Target
+from loadtest.server.fault import Target
 from loadtest.server.guardian import GRACE, UNGUARDED, GuardianError
 from loadtest.server.gunicorn import Running
 from loadtest.trial import Load, Trial
@@ -224,4 +224,4 @@ def secrets(trial: Trial, target: Target | None) -> dict[str, str]:
     They are the headers of each request and the target of faults.
     """
     told = {"HEADERS": trial.own.headers if trial.own else ""}
-    return told | ({faults.TARGET: str(target)} if target else {})
+    return told | ({injections.TARGET: str(target)} if target else {})

@@ -17,10 +17,11 @@ from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.expected import expectation, refusal
 from loadtest.report import terminal
 from loadtest.server.environment import for_load
-from loadtest.server.faults import Target
+from loadtest.server.fault import Target
+from loadtest.server.faults import FAULTS
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, answers, listening, wait_for
-from loadtest.server.surroundings import stage
+from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Load, Server, Trial, WorkerClass
 from variants.facts import facts
 
@@ -143,12 +144,17 @@ def trial(own: App | None, variant: str | None, server: Server, pause_ms: float)
 
 
 def buttons(trial: Trial) -> list[str]:
-    """The faults that the live page offers, as far as they can be done."""
-    offered = ["kill-worker", "reload"]
-    said = None if trial.own else facts(trial.variant)
+    """Return the faults that the live page has a button for, as far as they can be injected."""
+    variant = None if trial.own else facts(trial.variant)
     # which PostgreSQL that is, nobody asked
-    offered += [] if said and said.uses_postgres else ["kill-store", "lock-store"]
-    return [fault for fault in offered if not refusal(replace(trial, fault=fault))]
+    foreign = variant is not None and variant.uses_postgres
+    return [
+        fault.name
+        for fault in FAULTS.values()
+        if fault.button
+        and not (foreign and fault.needs != "server")
+        and not refusal(replace(trial, fault=fault.name))
+    ]
 
 
 @contextmanager
@@ -161,6 +167,6 @@ def served(trial: Trial, folder: Path, port: int) -> Iterator[tuple[Running, Tar
         postgres_for(variants, folder) as database_url,
     ):
         env = state_of_its_own(path, redis_url, database_url)
-        with stage(trial, path, env, guardian, port=port) as on:
+        with surrounded(trial, path, env, guardian, port=port) as on:
             wait_for(on[0])
             yield on

@@ -14,7 +14,7 @@ from loadtest.checker.words import both, number, where, who
 from loadtest.history import Operation
 from loadtest.history.operation import printable, short
 from loadtest.report import advice
-from loadtest.report.fault_costs import held, toll
+from loadtest.report.fault_costs import cost, quotations
 from loadtest.report.page.layout import column
 
 NARROW = 4
@@ -159,7 +159,7 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
         yield ""
     if cell.trial.fault:
-        yield Text.assemble((cell.name, "bold"), f"  {toll(cell)}\n")
+        yield Text.assemble((cell.name, "bold"), f"  {cost(cell)}\n")
     elif verdict.refuses:
         yield Text.assemble((cell.name, "bold"), f"  {refused(verdict)}\n")
     if expectation.expect == "either":
@@ -168,7 +168,7 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
 
 def documentation(cells: Sequence[Cell]) -> RenderableType:
     """Quote stores and servers about the injected faults, with whether it was so."""
-    return Group(*(Text(f"{each}\n") for each in held(cells)))
+    return Group(*(Text(f"{each}\n") for each in quotations(cells)))
 
 
 def refused(verdict: Verdict) -> str:

@@ -16,6 +16,7 @@ import psutil
 import requests
 
 from loadtest.server.environment import for_server
+from loadtest.server.faults import fault_of
 from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
 from loadtest.server.interpreter import environment as environment_of
 from loadtest.server.interpreter import look, pythonpath, theirs
@@ -73,7 +74,7 @@ def launch(
         yield already(trial, log)
         return
     with listening(port) as listener:
-        recycles = trial.fault == "recycle"
+        fault = fault_of(trial.fault)
         python, has, env = interpreter(trial, env, log.parent)
         command = [
             *(python, "-m", "gunicorn", trial.app),
@@ -92,7 +93,7 @@ def launch(
             # a second server of the same name would end the first one's dirty arbiter
             *("--name", f"state-{listener.getsockname()[1]}"),
             *options(trial),
-            *(["--max-requests", "200", "--max-requests-jitter", "50"] if recycles else []),
+            *(recycling(fault.max_requests) if fault and fault.max_requests else []),
             *(["--chdir", own.chdir] if own and own.chdir else []),
         ]
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -105,6 +106,12 @@ def launch(
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
             yield Running(url, trial, log, process, server.workers)
+
+
+def recycling(requests: int) -> list[str]:
+    """Return the options with which gunicorn replaces a worker after so many requests."""
+    # the jitter keeps the workers from ending all at once
+    return ["--max-requests", str(requests), "--max-requests-jitter", str(requests // 4)]
 
 
 def interpreter(

@@ -8,49 +8,50 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.server.disk import disk
-from loadtest.server.faults import FAULTS, Target
+from loadtest.server.fault import Target
+from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import Running, launch, listening
 from loadtest.server.postgres import store as own_postgres
 from loadtest.server.redis import store as own_redis
 from loadtest.trial import Trial
-from variants.facts import facts
+from variants.facts import facts as facts_of
 
 PROXY = Path(__file__).with_name("proxy.py")
 
 
 @contextmanager
-def stage(
+def surrounded(
     trial: Trial, path: Path, env: dict[str, str], store: int | None = None, **settings: Any
 ) -> Iterator[tuple[Running, Target]]:
-    """The server that clients are to ask, still starting, and what a fault can be done to.
+    """Yield the server that clients are to ask, still starting, and the target of its fault.
 
     Logs go beside `path`. `env` says where the state is to be kept, and `store` is the
     guardian of the Redis there, if that is ours. `settings` are those of `launch`.
     """
-    kind = FAULTS.get(trial.fault or "")
-    said = None if trial.own else facts(trial.variant)
+    fault = fault_of(trial.fault)
+    facts = None if trial.own else facts_of(trial.variant)
     # a matrix has one for all, whoever uses it
-    redis_url = env.get("REDIS_URL") if said and said.uses_redis else None
-    # a fault is done from another folder
+    redis_url = env.get("REDIS_URL") if facts and facts.uses_redis else None
+    # a fault is injected from another folder
     path = path.absolute()
     log = path.with_suffix(".server.log")
     with ExitStack() as opened:
         power = (
             opened.enter_context(disk(path.with_suffix(".disk.log")))
-            if kind and kind.needs == "disk"
+            if fault and fault.needs == "disk"
             else None
         )
         if power:
             state = {"SQLITE_PATH": power / "state.sqlite3", "STATE_PATH": power / "state"}
             env = env | {name: str(place) for name, place in state.items()}
-        if kind and redis_url and kind.needs != "server":
-            defaults = kind.name == "kill-defaults"
-            redis = own_redis(path.with_suffix(".redis.log"), defaults=defaults, disk=power)
+        if fault and redis_url and fault.needs != "server":
+            log_of_redis = path.with_suffix(".redis.log")
+            redis = own_redis(log_of_redis, defaults=fault.store_defaults, disk=power)
             redis_url, store = opened.enter_context(redis)
             env = env | {"REDIS_URL": redis_url}
         database_url = None
-        if kind and said and said.uses_postgres and kind.needs in ("store", "process"):
+        if fault and facts and facts.uses_postgres and fault.needs in ("store", "process"):
             postgres = own_postgres(path.with_suffix(".postgres.log"))
             database_url, store = opened.enter_context(postgres)
             env = env | {"DATABASE_URL": database_url}
@@ -63,13 +64,13 @@ def stage(
             sqlite=env.get("SQLITE_PATH"),
             disk=str(power) if power else None,
         )
-        if kind and kind.name == "lose-reply":
+        if fault and fault.loses_replies:
             target = replace(target, lose=str(path.with_suffix(".lose")))
             redis_socket = str(redis_url).removeprefix("unix://")
             port = opened.enter_context(proxy(path, redis_socket, "--lose", str(target.lose)))
             env = env | {"REDIS_URL": f"redis://127.0.0.1:{port}"}
         server = opened.enter_context(launch(trial, log=log, env=env, **settings))
-        if kind and kind.name == "two-machines":
+        if fault and fault.machines > 1:
             second = path.with_stem(f"{path.stem}.second")
             env = env | {
                 "SQLITE_PATH": str(second.with_suffix(".sqlite3")),
@@ -86,7 +87,7 @@ def stage(
 
 @contextmanager
 def proxy(path: Path, *arguments: str) -> Iterator[int]:
-    """The port of a proxy in front of these servers."""
+    """Yield the port of a proxy in front of these servers."""
     with listening(0) as listener:
         command = [sys.executable, str(PROXY), str(listener.fileno()), *arguments]
         log = path.with_suffix(".proxy.log")

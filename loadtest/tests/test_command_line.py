@@ -311,7 +311,7 @@ def test_password_stays_secret(start, environment, tmp_path, monkeypatch):
                 for each in psutil.Process(process.pid).children(recursive=True):
                     with suppress(psutil.Error):
                         seen.add(" ".join(each.cmdline()))
-            return any("loadtest.server.faults_process" in line for line in seen)
+            return any("loadtest.server.inject_process" in line for line in seen)
 
         with ThreadPoolExecutor() as pool:
             wait_until(fault_is_done)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from loadtest.server.faults import ended
+from loadtest.server.workers import ended
 
 
 def wait_until(what, seconds=60, every=0.05):

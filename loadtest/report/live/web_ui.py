@@ -27,7 +27,7 @@ from locust.web import WebUI
 from loadtest import ROOT
 from loadtest.client.files import Files
 from loadtest.report.live.same_origin import only_its_own_page
-from loadtest.server import faults
+from loadtest.server import injections
 
 PACE_S = 2.0
 WATCHED_S = 3 * PACE_S
@@ -149,12 +149,12 @@ class Live:
         options = self.environment.parsed_options
         if self.phase != "running":
             return {"error": "nothing is loaded now; start a run first"}
-        process = faults.begin(fault, options.target, self.files.path, times=1)
+        process = injections.begin(fault, options.target, self.files.path, times=1)
         said, _ = process.communicate()
         self.soon.set()
         if process.returncode:
             return {"error": said.strip().rpartition("\n")[2]}
-        return asdict(faults.read(faults.file(self.files.path))[-1])
+        return asdict(injections.read(injections.file(self.files.path))[-1])
 
     def ask(self, what: str) -> dict[str, Any]:
         watched = time.monotonic() - self.watched < WATCHED_S
@@ -203,7 +203,7 @@ class Live:
         if self.going_on and not (rows and self.phase == "running"):
             rows = [[self.phase, None, PHASES[self.phase]], *rows[1:]]
         if rows:
-            done = faults.read(faults.file(self.files.path))
+            done = injections.read(injections.file(self.files.path))
             kinds = Counter(each.fault for each in done)
             last = {each.fault: each.what for each in done}
             rows = [*rows, *([kind, times, last[kind]] for kind, times in kinds.items())]

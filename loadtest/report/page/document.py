@@ -23,7 +23,7 @@ from loadtest.checker import SIGN, Anomaly, Failure, anomalies
 from loadtest.kinds.counter import COUNTER
 from loadtest.report import advice
 from loadtest.report import terminal as report
-from loadtest.report.fault_costs import beside, toll
+from loadtest.report.fault_costs import cost, quoted
 from loadtest.report.page.layout import Grid, about, beside_twins, filters
 from loadtest.report.pictures.schedules import orders
 
@@ -151,7 +151,7 @@ class Part:
             chances = report.worth("{2} of {1}", verdict.acknowledged, verdict.appended)
             self.worth = " and ".join(chances)
         self.refused = report.refused(verdict) if verdict.refuses else ""
-        self.beside = [toll(cell), *beside(cell)] if cell.trial.fault else []
+        self.beside = [cost(cell), *quoted(cell)] if cell.trial.fault else []
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
         seen = tables.Seen.read(cell.history)

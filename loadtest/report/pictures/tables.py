@@ -16,7 +16,7 @@ from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
-from loadtest.server import faults
+from loadtest.server import injections
 
 UNLABELLED = "no label"
 KEY = ["client", "start", "clock"]
@@ -27,7 +27,7 @@ FAULT = {"fault": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "what": p
 
 def faults_of(history: Path) -> pl.DataFrame | None:
     """Return the injections in the file beside a history, with the columns of FAULT."""
-    path = faults.file(history)
+    path = injections.file(history)
     there = path.exists() and path.stat().st_size
     return pl.read_ndjson(path, schema=FAULT) if there else None
 

@@ -8,7 +8,7 @@ import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
-from loadtest.server.faults import Target
+from loadtest.server.fault import Target
 from loadtest.server.gunicorn import serve
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd

@@ -10,8 +10,9 @@ from loadtest.cell import Cell
 from loadtest.checker import judge
 from loadtest.expected import expectation, impossible
 from loadtest.history import Operation
-from loadtest.report.fault_costs import DOCUMENTED, beside, documented, held, toll
-from loadtest.server.faults import Injection
+from loadtest.report.fault_costs import cost, documented, quotations, quoted
+from loadtest.server.fault import Injection
+from loadtest.server.faults import FAULTS
 from loadtest.trial import ALONE, Trial
 
 BOTH = [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)]
@@ -36,30 +37,33 @@ def cell(variant, fault, boots=BOTH, outcome="ok", **more):
 
 def test_count_and_cost():
     """The sentence has the number of injections and their cost."""
-    said = toll(cell("locked_global", "restart", outcome="unknown", silence=650.0))
-    assert said.startswith(
+    sentence = cost(cell("locked_global", "restart", outcome="unknown", silence=650.0))
+    assert sentence.startswith(
         "Injected once. 5 increments acknowledged: 0 lost, 3 forgotten by boot a. "
     )
-    assert "1 request unanswered, 83 % answered. Longest gap without an answer: 0.65 s." in said
+    assert "1 request unanswered, 83 % answered. Longest gap without an answer: 0.65 s." in sentence
 
 
 def test_what_is_documented_is_held_to_it():
     whole, gone = [("a", 1), ("a", 2)], BOTH
     for variant, fault in (("sqlite_row", "kill-worker"), ("redis_key", "kill-store")):
-        assert beside(cell(variant, fault, whole))[0].endswith("It held here.")
-        assert beside(cell(variant, fault, gone))[0].endswith("It did not hold here.")
-    (said,) = held([cell("sqlite_row", "restart", boots) for boots in (whole, gone, whole)])
-    assert said.startswith("SQLite under restart: “transactions that are atomic")
-    assert said.endswith("It held in 2 of 3 cells.")
-    lost = beside(cell("plain_global", "reload", outcome="unknown"))
+        assert quoted(cell(variant, fault, whole))[0].endswith("It held here.")
+        assert quoted(cell(variant, fault, gone))[0].endswith("It did not hold here.")
+    (sentence,) = quotations(
+        [cell("sqlite_row", "restart", boots) for boots in (whole, gone, whole)]
+    )
+    assert sentence.startswith("SQLite under restart: “transactions that are atomic")
+    assert sentence.endswith("It held in 2 of 3 cells.")
+    lost = quoted(cell("plain_global", "reload", outcome="unknown"))
     assert [each.rpartition(") ")[2] for each in lost] == ["It did not hold here."]
 
 
-@pytest.mark.parametrize("each", DOCUMENTED, ids=lambda each: f"{each.whose} {each.faults[0]}")
-def test_quotes_are_of_possible_faults(each):
-    """Each quotation is about a fault that can be injected."""
-    keeps = {"SQLite": "sqlite_row", "Redis": "redis_key", "gunicorn": "locked_global"}[each.whose]
-    for fault in each.faults:
-        assert impossible(Trial(keeps, ALONE, fault=fault)) is None
-        assert each in documented(cell(keeps, fault))
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS.values() if fault.documented])
+def test_quotes_are_of_possible_faults(fault):
+    """Each quotation is about a store or server that the fault can be injected into."""
+    keeps = {"SQLite": "sqlite_row", "Redis": "redis_key", "gunicorn": "locked_global"}
+    for each in fault.documented:
+        variant = keeps[each.whose]
+        assert impossible(Trial(variant, ALONE, fault=fault.name)) is None
+        assert each in documented(cell(variant, fault.name))
         assert each.whose == "gunicorn" or each not in documented(cell("flask_g", "reload"))

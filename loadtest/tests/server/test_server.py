@@ -13,9 +13,9 @@ import psutil
 import pytest
 import requests
 
-from loadtest.server.faults import ended
 from loadtest.server.guardian import GuardianError, guarded
 from loadtest.server.gunicorn import ServerError, serve
+from loadtest.server.workers import ended
 from loadtest.tests.waiting import family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
 

@@ -20,7 +20,7 @@ from loadtest.commands.serve import buttons
 from loadtest.server.guardian import guarded
 from loadtest.server.gunicorn import answers, listening, serve
 from loadtest.server.redis import store
-from loadtest.server.surroundings import stage
+from loadtest.server.surroundings import surrounded
 from loadtest.trial import Server, Trial
 
 CELLS = """cells => [...document.querySelectorAll(cells)]
@@ -318,7 +318,7 @@ def test_fault_buttons_work(browser, tmp_path):
     with (
         listening(0) as found,
         store(tmp_path / "redis.log") as (url, guardian),
-        stage(trial, path, state_of_its_own(path, url), guardian) as (server, target),
+        surrounded(trial, path, state_of_its_own(path, url), guardian) as (server, target),
     ):
         port = found.getsockname()[1]
         found.close()
