@@ -57,6 +57,8 @@ def generate(
         boot=pl.concat_str(pl.lit("b"), _worker),
         worker=4000 + _worker,
         clock=pl.lit(None),
+        key=pl.lit(None),
+        answer=pl.lit(None),
     )
     return rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 

@@ -96,7 +96,7 @@ def timeline(operations: Sequence[Operation], width: int = 80) -> list[str]:
     """The operations as bars, in the order of their starts and ends (not to scale); one a line
     without bars where they do not fit or have no common clock."""
     names = ["audit" if o.phase == "audit" else f"client {o.client}" for o in operations]
-    words = [f"{short(o.asked, 24)} → {short(o.answer, 24)}" for o in operations]
+    words = [f"{short(o.asked, 24)} → {short(o.result, 24)}" for o in operations]
     margin = max(map(len, names)) + 2
     events = sorted(
         [(o.start, False, n) for n, o in enumerate(operations)]

@@ -13,9 +13,10 @@ Op = str
 Outcome = Literal["ok", "fail", "unknown"]
 Phase = Literal["load", "audit"]
 
-OPS = tuple(OPERATIONS)
+OPS = tuple(dict.fromkeys((*OPERATIONS, "whoami", "save", "load", "claim")))
 OUTCOMES = ("ok", "fail", "unknown")
 PHASES = ("load", "audit")
+TEXTS = ("whoami", "load")  # operations that are answered with a text, or with nothing
 LARGEST = 1 << 61  # beyond it no value can be a count, and no nanosecond a time
 
 
@@ -36,16 +37,25 @@ class Operation:
     boot: str | None = None
     phase: Phase = "load"
     clock: str | None = None
+    key: str | None = None
+    answer: str | None = None
 
     @property
     def asked(self) -> str:
-        """The request in words: "append milk"."""
-        return self.op if self.item is None else f"{self.op} {printable(self.item)}"
+        """The request in words: "append milk", "save milk for ann"."""
+        words = self.op if self.item is None else f"{self.op} {printable(self.item)}"
+        return words if self.key is None else f"{words} for {printable(self.key)}"
 
     @property
-    def answer(self) -> str:
-        """The answer in words: a number, a short list, "7 items", "fail", "unknown"."""
-        if self.outcome != "ok" or (self.value is None and self.items is None):
+    def result(self) -> str:
+        """The answer in words: a number, a text, a short list, "7 items", "fail", "unknown"."""
+        if self.outcome != "ok":
+            return self.outcome
+        if self.op in TEXTS:
+            return "nothing" if self.answer is None else printable(self.answer)
+        if self.op == "claim":
+            return "taken" if self.value else "refused"
+        if self.value is None and self.items is None:
             return self.outcome
         if self.items is None:
             return f"{self.value:,}"
@@ -55,7 +65,7 @@ class Operation:
     def __str__(self) -> str:
         labels = (("worker", self.worker), ("thread", self.thread))
         by = [f"{name} {number}" for name, number in labels if number is not None]
-        return "  ".join((f"client {self.client}", f"{self.asked} → {self.answer}", *by))
+        return "  ".join((f"client {self.client}", f"{self.asked} → {self.result}", *by))
 
 
 def printable(text: str) -> str:
@@ -75,11 +85,14 @@ def short(words: str, length: int) -> str:
 def line(op: Operation) -> str:
     """The operation as one line of JSON, newline included: what a recorder appends to its file."""
     items = "null" if op.items is None else json.dumps(op.items)
+    key = "" if op.key is None else f', "key": {_text(op.key)}'
+    answer = "" if op.answer is None else f', "answer": {_text(op.answer)}'
     return (
         f'{{"client": {op.client}, "op": "{op.op}", "start": {op.start}, "end": {_number(op.end)}, '
         f'"outcome": "{op.outcome}", "value": {_number(op.value)}, "item": {_text(op.item)}, '
         f'"items": {items}, "worker": {_number(op.worker)}, "thread": {_number(op.thread)}, '
-        f'"boot": {_text(op.boot)}, "phase": "{op.phase}", "clock": {_text(op.clock)}}}\n'
+        f'"boot": {_text(op.boot)}, "phase": "{op.phase}", "clock": {_text(op.clock)}'
+        f"{key}{answer}}}\n"
     )
 
 

@@ -4,15 +4,22 @@
      "worker": 4242, "thread": 5, "boot": "b7e1", "phase": "load"}
 
     client   who asked: a whole number from 0; one number is one client, in all files of a run
-    op       create · increment · read · append (of `item`) · items (the whole list)
+    op       create
+             increment · read                  a count
+             append (of `item`) · items        a list; `items` reads all of it
+             whoami (as `item`)                sends a name; the answer is to hold that name
+             save (`item` for `key`) · load    a text of one visitor
+             claim (of `item`)                 takes one of a limited number of places
     start    when it was sent, in nanoseconds of a monotonic clock
     end      when it was answered, same clock; null if it never was
              (start and end belong to the operation: it is a closed interval, so that what ends
              at the nanosecond at which another begins overlaps it)
     outcome  ok (it happened) · fail (refused: it certainly did not happen) · unknown (either)
-    value    what was answered: the count, the position of an append, the length of `items`; null
-             for an increment that was acknowledged without being told the count
-    item     the text appended (what is no text counts as its JSON); none is sent twice in a run
+    value    what was answered: the count, the position of an append, the length of `items`; 1 for
+             a claim that got a place, 0 for one that was refused because all are taken; null for
+             an increment that was acknowledged without a count
+    item     the text sent (what is no text counts as its JSON); none is appended or saved twice in
+             a run
     items    the list that was read
     worker   the server's process        }
     thread   the thread that answered    }  null where the reply does not say
@@ -20,6 +27,8 @@
     phase    load · audit (reads of every worker when nothing is in flight any more)
     clock    which machine's clock; absent or null if there is only one. Times are compared
              within one clock only, and a client belongs to one clock
+    key      the visitor of a save or load
+    answer   the text that came back from a whoami or load; null if none did
 
 What is unknown is null, and null may be left out. Other fields are ignored. No name stands twice in
 a line, and no line is longer than 64 MB.
@@ -73,6 +82,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "boot": pl.Categorical(),
     "phase": pl.Enum(PHASES),
     "clock": pl.Categorical(),
+    "key": pl.Categorical(),
+    "answer": pl.Categorical(),
 }
 """The columns of a history as a DataFrame, in this order."""
 
@@ -329,7 +340,7 @@ def _beyond(name: str) -> pl.Expr:
 
 
 _ok = pl.col("outcome") == "ok"
-VALUED = (COUNTER.read, LIST.write)
+VALUED = (COUNTER.read, LIST.write, "claim")
 """An increment may be acknowledged without a count."""
 _ITEMS = pl.col("items")
 _RULES: dict[str, pl.Expr] = {
@@ -344,6 +355,12 @@ _RULES: dict[str, pl.Expr] = {
     'it is ok, so it needs a "value"': _ok & pl.col("op").is_in(VALUED) & pl.col("value").is_null(),
     'its "value" is too large to be a count': _beyond("value"),
     'an append needs an "item"': (pl.col("op") == LIST.write) & pl.col("item").is_null(),
+    'a whoami, a save and a claim need an "item"': pl.col("op").is_in(["whoami", "save", "claim"])
+    & pl.col("item").is_null(),
+    'a save and a load need a "key"': pl.col("op").is_in(["save", "load"])
+    & pl.col("key").is_null(),
+    'the "value" of a claim is 1 (taken) or 0 (refused)': (pl.col("op") == "claim")
+    & ~pl.col("value").is_in([0, 1]),
     'it is ok, so it needs "items"': _ok & (pl.col("op") == LIST.read) & _ITEMS.is_null(),
     'there is a null in "items"': _ITEMS.list.eval(pl.element().is_null().any()).list.first(),
     'its "value" is not the length of "items"': (pl.col("op") == LIST.read)

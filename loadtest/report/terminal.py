@@ -188,7 +188,7 @@ def witness(operations: Sequence[Operation]) -> Table:
         end = f"{(each.end - first) / 1e6:.1f}" if each.end is not None else "…"
         when = f"clock {each.clock}" if several else f"{(each.start - first) / 1e6:.1f}–{end} ms"
         answered = where(each).removeprefix(" at ").replace(",", "")
-        what = f"{short(each.asked, 24)} → {short(each.answer, 24)}"
+        what = f"{short(each.asked, 24)} → {short(each.result, 24)}"
         # as Text, since an item may look like markup
         table.add_row(Text(when, style="dim"), who(each), answered, Text(what))
     return table

@@ -325,7 +325,7 @@ def space_time(
                 "end": over / ns,
                 "label": labels[n],
                 "solid": 1 if end is not None else 0.15,
-                "what": f"{each.asked} → {each.answer}",
+                "what": f"{each.asked} → {each.result}",
                 "who": _who(each, labels[n]),
                 "inside": inside(each),
                 "side": side,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loadtest import history as h
 from loadtest.history import Operation
-from loadtest.history.operation import PHASES
+from loadtest.history.operation import OPS, PHASES
 
 GOOD = '{"client": 0, "op": "increment", "start": 1, "end": 2, "outcome": "ok", "value": 1}'
 
@@ -48,6 +48,8 @@ operations = st.builds(
     boot=words | st.none(),
     phase=st.sampled_from(PHASES),
     clock=words | st.none(),
+    key=words | st.none(),
+    answer=words | st.none(),
 )
 
 
@@ -113,8 +115,9 @@ def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
         (changed(value=2**80), f'"value" is {2**80}, which is too large'),
         (changed(client=2**32), f'"client" is {2**32}, which is too large'),
         (changed(boot=17), '"boot" is 17, not text'),
-        (changed(op="incr"), '"op" is "incr", not one of create, increment, read, append, items'),
-        (changed(op=7), '"op" is 7, not one of create, increment, read, append, items'),
+        (changed(answer=17), '"answer" is 17, not text'),
+        (changed(op="incr"), f'"op" is "incr", not one of {", ".join(OPS)}'),
+        (changed(op=7), f'"op" is 7, not one of {", ".join(OPS)}'),
         (changed(outcome="good"), '"outcome" is "good", not one of ok, fail, unknown'),
         (changed(phase="end"), '"phase" is "end", not one of load, audit'),
         (changed(end=None), 'it is ok, so it needs an "end"'),
@@ -123,6 +126,16 @@ def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
         (changed(op="append"), 'an append needs an "item"'),
         (changed(op="append", outcome="unknown"), 'an append needs an "item"'),
         (changed(op="items"), 'it is ok, so it needs "items"'),
+        (changed(op="whoami"), 'a whoami, a save and a claim need an "item"'),
+        (changed(op="claim"), 'a whoami, a save and a claim need an "item"'),
+        (changed(op="save", item="x"), 'a save and a load need a "key"'),
+        (changed(op="load"), 'a save and a load need a "key"'),
+        (changed(op="claim", item="x", value=None), 'it is ok, so it needs a "value"'),
+        (
+            changed(op="claim", item="x", value=2),
+            'the "value" of a claim is 1 (taken) or 0 (refused)',
+        ),
+        (with_more('"key": "a", "key": "b"'), '"key" stands in it twice'),
         (changed(items="x"), '"items" is "x", not a list'),
         (changed(op="items", items=["x", None]), 'there is a null in "items"'),
         (changed(op="items", items=["x", "y"]), 'its "value" is not the length of "items"'),
