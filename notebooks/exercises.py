@@ -9,8 +9,7 @@ from pathlib import Path
 from loadtest import cell
 from loadtest.checker import Verdict
 from loadtest.checker.words import timeline
-from loadtest.client.load import LoadError
-from loadtest.server.gunicorn import ServerError
+from loadtest.errors import CouldNotRun
 from loadtest.trial import Server, Trial
 
 ABOUT_READS = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
@@ -55,7 +54,7 @@ def grade(name: str, folder: Path = Path("results/notebooks/D")) -> bool:
         return False
     try:
         run = cell.run(Trial(name, exercise.server), folder)
-    except (ServerError, LoadError, ValueError) as error:
+    except (CouldNotRun, ValueError) as error:
         print(f"not yet: {error}")
         return False
     solved = exercise.solved(run.verdict)

@@ -7,8 +7,7 @@ from typing import Any
 from course import Guess, Stop, asked, reading, tell, write
 from outcomes import WORDS, Found, card, come_out, together, words
 
-from loadtest.client.load import LoadError
-from loadtest.server.gunicorn import ServerError
+from loadtest.errors import CouldNotRun
 from loadtest.trial import Load, Server, Trial
 
 FEW = Load(seconds=0.3, increments=200)
@@ -71,7 +70,7 @@ def repaired(rung: str, changes: dict[str, Any]) -> bool:
             print("not yet: where nothing happens, nothing has to be survived")
             return False
         found = come_out(trial)
-    except (Stop, TypeError, ValueError, ServerError, LoadError) as error:
+    except (Stop, TypeError, ValueError, CouldNotRun) as error:
         tell(f"not yet: {error}")
         return False
     # while a store is away, requests are refused, whatever one does

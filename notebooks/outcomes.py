@@ -11,9 +11,8 @@ from course import Stop, folder, running
 from loadtest import cell
 from loadtest.cell import Cell
 from loadtest.checker import Failure
-from loadtest.client.load import LoadError
+from loadtest.errors import CouldNotRun
 from loadtest.server.faults import FAULTS
-from loadtest.server.gunicorn import ServerError
 from loadtest.server.redis import redis_server
 from loadtest.trial import Trial
 from variants.facts import bound, facts, module_name
@@ -119,7 +118,7 @@ def come_out(trial: Trial) -> Found:
             done = cell.run(trial, folder(), redis_url=redis_url())
         except ValueError as error:
             raise Stop(f"{trial.name} cannot be run: {error}") from None
-        except (ServerError, LoadError) as error:
+        except CouldNotRun as error:
             why = str(error)
             continue
         why = done.verdict.why

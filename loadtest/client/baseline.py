@@ -18,6 +18,7 @@ from gevent.pool import Pool
 from requests import RequestException, Timeout
 
 from loadtest.client.mapping import Routes, Steps, at_rest
+from loadtest.errors import CouldNotRun
 from loadtest.history.operation import Op
 from loadtest.kinds.counter import COUNTER
 
@@ -34,7 +35,7 @@ Asker = TypeVar("Asker")
 Answer = TypeVar("Answer")
 
 
-class Unready(RuntimeError):
+class Unready(CouldNotRun):
     """The load cannot begin: the state is not empty, or does not stand still; says why."""
 
 

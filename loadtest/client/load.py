@@ -18,10 +18,12 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from loadtest import ROOT
+from loadtest.errors import CouldNotRun
 from loadtest.server import injections
 from loadtest.server.environment import for_load
 from loadtest.server.fault import Target
-from loadtest.server.guardian import GRACE, UNGUARDED, GuardianError
+from loadtest.server.guardian import UNGUARDED, GuardianError
+from loadtest.server.guardian_process import GRACE
 from loadtest.server.gunicorn import Running
 from loadtest.trial import Load, Trial
 
@@ -50,7 +52,7 @@ running: Forking | None = None
 """It ends with this process."""
 
 
-class LoadError(RuntimeError):
+class LoadError(CouldNotRun):
     """The load did not run; the message says why, in the words of locust's own log."""
 
 

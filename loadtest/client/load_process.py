@@ -21,7 +21,7 @@ from functools import partial
 from importlib import import_module, metadata
 from typing import Any
 
-from loadtest.server.guardian import die_with, end_group
+from loadtest.server.guardian_process import die_with, end_group
 
 IMPORTED = ("locust.main", "loadtest.client.audit", "loadtest.report.live.web_ui")
 """Locust first, since gevent replaces what others take; then what our locustfile imports."""

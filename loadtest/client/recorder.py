@@ -12,11 +12,12 @@ import requests
 
 from loadtest.client.baseline import Baseline
 from loadtest.client.mapping import OURS, Reply, Routes, Steps
+from loadtest.errors import CouldNotRun
 from loadtest.history.operation import Op, Operation, Phase, line, mark
 from loadtest.kinds.counter import COUNTER
 
 
-class NotRecorded(RuntimeError):
+class NotRecorded(CouldNotRun):
     """An operation cannot be written down; the message says why."""
 
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from loadtest.errors import CouldNotRun
 from loadtest.report.plain import say_plainly
 from loadtest.signals import leave_at_once, on_signals, stop_at_once
 
@@ -107,7 +108,7 @@ def run() -> int:
             return said(f"error: {type(cause).__name__}: {cause}")
         name = "the output" if cause.filename is None else cause.filename
         return unread(said(f"error: {name}: {cause.strerror}"))
-    except (RuntimeError, ValueError) as error:
+    except (CouldNotRun, ValueError) as error:
         return said(f"error: {error}")
     except BaseException as error:
         # a panic of polars is no Exception

@@ -1,6 +1,5 @@
 """python -m loadtest serve, locust: a variant to try by hand."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,8 +9,8 @@ import click
 
 from loadtest import commands
 from loadtest.cell import state_of_its_own
+from loadtest.client.load import LoadError, secrets
 from loadtest.client.load import locust as locust_command
-from loadtest.client.load import secrets
 from loadtest.commands import own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
 from loadtest.expected import expectation, refusal
@@ -25,7 +24,6 @@ from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Load, Server, Trial, WorkerClass
 from variants.facts import facts
 
-STARTUP_S = 30
 OURS_BY_HAND = """
   curl -X POST URL/increment
   curl URL/read
@@ -112,12 +110,16 @@ def locust(
         history = log.with_name(f"{running.trial.slug}.jsonl")
         command = locust_command(running, history, users, *options)
         env = for_load(log.parent) | secrets(running.trial, target)
-        with guarded(command, log=log, env=env, cwd=log.parent) as process:
-            address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + STARTUP_S
-            while not answers(address):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise click.ClickException(f"locust did not start; {log} says why")
+        address = f"http://127.0.0.1:{port}"
+        page = guarded(
+            command,
+            log=log,
+            env=env,
+            cwd=log.parent,
+            ready=lambda: answers(address),
+            refusal=lambda: LoadError(f"locust did not start; {log} says why"),
+        )
+        with page as process:
             click.echo(f"{running.trial.name}: open {address}   (Ctrl-C ends it)")
             status = process.wait()
     if status:

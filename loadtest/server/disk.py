@@ -5,20 +5,19 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
+from loadtest.errors import CouldNotRun
 from loadtest.server.guardian import guarded, last_line
 
 PROCESS = Path(__file__).with_name("disk_process.py")
-STARTUP_S = 10.0
 
 
-class DiskError(RuntimeError):
+class DiskError(CouldNotRun):
     """The disk could not be mounted; the message says why, in one line."""
 
 
@@ -41,10 +40,10 @@ def missing() -> str:
 def disk(log: Path) -> Iterator[Path]:
     """A folder that is such a disk until the end of the block. Raises DiskError."""
     folder = Path(tempfile.gettempdir()) / f"disk-{secrets.token_hex(4)}"
-    with guarded([sys.executable, str(PROCESS), str(folder)], log=log, folder=folder) as process:
-        deadline = time.monotonic() + STARTUP_S
-        while not folder.is_mount():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DiskError(f"the disk could not be mounted: {last_line(log)}")
-            time.sleep(0.02)
+    command = [sys.executable, str(PROCESS), str(folder)]
+
+    def refusal() -> DiskError:
+        return DiskError(f"the disk could not be mounted: {last_line(log)}")
+
+    with guarded(command, log=log, folder=folder, ready=folder.is_mount, refusal=refusal):
         yield folder

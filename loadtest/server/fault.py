@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from loadtest.errors import CouldNotRun
+
 if TYPE_CHECKING:
     # who serves imports no polars
     from loadtest.checker import Verdict
@@ -16,7 +18,7 @@ LASTS_S = 1.0
 """The seconds that a worker stands still, or a store is locked."""
 
 
-class FaultError(RuntimeError):
+class FaultError(CouldNotRun):
     """A fault could not be injected, or not be undone; the message says which."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import requests
 
+from loadtest.errors import CouldNotRun
 from loadtest.server.environment import for_server
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
@@ -27,7 +28,7 @@ LABELS = Path(__file__).with_name("labels.py")
 STARTUP_S = 30.0
 
 
-class ServerError(RuntimeError):
+class ServerError(CouldNotRun):
     """The server did not start; the message says why, in the words of its own log."""
 
 

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.errors import CouldNotRun
 from loadtest.server.environment import GUNICORNS
 from loadtest.server.guardian import guarded, last_line
 
@@ -26,7 +27,7 @@ OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS"
 """The settings that describe an app to us; the app itself must not see them."""
 
 
-class PythonError(RuntimeError):
+class PythonError(CouldNotRun):
     """An interpreter, or an app in it, cannot be used; the message says why."""
 
 

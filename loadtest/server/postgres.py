@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from loadtest.errors import CouldNotRun
 from loadtest.server.guardian import guarded, last_line
 
 PROCESS = Path(__file__).with_name("postgres_process.py")
-STARTUP_S = 30.0
 
 
-class PostgresError(RuntimeError):
+class PostgresError(CouldNotRun):
     """No PostgreSQL can be had; the message says why and what to do, in one line."""
 
 
@@ -48,13 +48,15 @@ def store(log: Path) -> Iterator[tuple[str, int]]:
     # a socket's path may be 104 bytes long at most, so it cannot lie with the results
     folder = Path(tempfile.gettempdir()) / f"postgres-{secrets.token_hex(8)}"
     command = [sys.executable, "-I", str(PROCESS), str(programs), str(folder)]
-    with guarded(command, log=log, folder=folder) as process:
-        url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
-        deadline = time.monotonic() + STARTUP_S
-        while why := refusal(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise PostgresError(f"postgres did not start: {last_line(log) or why}")
-            time.sleep(0.02)
+    url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+    postgres = guarded(
+        command,
+        log=log,
+        folder=folder,
+        ready=lambda: not refusal(url),
+        refusal=lambda: PostgresError(f"postgres did not start: {last_line(log) or refusal(url)}"),
+    )
+    with postgres as process:
         yield url, process.pid
         if process.poll() is not None:
             raise PostgresError(f"our PostgreSQL ended: {last_line(log)}")

@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,16 +12,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from loadtest.errors import CouldNotRun
 from loadtest.server.guardian import guarded, last_line
 
-STARTUP_S = 10.0
 PREFIX = f"loadtest-{secrets.token_hex(4)}:"
 """The prefix of this process's keys, in a Redis that may hold others."""
 # with appendfsync everysec a write can be answered before the system has it, while a sync goes on
 KEEP = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 
 
-class RedisError(RuntimeError):
+class RedisError(CouldNotRun):
     """No Redis can be had; the message says why and what to do, in one line."""
 
 
@@ -72,13 +71,13 @@ def store(
     socket = folder / "socket"
     command = [binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(disk or folder)]
     command += ["--daemonize", "no", *(() if defaults else KEEP)]
-    with guarded(command, log=log, folder=folder) as process:
-        url = f"unix://{socket}"
-        deadline = time.monotonic() + STARTUP_S
-        while not answers(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RedisError(f"{command[0]} did not start: {last_line(log)}")
-            time.sleep(0.01)
+    url = f"unix://{socket}"
+
+    def refusal() -> RedisError:
+        return RedisError(f"{command[0]} did not start: {last_line(log)}")
+
+    redis = guarded(command, log=log, folder=folder, ready=lambda: answers(url), refusal=refusal)
+    with redis as process:
         yield url, process.pid
         if process.poll() is not None:
             raise RedisError(f"our Redis ended: {last_line(log)}")

@@ -12,6 +12,7 @@ from loadtest import ROOT
 ORDER = [
     "kinds",
     "signals",
+    "errors",
     "trial",
     "history",
     "checker",
@@ -54,6 +55,15 @@ def test_nothing_imports_from_a_later_room(path):
         other for other in rooms(path) if other in APART or ORDER.index(other) > ORDER.index(room)
     }
     assert not later
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_one_base_class_of_errors(path):
+    """Whatever could not be run is a CouldNotRun, so that no list of errors is kept by hand."""
+    tree = ast.parse((ROOT / "loadtest" / path).read_text(encoding="utf-8"))
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    own = {each.name for each in classes if "RuntimeError" in map(ast.unparse, each.bases)}
+    assert own == ({"CouldNotRun"} if path.name == "errors.py" else set())
 
 
 def test_checker_is_pure():

@@ -101,7 +101,9 @@ def test_read_only_results_are_status_2(shell, tmp_path):
 def guardians(process, found):
     """Return the guardians of gunicorn."""
     lines = ((pid, process_command(pid)) for pid in family(process.pid))
-    found.extend(pid for pid, said in lines if b"guardian.py" in said and b"gunicorn" in said)
+    found.extend(
+        pid for pid, said in lines if b"guardian_process.py" in said and b"gunicorn" in said
+    )
     return found
 
 
