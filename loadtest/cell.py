@@ -16,13 +16,15 @@ import polars as pl
 
 from loadtest import ROOT, history
 from loadtest.checker import Verdict, judge
+from loadtest.checker.one_by_one import amend
 from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
-from loadtest.client.by_hand import sounding, understand
+from loadtest.client.by_hand import understand
 from loadtest.client.http import TIMEOUT_S
 from loadtest.client.load import DEADLINE_S, ON, apply, had_room, too_long
 from loadtest.client.mapping import OURS, Told, Unclear, mapping
 from loadtest.client.recorder import Recorder
+from loadtest.client.sounding import understand_running
 from loadtest.expected import Expectation, expectation, outlives
 from loadtest.kinds import CREATE, OPERATIONS
 from loadtest.kinds.counter import COUNTER
@@ -37,6 +39,8 @@ from loadtest.server.redis import PREFIX
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 
+BY_HAND = "by-hand.jsonl"
+"""The requests that a server which runs already was sent one at a time."""
 FRESH_PROCESS = ROOT / "loadtest" / "server" / "fresh_process.py"
 
 
@@ -113,6 +117,9 @@ def run(
                 # which end with the server
                 in_time(trial, asked)
     verdict, done = in_time(trial, judged)
+    if (by_hand := folder / BY_HAND).exists():
+        sounded = history.operations(history.read(by_hand))
+        verdict = amend(verdict, sounded, history.read(path))
     if outlives(trial):
         in_time(trial, asked)
         verdict = outlived(verdict, path)
@@ -127,15 +134,15 @@ def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
     log = folder / "by-hand.server.log"
     with launch(replace(alone, own=app), log=log) as running:
         try:
+            if app.runs_already:
+                return understand_running(app, running.url, folder / BY_HAND)
             learnt, sentence = understand(app, running.url)
         except Unclear as error:
             running.check()
             raise Unclear(
                 f"{error}{f' ({server_why(log)})' if ' 500 ' in str(error) else ''}"
             ) from None
-        if not app.runs_already:
-            return learnt, [sentence]
-        return learnt, [sentence, sounding(learnt, running.url)[1]]
+        return learnt, [sentence]
 
 
 def before(path: Path) -> dict[str | None, int]:

@@ -7,7 +7,7 @@ quiet(mapping, host, boots) -> Baseline
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,6 +19,7 @@ from requests import RequestException, Timeout
 
 from loadtest.client.mapping import Routes, Steps, at_rest
 from loadtest.errors import CouldNotRun
+from loadtest.history.chains import copies, steps
 from loadtest.history.operation import Op
 from loadtest.kinds.counter import COUNTER
 
@@ -43,8 +44,9 @@ class Unready(CouldNotRun):
 class Baseline:
     """The count of each worker, by its boot (None: no label says whose it is).
 
-    Where several copies answer to one name, it is the highest. A worker that nobody asked before
-    has the lowest of all: it started after the others.
+    Where several copies with different counts answer to one name, it is 0, so that their answers
+    are recorded as they are. A worker that nobody asked before has the lowest of all: it started
+    after the others.
     """
 
     counts: dict[str | None, int] = field(default_factory=dict)
@@ -109,7 +111,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
             still[boot] = 0 if moved else still.get(boot, 0) + 1
             counts[boot] |= found
         if len(still) >= max(boots, 1) and all(rounds >= STILL for rounds in still.values()):
-            return Baseline({boot: max(found) for boot, found in counts.items()})
+            return Baseline({boot: common(found) for boot, found in counts.items()})
         if time.monotonic() > deadline:
             break
     if len(still) < max(boots, 1):
@@ -120,6 +122,11 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
         f"{mapping.name('read')} does not stand still while nobody increments ({shown} …): stop "
         "what else adds to it"
     )
+
+
+def common(counts: set[int]) -> int:
+    """Return the count that is subtracted from a worker's answers: none if its copies differ."""
+    return counts.pop() if len(counts) == 1 else 0
 
 
 def staggered(ask: Callable[[Asker], Answer], askers: Sequence[Asker]) -> list[Answer]:
@@ -163,14 +170,15 @@ def shared(said: Sequence[Said]) -> bool:
 
 def found(said: Sequence[Said]) -> list[int]:
     """The count that each of these increments, one at a time, found, less what they added."""
-    added: Counter[str | None] = Counter()
-    counts = []
-    together = shared(said)
-    for boot, value in said:
-        counter = None if together else boot
-        added[counter] += 1
-        counts.append(value - added[counter])
-    return counts
+    if shared(said):
+        return [value - step for step, (_, value) in enumerate(said, 1)]
+    steps_of = {boot: iter(steps(of(said, boot))) for boot, _ in said}
+    return [value - next(steps_of[boot]) for boot, value in said]
+
+
+def of(said: Sequence[Said], boot: str | None) -> list[int]:
+    """Return the answers of one worker start."""
+    return [value for who, value in said if who == boot]
 
 
 def after(said: Sequence[Said]) -> Baseline:
@@ -178,9 +186,15 @@ def after(said: Sequence[Said]) -> Baseline:
     boots = {boot for boot, _ in said}
     if shared(said):
         return Baseline(dict.fromkeys(boots, said[-1][1]))
-    return Baseline({boot: left([value for who, value in said if who == boot]) for boot in boots})
+    return Baseline({boot: left(of(said, boot)) for boot in boots})
 
 
 def left(values: Sequence[int]) -> int:
-    """The count after these answers; one that never moves is gone with each request."""
-    return values[-1] - 1 if len(values) > 1 and len(set(values)) == 1 else max(values)
+    """Return the count after these answers of one worker.
+
+    A count that never moves is gone with each request, and nothing is subtracted if there are
+    copies that differ.
+    """
+    if len(values) > 1 and len(set(values)) == 1:
+        return values[-1] - 1
+    return values[-1] if copies(values) == 1 else 0

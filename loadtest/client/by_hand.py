@@ -1,4 +1,4 @@
-"""The first increment and the first read, by hand: is the app understood?
+"""The first increments and reads, by hand: is the app understood?
 
 One request after the other, while nobody else asks. What does not fit is said in one line: what was
 asked, what came, and what to try.
@@ -7,8 +7,9 @@ asked, what came, and what to try.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -29,7 +30,16 @@ from loadtest.kinds.counter import COUNTER
 from loadtest.trial import App
 
 SETTLE_S = 3.0
-QUIET = 32
+MORE = 16
+"""Reads that are sent if two of them differ while nobody increments."""
+
+
+class Inconsistent(Unclear):
+    """Answers that do not fit one copy of a count; `app` is the app as far as it is understood."""
+
+    def __init__(self, message: str, app: App) -> None:
+        super().__init__(message)
+        self.app = app
 
 
 def understand(app: App, host: str) -> tuple[App, str]:
@@ -42,7 +52,7 @@ def understand(app: App, host: str) -> tuple[App, str]:
     try:
         with asked.connect(host) as http:
             if COUNTER.read not in asked.ops:
-                return app, two_increments(asked, http)
+                return app, increments_alone(app, asked, http)
             return between_reads(app, asked, http)
     except StepFailed as error:
         raise Unclear(str(error)) from None
@@ -54,70 +64,152 @@ def understand(app: App, host: str) -> tuple[App, str]:
 
 
 def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str]:
-    shown = asked.send(http, COUNTER.read)
-    before = at_rest(asked, shown)
-    if before is None:
-        raise Unclear(came(asked, shown, COUNTER.read))
-    nothing = asked.answer(COUNTER.read, shown).value is None
-    again = at_rest(asked, asked.send(http, COUNTER.read))
-    if again != before:
-        raise Unclear(
-            f"{asked.name('read')} said {before}, then {again}, and nobody incremented: if it "
-            "counts itself, give it as INCREMENT and leave READ out"
+    """Send two increments, with reads before, between and after them."""
+    did, shows = asked.name(COUNTER.write), asked.name(COUNTER.read)
+    first, absent = at_the_beginning(app, asked, http)
+    learnt, one, reply = increment(app, asked, http)
+    second = settled(asked, http, first, wait=one is None)
+    if learnt.redirected and second == first:
+        raise Inconsistent(came(asked, reply, COUNTER.write), learnt)
+    if one is None and second == first:
+        raise Inconsistent(
+            f"{did} has no number in its answer, and {shows} answered {first} before and after it: "
+            "is it the same count? If an answer is kept for a while, switch that off",
+            learnt,
         )
+    _, two, _ = increment(app, asked, http, again=True)
+    third = settled(asked, http, second, wait=two is None or two == one)
+    begin = f"{shows} answered {'nothing yet' if absent else f'{first:,}'}, {did} answered "
+    rises = (second, third) == (first + 1, first + 2)
+    if one is not None and (one, two) == (first + 1, first + 2):
+        if third not in (first, first + 1, first + 2):
+            raise Inconsistent(adds_more(asked, first, third), learnt)
+        again = "" if third == two else f", and {shows} answered {third:,} after them"
+        return learnt, f"{begin}{one:,} and {two:,}{again}: understood"
+    if one is None and rises:
+        answers = "with a redirect" if learnt.redirected else "without a number"
+        return learnt, f"{begin}{answers} twice, and {shows} then answered {third:,}: {BLINDLY}"
+    if second != first and third == first:
+        raise Inconsistent(toggles(did, shows, (first, second, third)), learnt)
+    if one is not None and one == two:
+        if one == first + 1 and third == first:
+            return learnt, f"{begin}{one:,} twice, and {shows} still answers {third:,}: understood"
+        if third == first + 2 and isinstance(asked, Routes) and not app.increment_count:
+            constant = f"{one:,} twice, which is not the count, and {shows} then answered {third:,}"
+            return replace(learnt, increment_count=BLIND), f"{begin}{constant}: {BLINDLY}"
+    if second == third == first + 1:
+        raise Inconsistent(
+            f"{shows} answered {first}, {second} after one {did} and {third} after another: it "
+            "adds only once; give a request that adds each time",
+            learnt,
+        )
+    if one is not None and third - first in (0, 1, 2):
+        place = (
+            "say where it is with INCREMENT_COUNT=…, or none if nowhere"
+            if isinstance(asked, Routes)
+            else f"return the count in {asked.file}, or nothing"
+        )
+        raise Inconsistent(
+            f"{shows} answered {first}, {did} answered {one} and {two}, and {shows} then answered "
+            f"{third}: {one} is not the count; {place}",
+            learnt,
+        )
+    raise Inconsistent(adds_more(asked, first, third), learnt)
+
+
+BLINDLY = "understood; the increment is blind"
+
+
+def adds_more(asked: Routes | Steps, first: int, third: int) -> str:
+    did, shows = asked.name(COUNTER.write), asked.name(COUNTER.read)
+    return (
+        f"{shows} answered {first}, and {third} after {did} was sent twice: each has to add 1, "
+        "while nobody else adds"
+    )
+
+
+def toggles(did: str, shows: str, values: Sequence[int]) -> str:
+    seen = ", ".join(map(str, values))
+    return (
+        f"{shows} answered {seen}: {did} is a toggle, which takes back what it did before; give a "
+        "request that adds each time, such as one of another user (MAPPING=counter.py)"
+    )
+
+
+def at_the_beginning(app: App, asked: Routes | Steps, http: Http) -> tuple[int, bool]:
+    """Return the count before any increment, and True if there is none yet.
+
+    Raises Inconsistent if it moves while nobody increments.
+    """
+    shown = asked.send(http, COUNTER.read)
+    values = [at_rest(asked, shown), at_rest(asked, asked.send(http, COUNTER.read))]
+    if values[0] is None:
+        raise Unclear(came(asked, shown, COUNTER.read))
+    if values[0] != values[1]:
+        values += [at_rest(asked, asked.send(http, COUNTER.read)) for _ in range(MORE)]
+        seen = ", ".join(map(str, dict.fromkeys(values)))
+        raise Inconsistent(
+            f"{asked.name(COUNTER.read)} answered {short(seen, 40)}, and nobody incremented: if it "
+            "counts itself, give it as INCREMENT and leave READ out; if something else adds to it, "
+            "stop that",
+            app,
+        )
+    return values[0], asked.answer(COUNTER.read, shown).value is None
+
+
+def increment(
+    app: App, asked: Routes | Steps, http: Http, again: bool = False
+) -> tuple[App, int | None, Reply]:
+    """Send one increment; return what its answer taught us, its number if any, and the answer."""
     reply = asked.send(http, COUNTER.write)
-    moves = 300 <= reply.status_code < 400
-    told = None
-    if not moves:
-        told = found(asked, reply, COUNTER.write, must=bool(app.increment_count))
+    if again and 400 <= reply.status_code < 500:
+        raise Unclear(
+            f"{asked.name(COUNTER.write)} was answered once, and then {reply.status_code}: give a "
+            "request that can be sent again and again, or begin with more left"
+        )
+    if 300 <= reply.status_code < 400:
+        return replace(app, redirected=True, **blind(asked)), None, reply
+    value = found(asked, reply, COUNTER.write, must=bool(app.increment_count))
+    return app if value is not None else replace(app, **blind(asked)), value, reply
+
+
+def blind(asked: Routes | Steps) -> dict[str, Any]:
+    return {"increment_count": BLIND} if isinstance(asked, Routes) else {}
+
+
+def settled(asked: Routes | Steps, http: Http, before: int, *, wait: bool) -> int:
+    """Return the count after an increment; wait a little for another than before."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         shown = asked.send(http, COUNTER.read)
         after = asked.answer(COUNTER.read, shown).value
-        if after not in (None, before) or told is not None or time.monotonic() > deadline:
+        if after not in (None, before) or not wait or time.monotonic() > deadline:
             break
         time.sleep(0.2)
     if after is None:
         raise Unclear(came(asked, shown, COUNTER.read))
-    if moves and after != before + 1:
-        raise Unclear(came(asked, reply, COUNTER.write))
-    did, shows = asked.name(COUNTER.write), asked.name(COUNTER.read)
-    if told is None and after == before:
-        raise Unclear(
-            f"{did} answered {reply.status_code}, and {shows} said {before} before and after it: "
-            "is it the same count? If an answer is kept for a while, switch that off"
-        )
-    if after not in (before, before + 1):
-        raise Unclear(
-            f"{shows} said {before}, and {after} after {did}: it has to add 1, while nobody else "
-            "adds"
-        )
-    if told not in (None, before + 1):
-        raise Unclear(
-            f"{shows} said {before}, {did} said {told}, and {shows} then said {after}: {told} is "
-            "not the count; say where it is with INCREMENT_COUNT=…, or none if nowhere"
-        )
-    said = f"{shows} said {'nothing yet' if nothing else f'{before:,}'}, {did} said "
-    if told is not None:
-        gone = "" if after == told else f", and {shows} said {after:,} again"
-        return app, f"{said}{told:,}{gone}: understood"
-    learnt = replace(app, redirected=moves)
-    if isinstance(asked, Routes):
-        learnt = replace(learnt, increment_count=BLIND)
-    what = f"{reply.status_code} and no number, and {shows} said {after:,}"
-    return learnt, f"{said}{what}: understood; the increment is blind"
+    return after
 
 
-def two_increments(asked: Routes | Steps, http: Http) -> str:
+def increments_alone(app: App, asked: Routes | Steps, http: Http) -> str:
+    """Send increments to an app without a read."""
     name = asked.name(COUNTER.write)
-    first = number(asked, http, COUNTER.write)
-    second = number(asked, http, COUNTER.write)
-    if second != first + 1:
-        raise Unclear(
-            f"{name} said {first}, then {second}: it has to say one more each time, while nobody "
-            "else asks; is COUNT the count?"
+    one, two = (number(asked, http, COUNTER.write) for _ in range(2))
+    if two == one + 1:
+        return f"{name} answered {one:,}, then {two:,}: understood; it is read with increments"
+    values = [one, two, *(number(asked, http, COUNTER.write) for _ in range(2))]
+    if values[:2] == values[2:] and one != two:
+        raise Inconsistent(toggles(name, name, values), app)
+    if len(set(values)) == 1:
+        raise Inconsistent(
+            f"{name} answered {one} four times: is COUNT the count? READ='GET …' can tell", app
         )
-    return f"{name} said {first:,}, then {second:,}: understood; it is read with increments"
+    seen = ", ".join(map(str, values))
+    raise Inconsistent(
+        f"{name} answered {seen}: it has to answer one more each time, while nobody else asks; is "
+        "COUNT the count?",
+        app,
+    )
 
 
 def number(asked: Routes | Steps, http: Http, op: Op) -> int:
@@ -176,46 +268,3 @@ def advice(asked: Routes | Steps, reply: Reply, op: Op) -> str:
     if status < 500:
         return f"it wants another body, such as 'POST /hits {{\"by\": 1}}'; {login}"
     return "the app failed; its log says why"
-
-
-def copies(values: Iterable[int]) -> int:
-    """The fewest counters that can have given these answers to increments one at a time.
-
-    Each counter's answers go up by one; an answer that continues none begins another.
-    """
-    last: list[int] = []
-    for value in values:
-        if value - 1 in last:
-            last[last.index(value - 1)] = value
-        else:
-            last.append(value)
-    return len(last)
-
-
-def percent(share: float) -> str:
-    return "less than 0.01 %" if share < 0.0001 else f"{100 * share:.2g} %"
-
-
-def sounding(app: App, host: str) -> tuple[int, str]:
-    """Return the fewest copies that answer, and a sentence about how sure that is.
-
-    Increments are sent one at a time, each on a new connection, while nothing else happens. Blind
-    increments carry no number, so the reads after them are compared.
-    """
-    asked = mapping(app)
-    with asked.connect(host) as http:
-
-        def ask(op: Op) -> list[int]:
-            answers = [asked.answer(op, asked.send(http, op)).value for _ in range(QUIET)]
-            return [value for value in answers if value is not None]
-
-        told = ask(COUNTER.write)
-        least, how = copies(told), f"{QUIET} increments one at a time"
-        if not told:
-            least, how = len(set(ask(COUNTER.read))), f"{QUIET} increments, then as many reads"
-    missed = (least / (least + 1)) ** QUIET
-    copy = "1 copy answers" if least == 1 else f"{least} copies answer"
-    return least, (
-        f"At least {copy}, as {how} show, each on a new connection; one more with an equal share "
-        f"would have been missed in {percent(missed)} of tries"
-    )

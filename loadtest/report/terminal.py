@@ -35,6 +35,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
     if items and not verdict.lost:
         lost = f"lost {items:,}/{verdict.appended:,}"
+    lost_any = verdict.lost or items
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
         case "linearizable", _ if verdict.refuses and not excused:
             return refusal(verdict), f"{verdict.unanswered:,}/{verdict.asked:,}"
@@ -47,7 +48,8 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             figure = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"
             return "forgets", f"{figure}/{verdict.acknowledged:,}"
         case _, found if Failure.DIVIDED in found:
-            return copies, lost
+            # who shares a copy is not known, so that more than what is certain may be lost
+            return copies, f"lost ?/{verdict.acknowledged:,}" if unclear and not lost_any else lost
         case _, found if Failure.LOSES in found:
             return "loses", lost
         case _, ["answers late"]:

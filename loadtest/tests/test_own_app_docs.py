@@ -79,7 +79,7 @@ def test_the_one_line_is_what_make_is_told(shop):
     more = environment(shop) | said
     command = [sys.executable, "-m", "loadtest", "check"]
     done = subprocess.run(command, cwd=shop, env=more, capture_output=True, text=True, timeout=300)
-    assert "GET /hits said 0, POST /hits said 1: understood" in done.stderr
+    assert "GET /hits answered 0, POST /hits answered 1 and 2: understood" in done.stderr
     assert done.returncode == 1, done.stdout + done.stderr
 
 
@@ -117,4 +117,4 @@ def test_documented_mapping_file(shop, tmp_path):
     file.write_text(block("counter.py"))
     app = App("shop:app", mapping=str(file), chdir=str(shop))
     _, (understood,) = first_look(app, Server(1, 1), tmp_path)
-    assert "read(http) said 0, increment(http) said 200 and no number" in understood
+    assert "read(http) answered 0, increment(http) answered without a number" in understood
