@@ -22,7 +22,7 @@ from loadtest.checker.availability import Answered as Answered
 from loadtest.checker.availability import answered, silence, unread
 from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
-from loadtest.checker.division import most
+from loadtest.checker.division.evidence import highest
 from loadtest.checker.failures import Failure as Failure
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import both, quoted, timeline
@@ -360,7 +360,7 @@ def _late(run: Run, found: set[str]) -> bool:
     reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
     writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
     for thing in run.things:
-        read = most(thing.audit["value"]) if thing.audit.height else -1
+        read = highest(thing.audit["value"]) if thing.audit.height else -1
         if not thing.acknowledged <= read <= thing.acknowledged + thing.unknown.height:
             return False
     unknown = any(thing.unknown.height for thing in run.things)

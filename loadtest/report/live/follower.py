@@ -25,7 +25,7 @@ import polars as pl
 from loadtest import history
 from loadtest.checker import Verdict, judge
 from loadtest.checker.anomalies import TABLE
-from loadtest.checker.division import Of
+from loadtest.checker.division import Owner
 from loadtest.checker.words import number, timeline
 from loadtest.kinds import CREATE
 from loadtest.kinds.counter import COUNTER
@@ -121,7 +121,7 @@ class Follower:
         return gone if gone["acknowledged"].sum() else None
 
     @property
-    def of(self) -> Of:
+    def of(self) -> Owner:
         """The owner of a count, as far as the answers show.
 
         Each worker has one if no worker answered more than it was asked; else there is one for

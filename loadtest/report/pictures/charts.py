@@ -25,7 +25,7 @@ import polars as pl
 
 from loadtest.cell import Cell
 from loadtest.checker import SIGN, Verdict
-from loadtest.checker.division import Of
+from loadtest.checker.division import Owner
 from loadtest.checker.words import number, who
 from loadtest.history import Operation, frame, read
 from loadtest.kinds import CREATE
@@ -150,7 +150,7 @@ def lost_over_time(
     verdict: Verdict | None = None,
     *,
     before: pl.DataFrame | None = None,
-    of: Of = "worker",
+    of: Owner = "worker",
 ) -> Picture:
     """Acknowledged increments that the state does not account for: see `unaccounted`.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from loadtest.checker.division import LABELS, LEVELS, Of
+from loadtest.checker.division import LABELS, LEVELS, Owner
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
@@ -167,7 +167,7 @@ class Seen:
         return {tuple(worker): label for *worker, label in self.workers.iter_rows()}
 
 
-def unaccounted(told: pl.DataFrame, of: Of, before: pl.DataFrame | None = None) -> pl.DataFrame:
+def unaccounted(told: pl.DataFrame, of: Owner, before: pl.DataFrame | None = None) -> pl.DataFrame:
     """`lost` after each of these increments, which are in the order of their answers.
 
     For every copy of the state: the increments that it acknowledged so far, less the highest

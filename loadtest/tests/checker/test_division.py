@@ -359,7 +359,7 @@ def test_a_state_per_request():
     history = counted({(1, 1): [1, 1, 1]}, [((1, 1), 0), ((1, 1), 0)])
     verdict = judged([replace(o, client=o.client % 2) for o in history])
     assert (verdict.division.of, verdict.lost, verdict.audited) == ("request", 3, 0)
-    assert verdict.why.startswith("A counter per request: 3 acknowledged, each told 1")
+    assert verdict.why.startswith("A counter per request: 3 acknowledged, each answered 1")
     assert "3 of 3 acknowledged increments are lost." in verdict.anomalies[0].why
 
 
@@ -569,7 +569,7 @@ def test_size_does_not_change_copies():
 
 
 def test_unknown_writes_do_not_make_one_state_look_divided():
-    """With as many, copies are possible; that each told 1, 2, 3 … it did not."""
+    """With as many, copies are possible; that each answered 1, 2, 3 … it did not."""
     numbered = [(n, n % 4) for n in range(1, 101)]
     history = [
         Operation(
