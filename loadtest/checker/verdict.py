@@ -9,14 +9,13 @@ Pure: no files, no clock, nothing of the project but what a history is.
 from __future__ import annotations
 
 import html
-import math
 import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker import anomalies, linearizability
+from loadtest.checker import anomalies, kinds, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.availability import Answered as Answered
 from loadtest.checker.availability import answered, silence, unread
@@ -24,9 +23,11 @@ from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.division.evidence import highest
 from loadtest.checker.failures import Failure as Failure
+from loadtest.checker.kind_verdict import KindVerdict as KindVerdict
 from loadtest.checker.run import Run, Thing
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
+from loadtest.checker.words import percent as percent
 from loadtest.history import Operation
 from loadtest.kinds.counter import COUNTER
 
@@ -36,18 +37,25 @@ UNORDERED = (
     "places, so that nobody knows whether one order explains both the counter and the list"
 )
 EACH = "sequential consistency (of counter and list, each by itself)"
-Word = Literal["linearizable", "violated", "inconclusive"]
+Word = Literal["linearizable", "holds", "violated", "inconclusive"]
 
-SIGN: dict[Word, str] = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
-COLOR: dict[Word, str] = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
-EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "violated": 1, "inconclusive": 2}
+SIGN: dict[Word, str] = {"linearizable": "✓", "holds": "✓", "violated": "✗", "inconclusive": "?"}
+COLOR: dict[Word, str] = {
+    "linearizable": "green",
+    "holds": "green",
+    "violated": "red",
+    "inconclusive": "yellow",
+}
+EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "holds": 0, "violated": 1, "inconclusive": 2}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on a history.
 
-    verdict       linearizable · violated · inconclusive (nothing is wrong, but it proves nothing)
+    verdict       on counter and list: linearizable · violated · inconclusive (nothing is wrong, but
+                  it proves nothing); where neither was asked for, that on the other kinds: holds ·
+                  violated · inconclusive
     why           one sentence
     anomalies     in the table's order, only those that there are
     division      what each copy of the state belongs to; None if that cannot be told
@@ -67,6 +75,7 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
+    kinds         the verdicts on the other kinds of state that were asked for
     """
 
     verdict: Word
@@ -90,10 +99,12 @@ class Verdict:
     silence: float = 0.0
     late: bool = False
     unread: int = 0
+    kinds: tuple[KindVerdict, ...] = ()
 
     @property
     def linearizable(self) -> bool:
-        return self.verdict == "linearizable"
+        """True if nothing is wrong, and that proves something."""
+        return self.verdict in ("linearizable", "holds")
 
     @property
     def violated(self) -> bool:
@@ -118,7 +129,9 @@ class Verdict:
 
     @property
     def exit_status(self) -> int:
-        return EXIT_STATUS[self.verdict]
+        """The status for all kinds: 1 if one is violated, else 2 if one is inconclusive."""
+        found = {EXIT_STATUS[self.verdict], *(EXIT_STATUS[each.verdict] for each in self.kinds)}
+        return next(status for status in (1, 2, 0) if status in found)
 
     @property
     def asked(self) -> int:
@@ -151,11 +164,20 @@ class Verdict:
         return self.availability < 0.99
 
     @property
+    def only_kinds(self) -> bool:
+        """True if neither the counter nor the list was asked for, but other kinds were."""
+        counted = ("increment", "read", "append", "items")
+        return bool(self.kinds) and not any(kind.op in counted for kind in self.answered)
+
+    @property
     def failures(self) -> frozenset[Failure]:
-        """The failures that are certain.
+        """The failures that are certain: of counter and list, or of the other kinds without them.
 
         The set is empty if one state that loses and several copies explain the answers alike.
         """
+        if self.only_kinds:
+            own = frozenset(failure for each in self.kinds for failure in each.failures)
+            return own | ({Failure.REFUSES} if self.refuses else set())
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
         divided = self.division.of if self.division else None
         # what a store forgot is not lost as well, unless two overlapped in one boot
@@ -194,6 +216,9 @@ class Verdict:
             for title, what in (("still holds: ", True), ("broken: ", False)):
                 names = [name for name, holds in self.guarantees.items() if holds == what]
                 lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
+        for kind in self.kinds:
+            lines += [""] if self.only_kinds and kind.why == self.why else ["", *_kind(kind)]
+            lines += ["      " + bar for bar in timeline(kind.evidence, 74)]
         lines += ["", *_wrapped("missing: " + "; ".join(self.missing), 2)] if self.missing else []
         counts = [
             f"{counted(self.operations, 'operation')}: "
@@ -202,6 +227,9 @@ class Verdict:
             f"{self.failed:,} refused",
             f"{counted(self.appended, 'append')} acknowledged",
         ]
+        if self.only_kinds:
+            counts = [f"{counted(self.operations, 'operation')}: {self.ok:,} ok"]
+            counts += [f"{self.refused:,} refused", f"{self.unanswered:,} not answered"]
         counts += [f"{percent(self.availability)} of the load answered"] * self.refuses
         counts += [f"{counted(self.unread, 'read')} of the audit not answered"] * bool(self.unread)
         return "\n".join([*lines, "", *_wrapped(", ".join(counts), 2)])
@@ -218,13 +246,22 @@ class Verdict:
                     acknowledged, audited, lost}]}
         guarantees  {name: true or false}
         answered    [{op, ok, refused, unknown, median, p99, longest}], times in milliseconds
+        kinds       [{kind, verdict, why, failures: [name], evidence: [operation], judged, wrong}]
         """
         fields = asdict(self)
+        for kind in fields["kinds"]:
+            kind["failures"] = sorted(kind["failures"])
         for anomaly in fields["anomalies"]:
             for operation in anomaly["witness"]:
                 if operation["items"] is not None and len(operation["items"]) > 20:
                     operation["items"] = None
         return fields
+
+
+def _kind(kind: KindVerdict) -> list[str]:
+    """Return a kind's verdict as lines."""
+    failures = f" ({', '.join(sorted(kind.failures))})" if kind.failures else ""
+    return _wrapped(f"{kind.kind}: {kind.verdict}{failures}. {kind.why}", 2)
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:
@@ -233,9 +270,13 @@ def _wrapped(text: str, indent: int = 0) -> list[str]:
 
 
 def judge(
-    history: pl.DataFrame, *, workers: int | None = None, threads: int | None = None
+    history: pl.DataFrame,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    limit: int = 1,
 ) -> Verdict:
-    """The verdict on the last run in a history.
+    """The verdict on the last run in a history, in which `limit` claims of an item may succeed.
 
     With `workers` and `threads`, a run in which fewer of them answered is inconclusive. A thread
     pool gives work to a thread that is idle, so that not all of several threads need to have
@@ -258,12 +299,15 @@ def judge(
         missing += _missing(run, workers, threads)
         if run.within and not unknown and linearizability.jointly(run, run.within) is False:
             missing += (UNORDERED,)
+    others = () if run.overlaps_create else kinds.check(run, limit)
     acknowledged = {thing.write: thing.acknowledged for thing in (run.counter, run.items)}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division
     outcomes = run.rows.filter(op=COUNTER.write).group_by("outcome").len().collect().rows()
     verdict: Word
-    if found:
+    if others and not run.things:
+        verdict, why, missing = _of_kinds(others)
+    elif found:
         verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
         verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
@@ -292,7 +336,17 @@ def judge(
         silence=silence(run),
         late=_late(run, {anomaly.name for anomaly in found}),
         unread=unread(run),
+        kinds=others,
     )
+
+
+def _of_kinds(verdicts: tuple[KindVerdict, ...]) -> tuple[Word, str, tuple[str, ...]]:
+    """Return the word, the sentence and what is missing, of kinds without counter and list."""
+    words: tuple[Literal["violated", "inconclusive", "holds"], ...]
+    words = ("violated", "inconclusive", "holds")
+    word = next(word for word in words if any(each.verdict == word for each in verdicts))
+    why = " ".join(each.why for each in verdicts if each.verdict == word)
+    return word, why, (why,) if word == "inconclusive" else ()
 
 
 def order(history: pl.DataFrame) -> pl.DataFrame | None:
@@ -447,11 +501,3 @@ def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]
                 name = f"boot {boot_}" if worker is None else f"worker {worker}"
                 unanswered.append(f"only {count} of {threads} threads of {name} answered")
     return unanswered
-
-
-def percent(share: float) -> str:
-    """With two digits that count: 0.18 %, 0.000050 %."""
-    share_of_100 = min(100.0, 100 * share)
-    if not share_of_100:
-        return "0 %"
-    return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"

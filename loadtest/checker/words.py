@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from loadtest.history import Operation
@@ -79,6 +80,14 @@ def number(count: int, noun: str) -> str:
 def quoted(item: str) -> str:
     """An item in quotation marks, cut short if it is long."""
     return f'"{short(item, 24)}"'
+
+
+def percent(share: float) -> str:
+    """With two digits that count: 0.18 %, 0.000050 %."""
+    share_of_100 = min(100.0, 100 * share)
+    if not share_of_100:
+        return "0 %"
+    return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"
 
 
 def both(things: Iterable[object]) -> str:
