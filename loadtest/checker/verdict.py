@@ -24,7 +24,7 @@ from loadtest.checker.division import Division as Division
 from loadtest.checker.division.evidence import highest
 from loadtest.checker.failures import Failure as Failure
 from loadtest.checker.kind_verdict import KindVerdict as KindVerdict
-from loadtest.checker.run import Run, Thing
+from loadtest.checker.run import Run, State
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
 from loadtest.checker.words import percent as percent
@@ -58,15 +58,15 @@ class Verdict:
                   violated · inconclusive
     why           one sentence
     anomalies     in the table's order, only those that there are
-    division      what each copy of the state belongs to; None if that cannot be told
+    division      what each copy of the state belongs to; None if that is not known
     operations    how many the run has; of its increments `acknowledged`, `unknown`, `failed`
     audited       what the audit read; None if the copies differ or there was no audit
-    blind         acknowledged increments that were not told the count
+    blind         acknowledged increments that were answered without the count
     lost          acknowledged increments that are certainly gone, summed over the copies
     forgotten     acknowledged by boots that are gone, and seen by no later reader
     not_audited   the labels of copies that acknowledged, and that no audit has reached
     appended      acknowledged appends
-    guarantees    what still holds, by name; a guarantee that cannot be told is left out
+    guarantees    what still holds, by name; a guarantee that is not known is left out
     missing       what an inconclusive history would have needed
     bounds        of a clean run: 3/N for its N increments, and for its appends; the chance that one
                   goes wrong is less, with 95 % confidence, if it is the same for each and they are
@@ -300,12 +300,12 @@ def judge(
         if run.within and not unknown and linearizability.jointly(run, run.within) is False:
             missing += (UNORDERED,)
     others = () if run.overlaps_create else kinds.check(run, limit)
-    acknowledged = {thing.write: thing.acknowledged for thing in (run.counter, run.items)}
+    acknowledged = {state.write: state.acknowledged for state in (run.counter, run.items)}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division
     outcomes = run.rows.filter(op=COUNTER.write).group_by("outcome").len().collect().rows()
     verdict: Word
-    if others and not run.things:
+    if others and not run.states:
         verdict, why, missing = _of_kinds(others)
     elif found:
         verdict, why = "violated", _why(found, division, guarantees)
@@ -359,11 +359,11 @@ def _division(run: Run) -> Division | None:
     """Of counter and list, the one that is divided; the counter if both or neither are."""
     used = [
         division
-        for thing, division in (
+        for state, division in (
             (run.counter, run.counter_division),
             (run.items, run.items_division),
         )
-        if thing.acknowledged or division is not None
+        if state.acknowledged or division is not None
     ]
     known = [division for division in used if division is not None]
     divided = [division for division in known if division.divided]
@@ -383,7 +383,7 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
     }
     whole, holds = "sequential consistency", "not linearizable" not in found and run.within is None
     if not holds:
-        each = (linearizability.contradiction(run, thing, "client") for thing in run.things)
+        each = (linearizability.contradiction(run, state, "client") for state in run.states)
         holds = all(reason is None for reason in each)
         both = holds and linearizability.jointly(run, "client")
         if both is False and holds:
@@ -394,11 +394,11 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
     totals = [
         division is not None
         and division.of == "none"
-        and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
-        for thing, division in zip((run.counter, run.items), divisions, strict=True)
-        if thing.audit.height
+        and 0 <= (division.copies[0].audited or 0) - state.acknowledged <= state.unknown.height
+        for state, division in zip((run.counter, run.items), divisions, strict=True)
+        if state.audit.height
     ]
-    unread = any(thing.acknowledged and thing.audit.is_empty() for thing in run.things)
+    unread = any(state.acknowledged and state.audit.is_empty() for state in run.states)
     if (
         totals
         and not unread
@@ -413,18 +413,18 @@ def _late(run: Run, found: set[str]) -> bool:
     """Return True if all acknowledged writes were read and only late answers are wrong."""
     reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
     writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
-    for thing in run.things:
-        read = highest(thing.audit["value"]) if thing.audit.height else -1
-        if not thing.acknowledged <= read <= thing.acknowledged + thing.unknown.height:
+    for state in run.states:
+        read = highest(state.audit["value"]) if state.audit.height else -1
+        if not state.acknowledged <= read <= state.acknowledged + state.unknown.height:
             return False
-    unknown = any(thing.unknown.height for thing in run.things)
+    unknown = any(state.unknown.height for state in run.states)
     return bool(found) and found <= (reads if unknown else reads | writes)
 
 
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
     if division is not None and division.of != "none" and not division.whole:
         return division.sentence
-    explain = {kind.name for kind in anomalies.TABLE if kind.explains}
+    explain = {each.name for each in anomalies.TABLE if each.explains}
     for anomaly in found:
         if anomaly.name in explain:
             return anomaly.why
@@ -441,19 +441,19 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
     if run.sent_twice:
         item = run.sent_twice[0].item
         missing.append(f"{quoted(item or '')} was sent twice, so the list cannot be followed")
-    things = [thing for thing in run.things if thing.acknowledged]
-    if not things:
+    states = [state for state in run.states if state.acknowledged]
+    if not states:
         missing.append("nothing was acknowledged")
         return tuple(missing)
-    for thing in things:
-        if thing.audit.is_empty():
-            missing.append(f"no audit read the {thing.name} after the last {thing.write} had ended")
-    if not any(_overlap(run, thing) for thing in things):
+    for state in states:
+        if state.audit.is_empty():
+            missing.append(f"no audit read the {state.name} after the last {state.write} had ended")
+    if not any(_overlap(run, state) for state in states):
         missing.append("no two operations overlapped, so that nothing could go wrong")
     return (*missing, *_unanswered(run, workers, threads))
 
 
-def _overlap(run: Run, thing: Thing) -> bool:
+def _overlap(run: Run, state: State) -> bool:
     """Two operations on it, at least one of them a write, overlapped in time.
 
     Asked of histories with nothing wrong in them: there, what does not overlap is in the order
@@ -465,9 +465,9 @@ def _overlap(run: Run, thing: Thing) -> bool:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    answered = thing.answered.select("start", "end", "write", "clock")
-    if thing.blind.height:
-        blind = thing.blind.select("start", "end", "clock", write=True)
+    answered = state.answered.select("start", "end", "write", "clock")
+    if state.blind.height:
+        blind = state.blind.select("start", "end", "clock", write=True)
         answered = pl.concat([answered, blind.select(answered.columns)]).sort("start")
     return bool(answered.select(overlap.any()).item())
 

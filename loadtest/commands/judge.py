@@ -80,7 +80,7 @@ def judge(
             try:
                 if path is not None:
                     _write(path, export(history, model))
-            except (jepsen.ManyClocks, jepsen.NotTold) as error:
+            except (jepsen.ManyClocks, jepsen.NoCounts) as error:
                 refusal = error
         if order is not None:
             ordered = checker.order(history)
@@ -124,7 +124,7 @@ def _judged_or_2() -> Iterator[None]:
         yield
     except BrokenPipeError:
         status = BROKEN_PIPE
-    except (OSError, h.Malformed, jepsen.ManyClocks, jepsen.NotTold) as error:
+    except (OSError, h.Malformed, jepsen.ManyClocks, jepsen.NoCounts) as error:
         status = _said(_one_line(error))
     except (Exception, pl.exceptions.PanicException) as error:
         status = _said(f"this could not be judged: {type(error).__name__}: {error}")
