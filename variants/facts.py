@@ -30,7 +30,7 @@ from threading import Lock
 from typing import Literal
 
 from variants import VARIANTS
-from variants.store import FUNCTIONS
+from variants.store import FUNCTIONS, KINDS
 
 PLACES = ("request", "client", "thread", "worker", "machine", "network")
 GUARDS = ("none", "lock", "transaction", "server")
@@ -106,9 +106,32 @@ def module_name(variant: str) -> str:
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """The functions of the contract that are not among these names."""
+    """The functions that a module with these names lacks to be a variant.
+
+    They are `create`, and the others of a kind that it has some of. A module that has neither
+    `create` nor all functions of any kind lacks whatever of the contract it does not have.
+    """
     there = set(names)
-    return [name for name in FUNCTIONS if name not in there]
+    begun = {name for functions in KINDS.values() if there & set(functions) for name in functions}
+    if "create" not in there and not any(there >= set(functions) for functions in KINDS.values()):
+        begun = set(FUNCTIONS)
+    return [name for name in FUNCTIONS if name not in there and name in {"create", *begun}]
+
+
+def kept(variant: str) -> tuple[str, ...]:
+    """Return the kinds of state that a variant keeps, going by the functions that it has.
+
+    Raises ValueError if there is no such variant.
+    """
+    there = names(source(variant))
+    return tuple(kind for kind, functions in KINDS.items() if there >= set(functions))
+
+
+def names(tree: ast.Module) -> set[str]:
+    """The names that a module defines or imports, those that it imports as * included."""
+    there = {name for node in tree.body for name in bound(node)}
+    others = [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+    return there.union(*(names(source(other)) for other in others)) if "*" in there else there
 
 
 def facts(variant: str) -> Facts | None:
@@ -170,8 +193,8 @@ def source(variant: str) -> ast.Module:
             tree = ast.parse(text)
     except SyntaxError as error:
         raise ValueError(f"{variant} does not compile: {error}") from None
-    names = {name for node in tree.body for name in bound(node)}
-    lacking = [] if "*" in names else missing(names)
+    there = {name for node in tree.body for name in bound(node)}
+    lacking = [] if "*" in there else missing(there)
     if len(lacking) == len(FUNCTIONS):
         raise ValueError(f"unknown variant {variant!r}; variants: {', '.join(VARIANTS)}")
     if lacking:

@@ -15,6 +15,8 @@ from variants.pause import pause
 def create() -> int:
     g.cache = {"count": 0}
     g.entries = []
+    g.texts = {}
+    g.claims = set()
     return 0
 
 
@@ -40,3 +42,27 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return list(g.setdefault("entries", []))
+
+
+def remember(name: str) -> None:
+    g.current = {"name": name}
+
+
+def recall() -> str:
+    return g.current["name"]
+
+
+def save(visitor: str, text: str) -> None:
+    g.setdefault("texts", {})[visitor] = text
+
+
+def load(visitor: str) -> str | None:
+    return g.setdefault("texts", {}).get(visitor)
+
+
+def claim(item: str) -> bool:
+    claims = g.setdefault("claims", set())
+    free = item not in claims
+    pause()
+    claims.add(item)
+    return free

@@ -12,6 +12,9 @@ from variants.pause import pause
 
 cache = {"count": 0}
 entries: list[str] = []
+current = {"name": ""}
+texts: dict[str, str] = {}
+claims: set[str] = set()
 lock = Lock()
 
 
@@ -19,6 +22,8 @@ def create() -> int:
     with lock:
         cache["count"] = 0
         entries.clear()
+        texts.clear()
+        claims.clear()
         return 0
 
 
@@ -46,3 +51,31 @@ def append(item: str) -> int:
 def items() -> list[str]:
     with lock:
         return list(entries)
+
+
+def remember(name: str) -> None:
+    with lock:
+        current["name"] = name
+
+
+def recall() -> str:
+    with lock:
+        return current["name"]
+
+
+def save(visitor: str, text: str) -> None:
+    with lock:
+        texts[visitor] = text
+
+
+def load(visitor: str) -> str | None:
+    with lock:
+        return texts.get(visitor)
+
+
+def claim(item: str) -> bool:
+    with lock:
+        free = item not in claims
+        pause()
+        claims.add(item)
+        return free

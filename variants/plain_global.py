@@ -10,11 +10,16 @@ from variants.pause import pause
 
 cache = {"count": 0}
 entries: list[str] = []
+current = {"name": ""}
+texts: dict[str, str] = {}
+claims: set[str] = set()
 
 
 def create() -> int:
     cache["count"] = 0
     entries.clear()
+    texts.clear()
+    claims.clear()
     return 0
 
 
@@ -38,3 +43,26 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return list(entries)
+
+
+def remember(name: str) -> None:
+    current["name"] = name
+
+
+def recall() -> str:
+    return current["name"]
+
+
+def save(visitor: str, text: str) -> None:
+    texts[visitor] = text
+
+
+def load(visitor: str) -> str | None:
+    return texts.get(visitor)
+
+
+def claim(item: str) -> bool:
+    free = item not in claims
+    pause()
+    claims.add(item)
+    return free

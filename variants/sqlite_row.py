@@ -29,6 +29,9 @@ SCHEMA = """
         id INTEGER PRIMARY KEY, count INTEGER NOT NULL CHECK (typeof(count) = 'integer')
     );
     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS current (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS texts (visitor TEXT PRIMARY KEY, text TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS claims (item TEXT PRIMARY KEY);
     INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
 """
 local = threading.local()
@@ -68,6 +71,8 @@ def create() -> int:
     with transaction() as db:
         db.execute("INSERT OR REPLACE INTO cache VALUES (1, 0)")
         db.execute("DELETE FROM entries")
+        db.execute("DELETE FROM texts")
+        db.execute("DELETE FROM claims")
         return 0
 
 
@@ -94,3 +99,31 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return [item for (item,) in connection().execute("SELECT item FROM entries ORDER BY position")]
+
+
+def remember(name: str) -> None:
+    with transaction() as db:
+        db.execute("INSERT OR REPLACE INTO current VALUES (1, ?)", (name,))
+
+
+def recall() -> str:
+    (name,) = connection().execute("SELECT name FROM current").fetchone()
+    return name
+
+
+def save(visitor: str, text: str) -> None:
+    with transaction() as db:
+        db.execute("INSERT OR REPLACE INTO texts VALUES (?, ?)", (visitor, text))
+
+
+def load(visitor: str) -> str | None:
+    found = connection().execute("SELECT text FROM texts WHERE visitor = ?", (visitor,)).fetchone()
+    return found and found[0]
+
+
+def claim(item: str) -> bool:
+    with transaction() as db:
+        free = not db.execute("SELECT 1 FROM claims WHERE item = ?", (item,)).fetchone()
+        pause()
+        db.execute("INSERT OR IGNORE INTO claims VALUES (?)", (item,))
+        return free

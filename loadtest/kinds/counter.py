@@ -2,12 +2,12 @@
 
 from loadtest.kinds.kind import Kind, Operation
 
-INCREMENT = Operation("increment", "POST", "/increment", "count", weight=10, writes=True)
-READ = Operation("read", "GET", "/read", "count", weight=3)
+INCREMENT = Operation("increment", "POST", "/increment", "count", weight=20, writes=True)
+READ = Operation("read", "GET", "/read", "count", weight=4)
 COUNTER = Kind(
     name="counter",
     functions=("increment", "read"),
     operations=(INCREMENT, READ),
-    unit="increments",
+    title="a count",
     audited="increments",
 )

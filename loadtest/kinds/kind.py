@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Answers = Literal["count", "items", "nothing"]
+Answers = Literal["count", "items", "text", "flag", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,13 @@ class Operation:
 
     name      its name in a history
     method    } its route in `variants.app`; what writes is a POST, because a client library may
-    path      } send a GET twice
+    path      } send a GET twice; {item} in it is the item that is sent
     answers   what its answer holds: a count (a whole number, `value` in a history), items (a list
-              of texts), or nothing that is read
-    weight    its share of a load
+              of texts), a text or null (`answer`), a flag (true or false, 1 or 0 as `value`), or
+              nothing that is read
+    weight    its share of a load, among the kinds whose requests mix
     writes    True if it changes the state
-    carries   True if it sends an item, a text that nobody else sends
+    carries   True if it sends an item, in place of {item} in the path or as JSON
     """
 
     name: str
@@ -38,15 +39,22 @@ class Kind:
     name         its name in tables and settings
     functions    what a variant has that keeps it (`variants.store`)
     operations   its requests, those that write first
-    unit         what its write adds, in words for people
-    audited      how the final reads name what they read
+    title        the kind in words for people, at the head of a table
+    audited      how the final reads name what they read; "" if there are none
+    together     True if all clients ask about it at once, some requests each, since only requests
+                 that overlap can meet; the requests of the other kinds mix
+    of_a_visitor True if its requests name the visitor, a client of the load
+    rivals       how many requests in a row are for one item; 1 if each has its own
     """
 
     name: str
     functions: tuple[str, ...]
     operations: tuple[Operation, ...]
-    unit: str
-    audited: str
+    title: str
+    audited: str = ""
+    together: bool = False
+    of_a_visitor: bool = False
+    rivals: int = 1
 
     @property
     def ops(self) -> tuple[str, ...]:

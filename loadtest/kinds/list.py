@@ -2,12 +2,12 @@
 
 from loadtest.kinds.kind import Kind, Operation
 
-APPEND = Operation("append", "POST", "/append", "count", weight=2, writes=True, carries=True)
+APPEND = Operation("append", "POST", "/append", "count", weight=3, writes=True, carries=True)
 ITEMS = Operation("items", "GET", "/items", "items", weight=1)
 LIST = Kind(
     name="list",
     functions=("append", "items"),
     operations=(APPEND, ITEMS),
-    unit="appends",
+    title="a list",
     audited="items of the list",
 )

@@ -112,7 +112,10 @@ def test_bad_input_is_refused(client, request_, status):
         ("PUT", "/create", 405),
         ("HEAD", "/create", 405),
         ("HEAD", "/increment", 405),
-        ("GET", "/", 404),
+        ("GET", "/claim", 405),
+        ("GET", "/save", 405),
+        ("POST", "/whoami?name=a", 405),
+        ("POST", "/", 405),
         ("GET", "/nope", 404),
     ],
 )
@@ -129,3 +132,64 @@ def test_wrong_method_or_path(client, method, path, status):
 @pytest.mark.parametrize("path", ["/read", "/items", "/increment", "/create", "/nope"])
 def test_no_reply_may_be_kept(client, path):
     assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_request_gets_its_own_name(client):
+    """A name is there again later in one request, and the next request has its own."""
+    assert client.get("/whoami?name=ann").json == "ann"
+    assert client.get("/whoami?name=bob").json == "bob"
+
+
+def test_visitors_have_their_own_texts(client_of, variant):
+    """A visitor gets back what they saved last, and another visitor does not."""
+    ann = client_of(variant)
+    bob = ann.application.test_client()
+    assert ann.get("/load").json is None
+    for text in ("a1", "a2"):
+        assert ann.post("/save", json={"item": text}).status_code == 200
+    bob.post("/save", json={"item": "b1"})
+    texts = (ann.get("/load").json, bob.get("/load").json)
+    assert texts == ((None, None) if variant == "flask_g" else ("a2", "b1"))
+
+
+def test_item_is_claimed_once(client, variant):
+    """Of three claims of an item the first succeeds, and another item is free."""
+    client.post("/create")
+    answers = [client.post("/claim", json={"item": item}).json for item in ("a", "a", "b", "a")]
+    assert answers == [True, variant == "flask_g", True, variant == "flask_g"]
+
+
+def test_create_empties_every_kind(client):
+    """After a create a text is gone, and an item is free again."""
+    client.post("/save", json={"item": "kept"})
+    client.post("/claim", json={"item": "a"})
+    client.post("/create")
+    assert client.get("/load").json is None
+    assert client.post("/claim", json={"item": "a"}).json is True
+
+
+@pytest.mark.parametrize("path", ["/save", "/claim"])
+@pytest.mark.parametrize(("request_", "status"), BAD.values(), ids=BAD)
+def test_bad_items_are_refused(client, path, request_, status):
+    """A save and a claim refuse what an append refuses."""
+    reply = client.post(path, **request_)
+    assert (reply.status_code, list(reply.json)) == (status, ["error"])
+
+
+@pytest.mark.parametrize("query", ["", "?name=", "?name=" + "x" * 1001, "?other=a"])
+def test_bad_names_are_refused(client, query):
+    """A name is any text of 1 to 1,000 characters."""
+    reply = client.get("/whoami" + query)
+    assert (reply.status_code, list(reply.json)) == (400, ["error"])
+
+
+def test_forged_visitor_is_a_new_one(client):
+    """A cookie that this app did not make is not taken for a visitor."""
+    client.set_cookie("visitor", "../" + "x" * 300)
+    assert client.get("/load").json is None
+    assert client.post("/save", json={"item": "a"}).headers["Set-Cookie"].startswith("visitor=")
+
+
+def test_index_lists_kinds(client):
+    """The routes of each kind that a variant keeps stand at /."""
+    assert client.get("/").json["request"] == ["/whoami"]

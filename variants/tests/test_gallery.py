@@ -20,9 +20,9 @@ from loadtest.server.postgres import postgres_server, schema
 from variants import VARIANTS
 from variants.app import create_app
 from variants.facts import GALLERY as FOLDER
-from variants.facts import facts, source
+from variants.facts import facts, kept, source
 from variants.gallery import GALLERY
-from variants.store import FUNCTIONS
+from variants.store import FUNCTIONS, KINDS
 
 LABELS = ["Lives in", "Guard", "Answers", "Loses", "Survives", "Needs", "Served"]
 LABELS += ["Seen in", "Instead"]
@@ -44,12 +44,13 @@ def test_list_is_the_folder():
 
 @pytest.mark.parametrize("idiom", GALLERY)
 def test_contract_and_pauses(idiom):
-    """An idiom ends with the five functions and pauses where the others do."""
-    contract = functions(idiom)[-5:]
-    assert tuple(function.name for function in contract) == FUNCTIONS
+    """An idiom ends with the functions of the kinds that it keeps, and pauses like the others."""
+    needed = {"create", *(name for kind in kept(idiom) for name in KINDS[kind])}
+    contract = functions(idiom)[-len(needed) :]
+    assert [function.name for function in contract] == [n for n in FUNCTIONS if n in needed]
     for function in contract:
         calls = [getattr(node.func, "id", "") for node in calls_in(function)]
-        assert calls.count("pause") == (function.name in ("increment", "append"))
+        assert calls.count("pause") == (function.name in ("increment", "append", "claim"))
 
 
 def calls_in(function):

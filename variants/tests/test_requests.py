@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from variants import VARIANTS
 
 REQUESTS = int(os.environ.get("REQUESTS", "100"))
-PATHS = ["/create", "/increment", "/read", "/append", "/items"]
+PATHS = ["/create", "/increment", "/read", "/append", "/items", "/save", "/load", "/claim"]
+PATHS += ["/whoami", "/"]
 json = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=1100),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["item", "x"]), inner),

@@ -1,0 +1,15 @@
+"""Places that can be taken, LIMIT times each: no more may be sold, and none refused before."""
+
+from loadtest.kinds.kind import Kind, Operation
+
+CLAIM = Operation("claim", "POST", "/claim", "flag", writes=True, carries=True)
+CLAIMS = Kind(
+    name="claim",
+    functions=("claim",),
+    operations=(CLAIM,),
+    title="one place each",
+    together=True,
+    rivals=4,
+)
+LIMIT = 1
+"""How often an item of `variants.app` may be taken."""
