@@ -19,8 +19,10 @@ import random
 import signal
 import time
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import gevent
@@ -38,11 +40,11 @@ from loadtest.client.audit import audit, empty
 from loadtest.client.baseline import Unready, awake, quiet
 from loadtest.client.files import Files
 from loadtest.client.http import TIMEOUT_S
-from loadtest.client.mapping import OURS, Reply, Routes, Steps
+from loadtest.client.mapping import OURS, Reply, Routes, Steps, kept
 from loadtest.client.mapping import mapping as understood
 from loadtest.client.recorder import NotRecorded, Recorder
 from loadtest.history.operation import Op
-from loadtest.kinds import CREATE, KINDS
+from loadtest.kinds import CREATE, KINDS, Kind, Operation
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
 from loadtest.report.live.web_ui import Live
@@ -51,6 +53,10 @@ from loadtest.trial import App
 
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
+BLOCK = 32
+"""So many requests in a row are about a kind that is asked by all clients together."""
+MIXED = 20
+"""So many blocks are about the other kinds before it begins again."""
 log = logging.getLogger(__name__)
 
 
@@ -122,6 +128,14 @@ def options(parser: LocustArgumentParser) -> None:
         help="exit with 0 if linearizable, 1 if violated, 2 if inconclusive",
         include_in_web_ui=False,
     )
+    parser.add_argument(
+        "--kinds",
+        nargs="*",
+        default=[],
+        metavar="KIND",
+        help=f"the kinds of state to ask about ({', '.join(KINDS)}); default: all that are kept",
+        include_in_web_ui=False,
+    )
     # of an app of one's own: loadtest/README.md
     for name in ("increment", "read", "count", "increment-count", "mapping"):
         parser.add_argument(f"--{name}", default="", include_in_web_ui=False)
@@ -140,7 +154,20 @@ def mapping(options: Namespace) -> Routes | Steps:
         redirected=options.redirected,
     )
     # HEADERS may be there for something else
-    return understood(replace(app, headers=options.headers)) if app != App() else OURS
+    if app != App():
+        return understood(replace(app, headers=options.headers))
+    return OURS.only(options.kinds) if options.kinds else OURS
+
+
+@cache
+def turns(ops: frozenset[Op]) -> list[Kind | None]:
+    """The kinds in the order in which a load asks about them, BLOCK requests each.
+
+    None is the kinds that mix.
+    """
+    asked = [kind for kind in KINDS.values() if ops & set(kind.ops)]
+    apart: list[Kind | None] = [kind for kind in asked if kind.together]
+    return apart + [None] * MIXED * (len(apart) < len(asked))
 
 
 class Run:
@@ -159,6 +186,10 @@ class Run:
     def prepare(self) -> None:
         """Makes the state empty, or else finds what is to be subtracted from it. Raises Unready."""
         awake(self.recorder.mapping, self.host)
+        if self.recorder.mapping == OURS:
+            # locust sends the master's options to its workers
+            self.options.kinds = kept(self.host)
+            self.recorder.mapping = mapping(self.options)
         if CREATE.name in self.recorder.mapping.ops:
             empty(self.recorder, self.host, self.options.boots)
             return
@@ -185,13 +216,16 @@ class Client(FastHttpUser):
         self.options, self.recorder = self.current.options, self.current.recorder
         self.number = next(self.recorder.clients)
         self.mapping = mapping = self.recorder.mapping
+        self.asked: Counter[str] = Counter()
         if not mapping.quick:
             self.http = mapping.connect(self.current.host, keep_alive=self.options.keep_alive)
 
-    def send(self, op: Op, item: str | None = None) -> None:
+    def send(self, op: Op, item: str | None = None, key: str | None = None) -> None:
         def request() -> Reply:
             if not self.mapping.quick:
                 return self.send_once(op, item)
+            # or locust would count each item by itself
+            self.client.request_name = self.mapping.requests[op].path
             try:
                 return self.mapping.send(self.client, op, item)
             finally:
@@ -204,7 +238,7 @@ class Client(FastHttpUser):
             ok = request().status_code == 200
             self.recorder.acknowledged[op] += ok
         else:
-            self.recorder.call(self.number, op, request, item)
+            self.recorder.call(self.number, op, request, item, key)
 
     def send_once(self, op: Op, item: str | None) -> Reply:
         """With a client that sends no request twice, and tells locust what became of it."""
@@ -228,18 +262,43 @@ class Client(FastHttpUser):
 
     @task
     def ask(self) -> None:
-        """Send the next request, chosen by weight from those that the app has a route for."""
+        """Send the next request, about the kind of state whose turn it is."""
+        turn = next(self.recorder.turns)
+        kinds = turns(self.mapping.ops)
+        kind = kinds[turn // BLOCK % len(kinds)]
+        operation = self.next_of(kind) if kind else self.mixed()
+        self.asked[operation.name] += 1
+        item = self.item(kind, turn) if operation.carries else None
+        key = str(self.number) if kind and kind.of_a_visitor else None
+        self.send(operation.name, item, key)
+
+    def next_of(self, kind: Kind) -> Operation:
+        """The operation of a kind that this client has asked least often, the first at first."""
+        return min(kind.operations, key=lambda operation: self.asked[operation.name])
+
+    def mixed(self) -> Operation:
+        """One of the operations of the kinds that mix, chosen by weight."""
         # every read of the list carries all of it, so it must not grow for ever
         full = self.recorder.acknowledged[LIST.write] >= self.options.items
         asked = [
             operation
             for kind in KINDS.values()
             for operation in kind.operations
-            if operation.name in self.mapping.ops and not (full and kind is LIST)
+            if operation.name in self.mapping.ops and operation.weight
+            if not (full and kind is LIST)
         ]
-        (operation,) = random.choices(asked, [operation.weight for operation in asked])
-        item = f"{self.number}-{next(self.recorder.tokens)}" if operation.carries else None
-        self.send(operation.name, item)
+        return random.choices(asked, [operation.weight for operation in asked])[0]
+
+    def item(self, kind: Kind | None, turn: int) -> str:
+        """An item that nobody else sends, or one that the rivals of a block send, too.
+
+        The first rivals of every block ask for what those of the first block have, since a server
+        that forgets gives it away again.
+        """
+        if kind is None or kind.rivals == 1:
+            return f"{self.number}-{next(self.recorder.tokens)}"
+        block, place = turn // BLOCK, turn % BLOCK // kind.rivals
+        return f"{self.recorder.first}-{block if place else 0}-{place}"
 
 
 class Runs:

@@ -25,12 +25,12 @@ ELEMENTS = 4_000_000  # items of list reads looked at together
 
 
 @dataclass(frozen=True)
-class State:
+class Thing:
     """The counter or the list.
 
-    answered   its ok operations with a value, by (rank, start): row, start, clock, client, end,
-               value, write, rank; `row` is the row of the history
-    blind      its acknowledged writes without a value: row, start, clock, client, end
+    answered   its ok operations that were told a value, by (rank, start): row, start, clock,
+               client, end, value, write, rank; `row` is the row of the history
+    blind      its acknowledged writes that were told none: row, start, clock, client, end
     unknown    its unknown writes: row, start, clock, client
     audit      its reads of the phase audit, but none that began before the last acknowledged
                write had ended: row, start, clock, client, end, value, items, boot, worker, thread.
@@ -56,7 +56,7 @@ class State:
 
     @cached_property
     def writes(self) -> pl.DataFrame:
-        """The acknowledged writes with a value, by value and start."""
+        """The acknowledged writes that were told a value, by value and start."""
         return self.answered.filter("write")
 
     @cached_property
@@ -88,7 +88,7 @@ class State:
 
     @property
     def most(self) -> int:
-        """The highest value in any answer."""
+        """The highest value that anyone was told."""
         most = self.answered["value"].max()
         return most if isinstance(most, int) else 0
 
@@ -141,22 +141,22 @@ class Run:
             del self.appends
 
     @cached_property
-    def counter(self) -> State:
+    def counter(self) -> Thing:
         """The counter's increments and reads."""
-        return self._state(COUNTER)
+        return self._thing(COUNTER)
 
     @cached_property
-    def items(self) -> State:
+    def items(self) -> Thing:
         """The list's appends and reads."""
-        return self._state(LIST)
+        return self._thing(LIST)
 
     @property
-    def states(self) -> tuple[State, ...]:
+    def things(self) -> tuple[Thing, ...]:
         """The counter and the list, if anything was asked of them."""
         both = (self.counter, self.items)
         return tuple(each for each in both if each.asked)
 
-    def _state(self, kind: Kind) -> State:
+    def _thing(self, kind: Kind) -> Thing:
         clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
         client = pl.col("client").cast(pl.Int64)
         if self.within:  # a number is one client on one machine only
@@ -165,25 +165,23 @@ class Run:
         written = pl.col("op") == kind.write
         rank = 2 * pl.col("value") + (~written).cast(pl.Int64)
         ok = self.rows.filter(pl.col("op").is_in(kind.ops), outcome="ok")
-        has_value = pl.col("value").is_not_null()
-        answered = ok.filter(has_value).select(*place, "end", "value", write=written, rank=rank)
-        blind = ok.filter(~has_value).select(*place, "end")
+        told = pl.col("value").is_not_null()
+        answered = ok.filter(told).select(*place, "end", "value", write=written, rank=rank)
+        blind = ok.filter(~told).select(*place, "end")
         unknown = self.rows.filter((pl.col("outcome") == "unknown") & written).select(*place)
         audit = self.rows.filter(op=kind.read, outcome="ok", phase="audit").select(
             *place, "end", "value", "items", *LEVELS["thread"]
         )
         queries = (answered, blind, unknown, audit)
-        unsorted, blind_writes, unanswered, audited = pl.collect_all(queries)
+        unsorted, untold, unanswered, audited = pl.collect_all(queries)
         # as a part of the query it takes twice the time
         ranked = unsorted.sort("rank", "start")
-        ends = pl.concat(
-            [part.select("clock", "end") for part in (ranked.filter("write"), blind_writes)]
-        )
+        ends = pl.concat([part.select("clock", "end") for part in (ranked.filter("write"), untold)])
         whole = audited.select((pl.col("value") >= ends.height).all()).item()
         if ends.height and not (self.within and whole):
             late = (pl.col("start") > ends["end"].max()) & (pl.col("clock") == ends["clock"][0])
             audited = audited.filter(late if ends["clock"].n_unique() == 1 else pl.lit(False))
-        return State(kind, ranked, blind_writes, unanswered, audited)
+        return Thing(kind, ranked, untold, unanswered, audited)
 
     @cached_property
     def appends(self) -> pl.DataFrame:
@@ -243,17 +241,17 @@ class Run:
         """The division of the list."""
         return self._divide(self.items)
 
-    def _divide(self, state: State) -> Division | None:
-        asked = pl.col("op").is_in(state.kind.ops)
+    def _divide(self, thing: Thing) -> Division | None:
+        asked = pl.col("op").is_in(thing.kind.ops)
         answered = self.rows.filter(asked, outcome="ok").select(
             *("start", "end", "value", "client", "clock", *LEVELS["thread"]),
-            write=pl.col("op") == state.write,
+            write=pl.col("op") == thing.write,
         )
-        audit = state.audit.drop("client", "clock")
+        audit = thing.audit.drop("client", "clock")
         whose = self.history.select("client", "clock")[audit["row"]]
         audit = pl.concat([audit, whose], how="horizontal")
         return divide(
-            state.name, answered.collect(), audit, state.unknown.height, set(self.resets["before"])
+            thing.name, answered.collect(), audit, thing.unknown.height, set(self.resets["before"])
         )
 
     @cached_property
@@ -288,7 +286,7 @@ class Run:
 
     @cached_property
     def resets(self) -> pl.DataFrame:
-        """Boots that answered more than one that came after them begins with: before, after,
+        """Boots that were told more than one that came after them begins with: before, after,
         row and other (of what proves it), by the time of the other.
 
         The first answer of the one ended after the last of the other. Its count is below only if
@@ -297,10 +295,10 @@ class Run:
         if not self.gone:
             rows = {"row": pl.UInt32, "other": pl.UInt32}
             return pl.DataFrame(schema={"before": pl.String, "after": pl.String, **rows})
-        first_answers = self.boots.select("clock", "first", after="boot").sort("first")
-        last_answers = self.boots.filter(pl.col("boot").is_in(self.gone))
-        pairs = first_answers.join_asof(
-            last_answers.select("clock", "last", before="boot").sort("last"),
+        came = self.boots.select("clock", "first", after="boot").sort("first")
+        went = self.boots.filter(pl.col("boot").is_in(self.gone))
+        pairs = came.join_asof(
+            went.select("clock", "last", before="boot").sort("last"),
             left_on="first",
             right_on="last",
             by="clock" if self.within else None,
@@ -310,8 +308,8 @@ class Run:
         # it came after the latest of those that went, and each of these is followed once
         pairs = pairs.drop_nulls("before").sort("first").unique("before", keep="first")
         counter = self.rows.filter(pl.col("op").is_in(COUNTER.ops), outcome="ok")
-        has_value = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
-        answers = counter.filter(has_value).with_columns(pl.col("boot").cast(pl.String)).collect()
+        told = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
+        answers = counter.filter(told).with_columns(pl.col("boot").cast(pl.String)).collect()
         most = answers.sort(["value", "end"], descending=[True, False])
         most = most.unique(["clock", "boot"], keep="first", maintain_order=True)
         most = most.select("clock", "row", "value", "end", before="boot")

@@ -59,7 +59,7 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
         if any(operation.outcome != "ok" for operation in emptying):
             raise Unready(refused(recorder, host))
         emptied |= {operation.boot for operation in emptying}
-        reads = burst(recorder, host, COUNTER.read, "load")
+        reads = counted(recorder, host)
         nothing_new = nothing_new + 1 if len(recorder.boots) == known else 0
         if len(recorder.boots) >= boots:
             all_known = nothing_new == 3 or boots
@@ -71,6 +71,13 @@ def empty(recorder: Recorder, host: str, boots: int) -> None:
             raise Unready(f"{len(recorder.boots)} of {boots} workers answer at {host}")
     creates = f"{TRIES} times {BURST} creates"
     raise Unready(f"{host} still has a count after {creates}; start it afresh, or mend create")
+
+
+def counted(recorder: Recorder, host: str) -> list[Operation]:
+    """The reads of the count in every worker; none of an app that keeps no count."""
+    if COUNTER.read not in recorder.mapping.ops:
+        return []
+    return burst(recorder, host, COUNTER.read, "load")
 
 
 def refused(recorder: Recorder, host: str) -> str:
@@ -91,7 +98,8 @@ def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
     """
     reads = [op for op in READS if op in recorder.mapping.ops]
     if not reads:
-        audit_by_increments(recorder, host)
+        if COUNTER.write in recorder.mapping.ops:
+            audit_by_increments(recorder, host)
         return
     load = dict(recorder.boots)
     answers: Counter[tuple[str, str | None]] = Counter()

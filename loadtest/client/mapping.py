@@ -23,21 +23,25 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import requests
 
 from loadtest.client.http import Http
 from loadtest.history.operation import LARGEST, Op, Outcome
-from loadtest.kinds import OPERATIONS
+from loadtest.kinds import CREATE, KINDS, OPERATIONS
 from loadtest.kinds.counter import COUNTER
+from loadtest.kinds.kind import Answers
+from loadtest.kinds.list import LIST
 from loadtest.trial import App
 
 BLIND = "none"
+ITEM = "{item}"
 RESENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")
 """The methods that a client library may send twice, because HTTP calls them idempotent."""
 
@@ -181,11 +185,12 @@ def as_count(found: Any) -> int | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome, value and items of an answer."""
+    """The outcome of a request, and what its answer holds."""
 
     outcome: Outcome
     value: int | None = None
     items: tuple[str, ...] | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -212,18 +217,23 @@ class Routes:
 
     @property
     def quick(self) -> bool:
-        """True if any client library may send the increment, because none sends it again."""
-        return self.requests[COUNTER.write].method not in RESENT
+        """True if any client library may send its writes, because none sends them again."""
+        writes = (request for op, request in self.requests.items() if OPERATIONS[op].writes)
+        return all(request.method not in RESENT for request in writes)
 
     def connect(self, host: str, *, keep_alive: bool = False) -> Http:
         """A client of its own."""
         return Http(host, dict(self.headers), keep_alive=keep_alive)
 
     def send(self, client: Any, op: Op, item: str | None = None) -> Reply:
-        """Asks for an operation, with a client of requests' kind. An append's item is the `item`
-        of a JSON body."""
+        """Ask for an operation, with a client of requests' kind.
+
+        An item takes the place of ITEM in the path, or else is the `item` of a JSON body.
+        """
         request = self.requests[op]
-        if item is not None:
+        if item is not None and ITEM in request.path:
+            request = replace(request, path=request.path.replace(ITEM, quote(item, safe="")))
+        elif item is not None:
             request = Request(request.method, request.path, json.dumps({"item": item}))
         body = request.body.encode() if request.body is not None else None
         reply: Reply = client.request(
@@ -234,6 +244,11 @@ class Routes:
             allow_redirects=False,
         )
         return reply
+
+    def only(self, kinds: Iterable[str]) -> Routes:
+        """The requests about these kinds of state, and the one that makes them empty."""
+        ops = {CREATE.name, *(op for kind in kinds for op in KINDS[kind].ops)}
+        return replace(self, requests={op: r for op, r in self.requests.items() if op in ops})
 
     def name(self, op: Op) -> str:
         """Return the name of an operation that people know."""
@@ -248,15 +263,27 @@ class Routes:
         outcome: Outcome = "ok" if moved else by_status(reply)
         if outcome != "ok" or reply is None:
             return Answer(outcome)
-        if OPERATIONS[op].answers == "items":
-            items = read_json(reply.text)
-            if isinstance(items, list) and all(isinstance(item, str) for item in items):
-                return Answer("ok", len(items), tuple(items))
-            return Answer("unknown")
+        answers = OPERATIONS[op].answers
+        if answers == "nothing":
+            return Answer("ok")
+        if answers != "count":
+            return as_answer(answers, read_json(reply.text, otherwise=0))
         value = self.count(op).number(reply)
         if value is None and not (op == COUNTER.write and self.blind):
             return Answer("unknown")
         return Answer("ok", value)
+
+
+def as_answer(answers: Answers, found: object) -> Answer:
+    """Return the answer that a JSON value is; unknown if it is of another type."""
+    if answers == "items" and isinstance(found, list):
+        if all(isinstance(item, str) for item in found):
+            return Answer("ok", len(found), tuple(found))
+    elif answers == "flag" and isinstance(found, bool):
+        return Answer("ok", int(found))
+    elif answers == "text" and (found is None or isinstance(found, str)):
+        return Answer("ok", answer=found)
+    return Answer("unknown")
 
 
 def at_rest(mapping: Routes | Steps, reply: Reply) -> int | None:
@@ -278,6 +305,20 @@ OURS = Routes(
     {operation.name: Request(operation.method, operation.path) for operation in OPERATIONS.values()}
 )
 """The routes of `variants.app`."""
+
+
+def kept(host: str) -> list[str]:
+    """Return the kinds of state that a server with our routes keeps, which it answers at /.
+
+    A server that does not say so is taken for one with a counter and a list.
+    """
+    with OURS.connect(host) as http:
+        try:
+            index = read_json(http.get("/").text)
+        except requests.RequestException:
+            index = None
+    kinds = [kind for kind in KINDS if isinstance(index, dict) and kind in index]
+    return kinds or [COUNTER.name, LIST.name]
 
 
 def mapping(app: App) -> Routes | Steps:

@@ -24,7 +24,8 @@ class NotRecorded(CouldNotRun):
 class Recorder:
     """Writes the operations of one run to its history, and remembers what the audit needs.
 
-    Its clients are numbered from `first`. `boots` are those that have answered, and the worker
+    Its clients are numbered from `first`, the items that they send by `tokens`, and their requests
+    by `turns`. `boots` are those that have answered, and the worker
     that each is of. `clock` names this machine's clock if there are others.
     The answers are understood as the `mapping` says, less the `baseline`.
     `broken` says why an operation could not be written down, once that has happened: then nothing
@@ -52,7 +53,9 @@ class Recorder:
         self.baseline = Baseline()
         self.acknowledged: Counter[str] = Counter()
         self.tokens = itertools.count()
+        self.turns = itertools.count()
         self.boots: dict[str, int | None] = {}
+        self.first = first
         self.clients = itertools.count(first)
 
     def call(
@@ -61,6 +64,7 @@ class Recorder:
         op: Op,
         send: Callable[[], Reply],
         item: str | None = None,
+        key: str | None = None,
         phase: Phase = "load",
         write: Callable[[Operation], object] | None = None,
     ) -> Operation:
@@ -80,6 +84,7 @@ class Recorder:
                 op=op,
                 start=start,
                 item=item,
+                key=key,
                 phase=phase,
                 clock=self.clock,
                 **reached,

@@ -13,10 +13,9 @@ Op = str
 Outcome = Literal["ok", "fail", "unknown"]
 Phase = Literal["load", "audit"]
 
-OPS = tuple(dict.fromkeys((*OPERATIONS, "whoami", "save", "load", "claim")))
+OPS = tuple(OPERATIONS)
 OUTCOMES = ("ok", "fail", "unknown")
 PHASES = ("load", "audit")
-TEXTS = ("whoami", "load")  # operations that are answered with a text, or with nothing
 LARGEST = 1 << 61  # beyond it no value can be a count, and no nanosecond a time
 
 
@@ -51,9 +50,10 @@ class Operation:
         """The answer in words: a number, a text, a short list, "7 items", "fail", "unknown"."""
         if self.outcome != "ok":
             return self.outcome
-        if self.op in TEXTS:
+        answers = OPERATIONS[self.op].answers
+        if answers == "text":
             return "nothing" if self.answer is None else printable(self.answer)
-        if self.op == "claim":
+        if answers == "flag":
             return "taken" if self.value else "refused"
         if self.value is None and self.items is None:
             return self.outcome

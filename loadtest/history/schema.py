@@ -65,8 +65,11 @@ from loadtest.history.operation import LARGEST, OPS, OUTCOMES, PHASES, printable
 from loadtest.history.operation import Op as Op
 from loadtest.history.operation import Operation as Operation
 from loadtest.history.operation import line as line
+from loadtest.kinds.claim import CLAIM
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
+from loadtest.kinds.request import REQUEST
+from loadtest.kinds.visitor import SAVE, VISITOR
 
 SCHEMA: dict[str, pl.DataType] = {
     "client": pl.UInt32(),
@@ -340,8 +343,9 @@ def _beyond(name: str) -> pl.Expr:
 
 
 _ok = pl.col("outcome") == "ok"
-VALUED = (COUNTER.read, LIST.write, "claim")
+VALUED = (COUNTER.read, LIST.write, CLAIM.name)
 """An increment may be acknowledged without a count."""
+CARRYING = (*REQUEST.ops, SAVE.name, CLAIM.name)
 _ITEMS = pl.col("items")
 _RULES: dict[str, pl.Expr] = {
     '"client" is missing': pl.col("client").is_null(),
@@ -355,11 +359,10 @@ _RULES: dict[str, pl.Expr] = {
     'it is ok, so it needs a "value"': _ok & pl.col("op").is_in(VALUED) & pl.col("value").is_null(),
     'its "value" is too large to be a count': _beyond("value"),
     'an append needs an "item"': (pl.col("op") == LIST.write) & pl.col("item").is_null(),
-    'a whoami, a save and a claim need an "item"': pl.col("op").is_in(["whoami", "save", "claim"])
+    'a whoami, a save and a claim need an "item"': pl.col("op").is_in(CARRYING)
     & pl.col("item").is_null(),
-    'a save and a load need a "key"': pl.col("op").is_in(["save", "load"])
-    & pl.col("key").is_null(),
-    'the "value" of a claim is 1 (taken) or 0 (refused)': (pl.col("op") == "claim")
+    'a save and a load need a "key"': pl.col("op").is_in(VISITOR.ops) & pl.col("key").is_null(),
+    'the "value" of a claim is 1 (taken) or 0 (refused)': (pl.col("op") == CLAIM.name)
     & ~pl.col("value").is_in([0, 1]),
     'it is ok, so it needs "items"': _ok & (pl.col("op") == LIST.read) & _ITEMS.is_null(),
     'there is a null in "items"': _ITEMS.list.eval(pl.element().is_null().any()).list.first(),
