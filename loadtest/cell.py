@@ -33,9 +33,9 @@ from loadtest.server import injections
 from loadtest.server.fault import Injection
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import interpreter, launch
-from loadtest.server.gunicorn import why as server_why
 from loadtest.server.redis import PREFIX
+from loadtest.server.running import interpreter, launch
+from loadtest.server.running import why as server_why
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 

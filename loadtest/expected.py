@@ -9,6 +9,7 @@ from loadtest.checker import Failure, Verdict
 from loadtest.server.disk import missing
 from loadtest.server.fault import Fault
 from loadtest.server.faults import FAULTS, fault_of
+from loadtest.server.servers import adapter_of, at_once, preloads
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
@@ -84,6 +85,8 @@ def impossible(trial: Trial) -> str | None:
         return None
     if trial.own and trial.own.runs_already:
         return "a server that runs already is not ours"
+    if lacking := fault.lacking(adapter_of(trial.server)):
+        return f"{adapter_of(trial.server).title} {lacking}"
     if trial.own and fault.needs != "server":
         return "the store of an app of one's own is not ours"
     if fault.needs == "server":
@@ -115,7 +118,7 @@ def expectation(trial: Trial) -> Expectation:
         return expect(may=may, why=why)
     fault = fault_of(trial.fault)
     alone = undisturbed(trial, said, machines=fault.machines if fault else 1)
-    return disturbed(alone, said, fault, trial.server.preload) if fault else alone
+    return disturbed(alone, said, fault, preloads(trial.server)) if fault else alone
 
 
 def outlives(trial: Trial) -> bool:
@@ -137,7 +140,7 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
     """Return the expectation without a fault."""
     server = trial.server
     greenlets = server.worker_class == "gevent"
-    place = said.preloaded if server.preload else said.lives_in
+    place = said.preloaded if preloads(server) else said.lives_in
     # a greenlet ends with its connection
     if place == "request" or (place == "thread" and greenlets):
         return expect(Failure.LOSES, why="the state ends with each request")
@@ -150,11 +153,12 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
         "worker": workers,
         "machine": machines,
     }.get(place, 1)
-    at_once = {"thread": 1, "worker": server.at_once}.get(place, server.workers * server.at_once)
+    of_worker = at_once(server)
+    overlapping = {"thread": 1, "worker": of_worker}.get(place, server.workers * of_worker)
     guard = said.under_gevent if greenlets else said.guard
     must = [Failure.DIVIDED] if copies > 1 else []
     each = f"each {place} counts for itself; " if copies > 1 else ""
-    if at_once == 1:
+    if overlapping == 1:
         return expect(*must, why=f"{each}nothing comes between a read and its write")
     may = [Failure.REFUSES] if said.refuses == "may" else []
     if guard == "none":

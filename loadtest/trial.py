@@ -11,12 +11,11 @@ WORKER_CLASSES: tuple[WorkerClass, ...] = get_args(WorkerClass)
 
 @dataclass(frozen=True)
 class Server:
-    """A server: gunicorn workers × threads, their class, preload, and the interpreter.
+    """A server: workers × threads, their class, preload, the interpreter, and its adapter's name.
 
-    `preload` forks workers from a master that has loaded the app; `python` "" is ours. Raises
-    ValueError for a combination that gunicorn would silently change.
+    `preload` forks workers from a master that has loaded the app; `python` "" is ours.
 
-    Raises ValueError for what gunicorn would silently turn into something else.
+    Raises ValueError for a combination that gunicorn would silently change.
     """
 
     workers: int
@@ -24,6 +23,7 @@ class Server:
     worker_class: WorkerClass = "gthread"
     preload: bool = False
     python: str = ""
+    name: str = "gunicorn"
 
     def __post_init__(self) -> None:
         if self.threads > 1 and self.worker_class != "gthread":
@@ -35,12 +35,8 @@ class Server:
         more = [self.worker_class] * (self.worker_class != "gthread") + ["preload"] * self.preload
         python = Path(self.python).name
         more += [python] * (python not in ("", "python", "python3"))
+        more += [self.name] * (self.name != "gunicorn")
         return " ".join([f"{self.workers}×{self.threads}", *more])
-
-    @property
-    def at_once(self) -> int:
-        """The number of requests that a worker may begin at once, as far as that matters."""
-        return 1000 if self.worker_class in ("gevent", "asgi") else self.threads
 
     @classmethod
     def parse(cls, text: str) -> "Server":
@@ -139,6 +135,7 @@ class Trial:
         if server.worker_class != "gthread":
             options += ["--worker-class", server.worker_class]
         options += ["--preload"] * server.preload
+        options += ["--server", server.name] if server.name != "gunicorn" else []
         options += ["--server-python", server.python] if server.python else []
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
         options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]

@@ -40,8 +40,8 @@ from loadtest.checker import Verdict, judge  # noqa: E402
 from loadtest.client.load import LoadError, apply  # noqa: E402
 from loadtest.report.pictures import charts as charts  # noqa: E402
 from loadtest.server.guardian import guarded  # noqa: E402
-from loadtest.server.gunicorn import Running, ServerError, launch, serve  # noqa: E402
 from loadtest.server.redis import RedisError, redis_server  # noqa: E402
+from loadtest.server.running import Running, ServerError, launch, serve  # noqa: E402
 from loadtest.trial import Load, Server, Trial, WorkerClass  # noqa: E402
 
 FOLDER = Path("results/notebooks") / time.strftime(f"%Y-%m-%d_%H-%M-%S_{os.getpid()}")

@@ -8,6 +8,7 @@ from course import Guess, Stop, asked, reading, tell, write
 from outcomes import WORDS, Found, card, come_out, together, words
 
 from loadtest.errors import CouldNotRun
+from loadtest.server.servers import at_once
 from loadtest.trial import Load, Server, Trial
 
 FEW = Load(seconds=0.3, increments=200)
@@ -63,7 +64,7 @@ def repaired(rung: str, changes: dict[str, Any]) -> bool:
     server = {name: changes.pop(name) for name in [*changes] if name in vars(trial.server)}
     try:
         trial = replace(trial, server=replace(trial.server, **server), **changes)
-        if trial.server.at_once * trial.server.workers == 1:
+        if at_once(trial.server) * trial.server.workers == 1:
             print("not yet: with one request at a time anything holds")
             return False
         if RUNGS[rung].fault and not trial.fault:

@@ -15,8 +15,8 @@ from loadtest.bench import judging
 from loadtest.client.load import apply, locust
 from loadtest.report.terminal import console
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, answers, listening, serve
 from loadtest.server.redis import redis_server
+from loadtest.server.running import Running, answers, listening, serve
 from loadtest.trial import Load, Server, Trial
 from variants import VARIANTS
 

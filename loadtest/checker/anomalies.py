@@ -22,12 +22,12 @@ from loadtest.checker.linearizability import (
     same_value,
     sending,
 )
-from loadtest.checker.run import NEVER, Run, Thing
+from loadtest.checker.run import NEVER, Run, State
 from loadtest.checker.words import (
+    answer,
     number,
     quoted,
     sentence,
-    told,
     where,
     where_each,
     who,
@@ -49,7 +49,7 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
-class Found:
+class Finding:
     """A finding: a number, the operations that prove it, and a sentence or two about them."""
 
     count: int
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Definition:
     """The definition of an anomaly.
 
     source    who defined it
@@ -73,23 +73,23 @@ class Kind:
     source: str
     final: bool
     explains: bool
-    find: Callable[[Run], Found | None]
+    find: Callable[[Run], Finding | None]
 
 
-def kind(
+def anomaly(
     name: str, meaning: str, *, source: str, final: bool = False, explains: bool = False
-) -> Callable[[Callable[[Run], Found | None]], Kind]:
+) -> Callable[[Callable[[Run], Finding | None]], Definition]:
     """The anomaly that the function below finds."""
-    return lambda find: Kind(name, meaning, source, final, explains, find)
+    return lambda find: Definition(name, meaning, source, final, explains, find)
 
 
-@kind(
+@anomaly(
     "lost update",
-    "two increments of a copy that loses some overlap and are told the same",
+    "two increments of a copy that loses some overlap and are answered the same",
     source="P4 of Berenson et al. 1995; Elle (Kingsbury & Alvaro 2020)",
     explains=True,
 )
-def lost_update(run: Run) -> Found | None:
+def lost_update(run: Run) -> Finding | None:
     """Which increments are gone is not known: two equal answers show how, and the audit that.
     Counted: answers that repeat one like this.
 
@@ -107,12 +107,12 @@ def lost_update(run: Run) -> Found | None:
         orient="row",
     )
     same = pl.col("value") == pl.col("value").shift(1)
-    told = run.counter.writes.filter(same | same.shift(-1))
-    told = told.with_columns(run.history.select(LEVELS["thread"])[told["row"]])
+    equal = run.counter.writes.filter(same | same.shift(-1))
+    equal = equal.with_columns(run.history.select(LEVELS["thread"])[equal["row"]])
     if by:
-        told = told.join(losing, on=by, how="semi", nulls_equal=True)
+        equal = equal.join(losing, on=by, how="semi", nulls_equal=True)
     before = pl.col("row", "end", "boot", "worker").shift(1).over("value", *by)
-    pairs = told.sort("value", "start").with_columns(before.name.prefix("first_"))
+    pairs = equal.sort("value", "start").with_columns(before.name.prefix("first_"))
     pairs = pairs.drop_nulls("first_row")
     # where something is lost, one clock timed all increments
     pairs = pairs.filter(pl.col("first_end") >= pl.col("start")).sort("end", "row")
@@ -125,10 +125,10 @@ def lost_update(run: Run) -> Found | None:
     shown = pairs.filter(one_worker) if pairs.select(one_worker.any()).item() else pairs
     one, other = run.operations(*shown.select("first_row", "row").row(0))
     why = (
-        f"{whose(one)} and {whose(other)} overlapped and were both told {one.value or 0:,}"
+        f"{whose(one)} and {whose(other)} overlapped and were both answered {one.value or 0:,}"
         f"{where(one, other)}"
     )
-    return Found(pairs.height, (one, other), f"{sentence(why)} {_losses(run, division)}")
+    return Finding(pairs.height, (one, other), f"{sentence(why)} {_losses(run, division)}")
 
 
 def _only(count: int, noun: str) -> str:
@@ -140,13 +140,13 @@ def _losses(run: Run, division: Division) -> str:
     return f"{division.lost:,} of {acknowledged} {'is' if division.lost == 1 else 'are'} lost."
 
 
-@kind(
+@anomaly(
     "lost increment",
     "the audit reads fewer increments than were acknowledged",
     source="Jepsen's counter checker",
     explains=True,
 )
-def lost_increment(run: Run) -> Found | None:
+def lost_increment(run: Run) -> Finding | None:
     """Count acknowledged increments that are missing from the state.
 
     With several copies, each copy is compared with the increments acknowledged there. Unknown
@@ -173,12 +173,12 @@ def lost_increment(run: Run) -> Found | None:
     one, read = run.operations(ends.sort("at")["row"][-1], audit.sort("end")["row"][-1])
     known = division.of in ("none", "request", *LABELS)
     before = f", and {number(ends.height, 'increment')} had been acknowledged{there}"
-    why = sentence(f"{whose(read)} {told(read)}{before if known else ''}")
-    return Found(division.lost, (one, read), f"{why} {_losses(run, division)}")
+    why = sentence(f"{whose(read)} {answer(read)}{before if known else ''}")
+    return Finding(division.lost, (one, read), f"{why} {_losses(run, division)}")
 
 
-@kind("over-count", "a value above n + m is answered", source="Jepsen's counter checker")
-def over_count(run: Run) -> Found | None:
+@anomaly("over-count", "a value above n + m is answered", source="Jepsen's counter checker")
+def over_count(run: Run) -> Finding | None:
     """Counted: such answers.
 
     A  |-- increment → 2 --|                      there was one increment, and it says 2
@@ -189,17 +189,17 @@ def over_count(run: Run) -> Found | None:
     if above.is_empty():
         return None
     (one,) = run.operations(above["row"][0])
-    why = f"{whose(one)} {told(one)}{where(one)}, and {_only(begun, 'increment')} ever began"
-    return Found(above.height, (one,), sentence(why))
+    why = f"{whose(one)} {answer(one)}{where(one)}, and {_only(begun, 'increment')} ever began"
+    return Finding(above.height, (one,), sentence(why))
 
 
-@kind(
+@anomaly(
     "duplicate value",
     "one value is answered to two increments",
     source="Jepsen's unique-ids checker",
     final=True,
 )
-def duplicate_value(run: Run) -> Found | None:
+def duplicate_value(run: Run) -> Finding | None:
     """Counted: answers that repeat one.
 
     A  |-- increment → 1 --|
@@ -216,20 +216,20 @@ def duplicate_value(run: Run) -> Found | None:
         )
         shown = two_workers if two_workers.height else pairs
     one, other = run.operations(shown["first"][0], shown["row"][0])
-    why = f"{whose(one)} and {whose(other)} were both told {one.value:,}{where(one, other)}"
-    return Found(pairs.height, (one, other), sentence(why))
+    why = f"{whose(one)} and {whose(other)} were both answered {one.value:,}{where(one, other)}"
+    return Finding(pairs.height, (one, other), sentence(why))
 
 
-@kind(
+@anomaly(
     "skipped value",
     "more gaps below the highest answer than unanswered increments can explain",
     source="counting networks (Aspnes, Herlihy & Shavit 1994)",
 )
-def skipped_value(run: Run) -> Found | None:
+def skipped_value(run: Run) -> Finding | None:
     """Counted: the missing ones beyond those.
 
     A  |-- increment → 1 --|
-    B                          |-- increment → 3 --|          nobody was told 2
+    B                          |-- increment → 3 --|          nobody was answered 2
     """
     before = pl.col("value").shift(1, fill_value=0)
     answers = run.counter.writes.filter(pl.col("value") > 0).select(
@@ -237,28 +237,28 @@ def skipped_value(run: Run) -> Found | None:
     )
     gaps = answers.filter(pl.col("missing") > 0)
     missing = int(gaps["missing"].sum())
-    untold = run.counter.unknown.height + run.counter.blind.height
-    if missing <= untold:
+    without = run.counter.unknown.height + run.counter.blind.height
+    if missing <= without:
         return None
     gap = gaps.head(1)
     rows = [row for row in (gap["first"][0], gap["row"][0]) if row is not None]
     operations = run.operations(*rows)
     why = (
-        f"nobody was told {gap['before'][0] + 1:,}, yet {whose(operations[-1])} "
-        f"{told(operations[-1])}; missing in all: {number(missing, 'value')}"
+        f"nobody was answered {gap['before'][0] + 1:,}, yet {whose(operations[-1])} "
+        f"{answer(operations[-1])}; missing in all: {number(missing, 'value')}"
     )
-    if untold:
-        why += f", not told: {number(untold, 'increment')}"
-    return Found(missing - untold, operations, sentence(why))
+    if without:
+        why += f", increments without a value: {without:,}"
+    return Finding(missing - without, operations, sentence(why))
 
 
-@kind(
+@anomaly(
     "real-time inversion",
-    "of two increments, a before b, yet a is told as much as b or more",
+    "of two increments, a before b, yet a is answered as much as b or more",
     source="Herlihy & Wing 1990",
     final=True,
 )
-def real_time_inversion(run: Run) -> Found | None:
+def real_time_inversion(run: Run) -> Finding | None:
     """Counted: increments that come too late.
 
     A  |-- increment → 2 --|
@@ -266,7 +266,7 @@ def real_time_inversion(run: Run) -> Found | None:
     """
     ends = pl.col("end").cum_min(reverse=True)
     new = pl.col("value").ne_missing(pl.col("value").shift(1))
-    # the earliest end of all that were told as much or more, equals included
+    # the earliest end of all that were answered as much or more, equals included
     ended = pl.when(new).then(ends).forward_fill()
     writes = run.counter.writes
     late = writes.with_columns(ended=ended.over(run.within) if run.within else ended)
@@ -276,85 +276,85 @@ def real_time_inversion(run: Run) -> Found | None:
     b = late.row(0, named=True)
     more = (pl.col("end") == b["ended"]) & (pl.col("value") >= b["value"])
     first = writes.filter(more & (pl.col("clock") == b["clock"]))["row"][0]
-    return Found(late.height, *_yet(run, first, b["row"]))
+    return Finding(late.height, *_yet(run, first, b["row"]))
 
 
 def _yet(run: Run, first: int, second: int) -> tuple[tuple[Operation, ...], str]:
-    """Two operations, one before the other, and what they should not have been told."""
+    """Return two operations, one before the other, and the answers that contradict it."""
     one, other = run.operations(first, second)
     ended, began = run.moments((one, one.end), (other, other.start))
     return (one, other), sentence(yet(one, other, ended, began))
 
 
-@kind(
+@anomaly(
     "stale read",
     "a read below the writes acknowledged before it began, or below a value seen",
     source="Jepsen's counter and set-full checkers",
     final=True,
 )
-def stale_read(run: Run) -> Found | None:
+def stale_read(run: Run) -> Finding | None:
     """A read of the list counts by its length. Counted: such reads.
 
     A  |-- increment → 1 --|
     B                          |-- read → 0 --|
     """
     found = []
-    for thing in run.things:
-        reads = thing.answered.with_columns(ended=end_above(run.within)).filter(~pl.col("write"))
-        reads = _counted(run, reads, "start", thing.ends, exact=False)
+    for state in run.states:
+        reads = state.answered.with_columns(ended=end_above(run.within)).filter(~pl.col("write"))
+        reads = _counted(run, reads, "start", state.ends, exact=False)
         below = (pl.col("value") < pl.col("before")) | (pl.col("ended") < pl.col("start"))
-        found.append((thing, reads.filter(below)))
+        found.append((state, reads.filter(below)))
     earliest = _earliest(found)
     if earliest is None:
         return None
-    count, thing, read = earliest
+    count, state, read = earliest
     clock = pl.col("clock") == read["clock"]
     if read["ended"] < read["start"]:
         higher = (pl.col("end") == read["ended"]) & (pl.col("rank") > read["rank"])
-        first = thing.answered.filter(higher & clock)["row"][0]
-        return Found(count, *_yet(run, first, read["row"]))
-    before = thing.ends.filter(clock & (pl.col("at") < read["start"])).sort("at")["row"]
+        first = state.answered.filter(higher & clock)["row"][0]
+        return Finding(count, *_yet(run, first, read["row"]))
+    before = state.ends.filter(clock & (pl.col("at") < read["start"])).sort("at")["row"]
     *last, one = run.operations(*before.tail(1), read["row"])
     why = (
-        f"{whose(one)} {told(one)}{where(one)}, and {number(read['before'], thing.write)} had been "
-        f"acknowledged before it began"
+        f"{whose(one)} {answer(one)}{where(one)}, and {number(read['before'], state.write)} had "
+        f"been acknowledged before it began"
     )
     if last:
         why += f", the last of them {whose(last[0])}"
-    return Found(count, (*last, one), sentence(why))
+    return Finding(count, (*last, one), sentence(why))
 
 
-@kind(
+@anomaly(
     "future read",
     "a read above all the writes that had begun when it ended",
     source="Jepsen's counter checker",
 )
-def future_read(run: Run) -> Found | None:
+def future_read(run: Run) -> Finding | None:
     """A read of the list counts by its length. Counted: such reads.
 
     A  |-- read → 1 --|
     B                     |-- increment → 1 --|
     """
     found = []
-    for thing in run.things:
-        begun = thing.begins
-        reads = _counted(run, thing.reads, "end", begun, exact=True)
+    for state in run.states:
+        begun = state.begins
+        reads = _counted(run, state.reads, "end", begun, exact=True)
         if run.within:  # what another clock has timed may have begun
             reads = reads.join(begun.group_by("clock").len("here"), on="clock", how="left")
             elsewhere = begun.height - pl.col("here").fill_null(0).cast(pl.Int64)
             reads = reads.with_columns(pl.col("before") + elsewhere)
-        found.append((thing, reads.filter(pl.col("value") > pl.col("before"))))
+        found.append((state, reads.filter(pl.col("value") > pl.col("before"))))
     earliest = _earliest(found)
     if earliest is None:
         return None
-    count, thing, read = earliest
+    count, state, read = earliest
     (one,) = run.operations(read["row"])
     (ended,) = run.moments((one, one.end))
     why = (
-        f"{whose(one)} {told(one)}{where(one)}, and {_only(read['before'], thing.write)} "
+        f"{whose(one)} {answer(one)}{where(one)}, and {_only(read['before'], state.write)} "
         f"{'can have' if run.within else 'had'} begun when it ended at {ended}"
     )
-    return Found(count, (one,), sentence(why))
+    return Finding(count, (one,), sentence(why))
 
 
 def _counted(
@@ -388,62 +388,62 @@ def _counted(
 
 
 def _earliest(
-    found: list[tuple[Thing, pl.DataFrame]],
-) -> tuple[int, Thing, dict[str, Any]] | None:
+    found: list[tuple[State, pl.DataFrame]],
+) -> tuple[int, State, dict[str, Any]] | None:
     """Count the rows, and find the layout and the row that ended first."""
     firsts = [
-        (row["end"], n, thing, row)
-        for n, (thing, rows) in enumerate(found)
+        (row["end"], n, state, row)
+        for n, (state, rows) in enumerate(found)
         for row in rows.sort("end", "row").head(1).iter_rows(named=True)
     ]
     if not firsts:
         return None
-    _, _, thing, row = min(firsts, key=lambda first: first[:2])
-    return sum(rows.height for _, rows in found), thing, row
+    _, _, state, row = min(firsts, key=lambda first: first[:2])
+    return sum(rows.height for _, rows in found), state, row
 
 
-@kind(
+@anomaly(
     "non-monotonic read",
     "one client reads, then reads less",
     source="monotonic reads (Terry et al. 1994; Viotti & Vukolić 2016)",
     final=True,
 )
-def non_monotonic_read(run: Run) -> Found | None:
+def non_monotonic_read(run: Run) -> Finding | None:
     """A read of the list counts by its length. Counted: reads that are less than an earlier one of
     their client.
 
         A  |-- read → 2 --|  |-- read → 1 --|
     """
-    return _less_than_before(run, pl.lit(True), lambda thing: thing.reads)
+    return _less_than_before(run, pl.lit(True), lambda state: state.reads)
 
 
-@kind(
+@anomaly(
     "read-your-writes",
     "one client's write is answered v, then it reads less than v",
     source="read your writes (Terry et al. 1994; Viotti & Vukolić 2016)",
     final=True,
 )
-def read_your_writes(run: Run) -> Found | None:
+def read_your_writes(run: Run) -> Finding | None:
     """A read of the list counts by its length. Counted: such reads.
 
     A  |-- increment → 2 --|  |-- read → 1 --|
     """
-    return _less_than_before(run, pl.col("write"), lambda thing: thing.answered)
+    return _less_than_before(run, pl.col("write"), lambda state: state.answered)
 
 
 def _less_than_before(
-    run: Run, above: pl.Expr, of: Callable[[Thing], pl.DataFrame]
-) -> Found | None:
-    """Reads of less than something (`above`) that the same client was told before."""
+    run: Run, above: pl.Expr, of: Callable[[State], pl.DataFrame]
+) -> Finding | None:
+    """Reads of less than something (`above`) that the same client was answered before."""
     found = []
-    for thing in run.things:
-        less = of(thing).with_columns(ended=end_above("client", above))
-        found.append((thing, less.filter(~pl.col("write") & (pl.col("ended") < pl.col("start")))))
+    for state in run.states:
+        less = of(state).with_columns(ended=end_above("client", above))
+        found.append((state, less.filter(~pl.col("write") & (pl.col("ended") < pl.col("start")))))
     earliest = _earliest(found)
     if earliest is None:
         return None
-    count, thing, read = earliest
-    higher = of(thing).filter(
+    count, state, read = earliest
+    higher = of(state).filter(
         above
         & (pl.col("client") == read["client"])
         & (pl.col("rank") > read["rank"])
@@ -452,17 +452,17 @@ def _less_than_before(
     one, other = run.operations(higher.sort("end")["row"][-1], read["row"])
     at, then_at = where_each(one, other)
     first, then = (who(one), "") if who(one) == who(other) else (whose(one), f"{whose(other)} ")
-    why = f"{first} {told(one)}{at}, and then {then}{told(other)}{then_at}"
-    return Found(count, (one, other), sentence(why))
+    why = f"{first} {answer(one)}{at}, and then {then}{answer(other)}{then_at}"
+    return Finding(count, (one, other), sentence(why))
 
 
-@kind(
+@anomaly(
     "reset",
     "a worker or a store lost its state: the count restarts below a value already answered",
     source="durability (Härder & Reuter 1983); a worker that is restarted forgets its memory",
     explains=True,
 )
-def reset(run: Run) -> Found | None:
+def reset(run: Run) -> Finding | None:
     """No audit heard of the boot that went, and one that came after it counts again below; or else
     one thread of a boot counts from 1 again, as when its store forgot. Counted: boots that went, or
     such beginnings.
@@ -480,18 +480,19 @@ def reset(run: Run) -> Found | None:
     one, other = run.operations(*rows)
     at, then_at = where(one), where(other)
     why = sentence(
-        f"{whose(one)} {told(one)}{at} (boot {old}), which later answered no more; "
-        f"then {whose(other)} {told(other)}{then_at} (boot {new})"
+        f"{whose(one)} {answer(one)}{at} (boot {old}), which later answered no more; "
+        f"then {whose(other)} {answer(other)}{then_at} (boot {new})"
     )
     if division is not None and division.forgotten:
         acknowledged = number(division.forgotten, "acknowledged increment")
         why += f" {acknowledged} {'is' if division.forgotten == 1 else 'are'} forgotten."
-    return Found(run.resets.height, (one, other), why)
+    return Finding(run.resets.height, (one, other), why)
 
 
-def _from_one_again(run: Run) -> Found | None:
-    """An increment that was told 1, asked after its thread had answered others, while nobody was
-    under way who may write back what they read before all of them.
+def _from_one_again(run: Run) -> Finding | None:
+    """Find an increment that was answered 1 after its thread had answered others.
+
+    Nobody was under way then who may write back what they read before all of them.
 
     Of copies per thread each has its own 1."""
     division = run.counter_division
@@ -531,17 +532,17 @@ def _from_one_again(run: Run) -> Found | None:
     if again.is_empty():
         return None
     one, other = run.operations(*again.select("before", "row").row(0))
-    why = f"{whose(one)} {told(one)}{where(one)}, and later {whose(other)} {told(other)} there"
-    return Found(again.height, (one, other), sentence(why))
+    why = f"{whose(one)} {answer(one)}{where(one)}, and later {whose(other)} {answer(other)} there"
+    return Finding(again.height, (one, other), sentence(why))
 
 
-@kind(
+@anomaly(
     "lost item",
     "an append was acknowledged, and no audit has its item",
     source="Jepsen's set-full checker (lost)",
     explains=True,
 )
-def lost_item(run: Run) -> Found | None:
+def lost_item(run: Run) -> Finding | None:
     """Appends to a copy of the list that no audit has reached are not counted.
 
     A@1      |-- append x → 1 --|
@@ -569,18 +570,18 @@ def lost_item(run: Run) -> Found | None:
     if absent.is_empty():
         return None
     one, read = run.operations(*absent.sort("end", "row").select("row", "read").row(0))
-    why = f"{whose(one)} {told(one)}{where(one)}, and no audit has it"
-    return Found(absent.height, (one, read), sentence(why))
+    why = f"{whose(one)} {answer(one)}{where(one)}, and no audit has it"
+    return Finding(absent.height, (one, read), sentence(why))
 
 
-@kind(
+@anomaly(
     "duplicated item",
     "an item stands twice in one read, and it was sent once",
     source="Jepsen's set-full checker (duplicated)",
     final=True,
     explains=True,
 )
-def duplicated_item(run: Run) -> Found | None:
+def duplicated_item(run: Run) -> Finding | None:
     """Counted: such items.
 
     A  |-- append x → 1 --|
@@ -593,13 +594,13 @@ def duplicated_item(run: Run) -> Found | None:
     return _in_a_read(run, twice, " twice,")
 
 
-@kind(
+@anomaly(
     "unexpected item",
     "a read has an item that nobody sent, or whose append was refused",
     source="Jepsen's set checker (unexpected)",
     explains=True,
 )
-def unexpected_item(run: Run) -> Found | None:
+def unexpected_item(run: Run) -> Finding | None:
     """Counted: such items.
 
     A  |-- items → [y] --|                                        nobody ever sent y
@@ -616,7 +617,7 @@ def _in_reads(run: Run, wrong: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.Dat
     return pl.concat(wrong(reads) for reads in run.different_reads())
 
 
-def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
+def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Finding | None:
     """Items that should not stand in a read as they do."""
     if wrong.is_empty():
         return None
@@ -625,16 +626,16 @@ def _in_a_read(run: Run, wrong: pl.DataFrame, how: str) -> Found | None:
     rows, sent = sending(run, item)
     *appends, read = run.operations(*rows, row)
     why = f"{whose(read)} has {quoted(item)}{how} {sent}"
-    return Found(wrong["item"].n_unique(), (*appends, read), sentence(why))
+    return Finding(wrong["item"].n_unique(), (*appends, read), sentence(why))
 
 
-@kind(
+@anomaly(
     "fork",
     "of two reads of the list, neither is the beginning of the other",
     source="Elle (incompatible order)",
     final=True,
 )
-def fork(run: Run) -> Found | None:
+def fork(run: Run) -> Finding | None:
     """Counted: reads that are not a beginning of the longest.
 
     A  |-- items → [x] --|
@@ -654,16 +655,16 @@ def fork(run: Run) -> Found | None:
     )
     if at_ := where(one, other):
         why += f"; they were answered{at_}"
-    return Found(run.forks.height, (one, other), sentence(why))
+    return Finding(run.forks.height, (one, other), sentence(why))
 
 
-@kind(
+@anomaly(
     "reordered item",
     "append a before append b, yet b stands before a in a read",
     source="Elle (G0-realtime)",
     final=True,
 )
-def reordered_item(run: Run) -> Found | None:
+def reordered_item(run: Run) -> Finding | None:
     """Counted: items that stand too early.
 
     A  |-- append x → 1 --|
@@ -694,15 +695,15 @@ def reordered_item(run: Run) -> Found | None:
         f"{whose(one)} ended at {ended_} before {whose(other)} began at {began}, "
         f"yet {whose(read)} has {quoted(other.item or '')} before {quoted(one.item or '')}"
     )
-    return Found(early["append"].n_unique(), (one, other, read), sentence(why))
+    return Finding(early["append"].n_unique(), (one, other, read), sentence(why))
 
 
-@kind(
+@anomaly(
     "misplaced item",
     "an append is answered position i, and a read has its item elsewhere",
     source="offset checks of Kafka's clients and of Jepsen's Kafka test",
 )
-def misplaced_item(run: Run) -> Found | None:
+def misplaced_item(run: Run) -> Finding | None:
     """Counted: such appends.
 
     A  |-- append x → 1 --|
@@ -717,33 +718,33 @@ def misplaced_item(run: Run) -> Found | None:
         return None
     append, row, at = moved.sort("end", "append", "row").select("append", "row", "at").row(0)
     one, read = run.operations(append, row)
-    why = f"{whose(one)} {told(one)}{where(one)}, and {whose(read)} has it at {at:,}"
-    return Found(moved["append"].n_unique(), (one, read), sentence(why))
+    why = f"{whose(one)} {answer(one)}{where(one)}, and {whose(read)} has it at {at:,}"
+    return Finding(moved["append"].n_unique(), (one, read), sentence(why))
 
 
-@kind(
+@anomaly(
     "not linearizable",
     "no order in which the operations could have happened explains the answers",
     source="Herlihy & Wing 1990",
 )
-def not_linearizable(run: Run) -> Found | None:
+def not_linearizable(run: Run) -> Finding | None:
     """Counted: the counter and the list, each at most once.
 
     A      |-- read → 1 --|
     B                         |-- increment → 1 --|
     C  |-- increment → 2 ---------------------------|
     """
-    found = [contradiction(run, thing) for thing in run.things]
+    found = [contradiction(run, state) for state in run.states]
     reasons = [reason for reason in found if reason is not None]
     if not reasons and run.within:
         both = jointly(run, run.within)
         reasons = [both] if isinstance(both, Contradiction) else []
     if not reasons:
         return None
-    return Found(len(reasons), run.operations(*reasons[0].rows), reasons[0].why)
+    return Finding(len(reasons), run.operations(*reasons[0].rows), reasons[0].why)
 
 
-TABLE: tuple[Kind, ...] = (
+TABLE: tuple[Definition, ...] = (
     reset,
     lost_update,
     lost_increment,
@@ -768,5 +769,5 @@ TABLE: tuple[Kind, ...] = (
 
 def find(run: Run) -> tuple[Anomaly, ...]:
     """Every anomaly that there is in a run, in the order of the table."""
-    found = [(kind.name, kind.find(run)) for kind in TABLE]
+    found = [(each.name, each.find(run)) for each in TABLE]
     return tuple(Anomaly(name, f.count, f.witness, f.why) for name, f in found if f is not None)

@@ -37,6 +37,21 @@ class Failure(StrEnum):
         "an acknowledged write went with a worker or a store",
         "keep it in a place that outlives them",
     )
+    LEAKS = (
+        "leaks",
+        "an answer holds what belongs to another request or visitor",
+        "keep it where only that request (flask.g) or that visitor (a row of their own) finds it",
+    )
+    OVERSELLS = (
+        "oversells",
+        "more claims succeed than there are places",
+        "check and take the place in one step of one store, such as UPDATE … WHERE taken < maximum",
+    )
+    TURNS_AWAY = (
+        "turns away",
+        "a claim is refused although a place is left",
+        "check and take the place in one step, and give it back if what follows fails",
+    )
     REFUSES = (
         "refuses",
         "requests are not answered, or not in time",

@@ -5,7 +5,7 @@ between its start and its end, in an order that explains all answers. In general
 to be searched for. Here the answers force it: increment 1, the reads of 1, increment 2, the
 reads of 2 … (the ranks of `run`). What is left to decide:
 
-- A number that was told to nobody, below one that was seen, belongs to an increment that was
+- A number that was answered to nobody, below one that was seen, belongs to an increment that was
   unknown or blind. It could be any of which nothing that counts higher had ended before it began,
   and nothing that counts lower began after it ended: each has a window of numbers. Number by
   number, of those whose window has begun, the one whose window ends first takes it (earliest
@@ -20,7 +20,7 @@ consistency (Lamport 1979), of each by itself: both together need one look more,
 clocks.
 
 That unique answers make this easy was known: Gibbons & Korach 1997 check a history in which each
-read says which write it read, in O(n log n). Here even the order of writes is told.
+read says which write it read, in O(n log n). Here even the order of writes is known.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker.run import NEVER, Run, Thing
-from loadtest.checker.words import number, quoted, sentence, told, where, whose, yet
+from loadtest.checker.run import NEVER, Run, State
+from loadtest.checker.words import answer, number, quoted, sentence, where, whose, yet
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
 
@@ -48,23 +48,23 @@ class Contradiction:
     why: str
 
 
-def contradiction(run: Run, thing: Thing, within: Within | None = None) -> Contradiction | None:
+def contradiction(run: Run, state: State, within: Within | None = None) -> Contradiction | None:
     """The shortest reason why no order explains the answers; None if one does.
 
     `within` is the column whose operations have an order in time: those of one clock
     (linearizability, the default), or those of one client only (sequential consistency).
     """
-    if thing.kind is LIST:
+    if state.kind is LIST:
         named = _named(run)
         if isinstance(named, Contradiction):
             return named
-        thing = named
+        state = named
     within = within or run.within
     return (
-        _impossible(run, thing)
-        or _told_twice(run, thing)
-        or _too_early(run, thing, within)
-        or _untold(run, thing, within)
+        _impossible(run, state)
+        or _equal_writes(run, state)
+        or _too_early(run, state, within)
+        or _without_value(run, state, within)
     )
 
 
@@ -73,19 +73,19 @@ def jointly(run: Run, within: Within) -> Contradiction | bool:
     both together, within the order of each client or clock. Else why not; False if that is unknown,
     because unknown or blind writes may have happened at several places.
 
-    Both orders are forced, so a contradiction is a circle through them: some of the one thing,
+    Both orders are forced, so a contradiction is a circle through them: some of the one state,
     then something of the other, then of the one again, and less than before. A longer circle has
     a shorter one in it, as of two places in a forced order one comes first.
     """
-    if len(run.things) < 2:
+    if len(run.states) < 2:
         return True
     named = _named(run)
-    assert isinstance(named, Thing)
+    assert isinstance(named, State)
     counter, items = forced(run.counter, within), forced(named, within)
     if counter is None or items is None:
         return False
     columns = ["row", "rank", "start", "end", within]
-    ones, others = (thing.answered.select(columns) for thing in (counter, items))
+    ones, others = (state.answered.select(columns) for state in (counter, items))
     others = _after(others, ones, "rank", within)
     smaller = others.group_by("rank").agg(top=pl.col("seen").max()).sort("rank")
     smaller = smaller.select("rank", top=pl.col("top").cum_max().shift(1, fill_value=0))
@@ -103,15 +103,15 @@ def jointly(run: Run, within: Within) -> Contradiction | bool:
     rows = tuple(dict.fromkeys(each["row"] for each in (first, second, third, last)))
     values = {each["row"]: each["rank"] // 2 for each in (first, second, third, last)}
     one, *between, other = zip(run.operations(*rows), map(values.get, rows), strict=True)
-    why = f"{whose(one[0])} {told(*one)} and ended before {whose(between[0][0])} began, "
+    why = f"{whose(one[0])} {answer(*one)} and ended before {whose(between[0][0])} began, "
     if len(between) > 1:
-        why += f"which {told(*between[0])}, so that it comes before {whose(between[1][0])}, "
-    why += f"which {told(*between[-1])} and ended before {whose(other[0])} began"
-    why += f", yet that {told(*other)}"
+        why += f"which {answer(*between[0])}, so that it comes before {whose(between[1][0])}, "
+    why += f"which {answer(*between[-1])} and ended before {whose(other[0])} began"
+    why += f", yet that {answer(*other)}"
     return Contradiction(rows, sentence(why))
 
 
-def forced(thing: Thing, within: Within) -> Thing | None:
+def forced(state: State, within: Within) -> State | None:
     """Return the counter or list with a number for each write; None if there is a choice.
 
     A blind write has one number if no two blind writes can swap theirs. That is enough: numbers and
@@ -119,22 +119,22 @@ def forced(thing: Thing, within: Within) -> Thing | None:
     from the first in a cycle, and the shortest such cycle is a swap. An unknown write is a choice
     as soon as a number is missing, because it need not have happened.
     """
-    if thing.blind.is_empty():
-        return thing if thing.most <= thing.writes.height else None
-    placed = _placed(thing, within)
-    if thing.unknown.height or isinstance(placed, Misfit) or thing.blind.height > MANY_BLIND:
+    if state.blind.is_empty():
+        return state if state.most <= state.writes.height else None
+    placed = _placed(state, within)
+    if state.unknown.height or isinstance(placed, Misfit) or state.blind.height > MANY_BLIND:
         return None
-    windows = _windows(thing, within).select("row", "floor", "ceiling").join(placed, on="row")
+    windows = _windows(state, within).select("row", "floor", "ceiling").join(placed, on="row")
     numbered = windows.select("rank", "floor", "ceiling").sort("rank").rows()
     for at, (low, _, ceiling) in enumerate(numbered):
         for high, floor, _ in numbered[at + 1 :]:
             if high < ceiling and floor < low:
                 return None
-    written = thing.blind.join(placed.select("row", "rank"), on="row")
+    written = state.blind.join(placed.select("row", "rank"), on="row")
     written = written.with_columns(value=pl.col("rank") // 2, write=pl.lit(True))
-    answered = pl.concat([thing.answered, written.select(thing.answered.columns)])
-    blind = thing.blind.clear()
-    return replace(thing, answered=answered.sort("rank", "start"), blind=blind)
+    answered = pl.concat([state.answered, written.select(state.answered.columns)])
+    blind = state.blind.clear()
+    return replace(state, answered=answered.sort("rank", "start"), blind=blind)
 
 
 def _after(ops: pl.DataFrame, earlier: pl.DataFrame, what: str, within: Within) -> pl.DataFrame:
@@ -155,7 +155,7 @@ def _after(ops: pl.DataFrame, earlier: pl.DataFrame, what: str, within: Within) 
     )
 
 
-def _named(run: Run) -> Thing | Contradiction:
+def _named(run: Run) -> State | Contradiction:
     """The list as a counter: unknown appends that were read stand where they were read."""
     longest = run.longest
     if run.forks.height:
@@ -179,7 +179,7 @@ def _named(run: Run) -> Thing | Contradiction:
     if moved.height:
         rows = (moved["row_append"][0], moved["row"][0])
         append, read = run.operations(*rows)
-        why = f"{whose(append)} {told(append)}, and {whose(read)} has it at {moved['at'][0]:,}"
+        why = f"{whose(append)} {answer(append)}, and {whose(read)} has it at {moved['at'][0]:,}"
         return Contradiction(rows, sentence(why))
     place = pl.col("ok") & pl.col("value").is_between(1, longest.height)
     absent = run.appends.filter(place).join(longest, on="item", how="anti").sort("end").head(1)
@@ -187,7 +187,7 @@ def _named(run: Run) -> Thing | Contradiction:
         rows = (absent["row"][0], longest["row"][0])
         append, read = run.operations(*rows)
         other = (read.items or ())[absent["value"][0] - 1]
-        why = f"{whose(append)} {told(append)}, and {whose(read)} has {quoted(other)} there"
+        why = f"{whose(append)} {answer(append)}, and {whose(read)} has {quoted(other)} there"
         return Contradiction(rows, sentence(why))
     seen = stands.filter(~pl.col("ok")).select(row="row_append", value="at")
     placed = run.items.unknown.join(seen, on="row").with_columns(
@@ -218,33 +218,32 @@ def sending(run: Run, item: str) -> tuple[tuple[int, ...], str]:
     return (), "and nobody sent it"
 
 
-def _impossible(run: Run, thing: Thing) -> Contradiction | None:
-    """An increment told less than 1, or a read of less than 0."""
-    rows = thing.answered.filter(pl.col("rank") < 1).sort("end", "row")["row"].head(1)
+def _impossible(run: Run, state: State) -> Contradiction | None:
+    """An increment answered less than 1, or a read of less than 0."""
+    rows = state.answered.filter(pl.col("rank") < 1).sort("end", "row")["row"].head(1)
     if rows.is_empty():
         return None
     (operation,) = run.operations(*rows)
     least = 0 if operation.op == COUNTER.read else 1
-    why = f"{whose(operation)} {told(operation)}, and the least it can be told is {least}"
+    why = f"{whose(operation)} {answer(operation)}, and the lowest possible answer is {least}"
     return Contradiction(tuple(rows), sentence(why))
 
 
-def _told_twice(run: Run, thing: Thing) -> Contradiction | None:
-    """Two writes told the same."""
-    pair = same_value(thing).head(1)
+def _equal_writes(run: Run, state: State) -> Contradiction | None:
+    """Two writes with one answer."""
+    pair = same_value(state).head(1)
     if pair.is_empty():
         return None
     rows = (pair["first"][0], pair["row"][0])
     one, other = run.operations(*rows)
-    why = f"{whose(one)} and {whose(other)} were both told {one.value:,}{where(one, other)}"
+    why = f"{whose(one)} and {whose(other)} were both answered {one.value:,}{where(one, other)}"
     return Contradiction(rows, sentence(why))
 
 
-def same_value(thing: Thing) -> pl.DataFrame:
-    """The writes that were told what another was told before, earliest first, each with that
-    other one: row, first, value."""
-    told = thing.writes.select("row", "value", "end", first=pl.col("row").shift(1))
-    again = told.filter(pl.col("value") == pl.col("value").shift(1))
+def same_value(state: State) -> pl.DataFrame:
+    """Return writes whose answer repeats another's, earliest first: row, first, value."""
+    valued = state.writes.select("row", "value", "end", first=pl.col("row").shift(1))
+    again = valued.filter(pl.col("value") == pl.col("value").shift(1))
     return again.sort("end", "row").select("row", "first", "value")
 
 
@@ -256,9 +255,9 @@ def end_above(within: Within | None, above: pl.Expr | None = None) -> pl.Expr:
     return earliest.over(within) if within else earliest
 
 
-def _too_early(run: Run, thing: Thing, within: Within | None) -> Contradiction | None:
+def _too_early(run: Run, state: State, within: Within | None) -> Contradiction | None:
     """Something ended before something of a smaller rank began."""
-    late = thing.answered.with_columns(ended=end_above(within))
+    late = state.answered.with_columns(ended=end_above(within))
     late = late.filter(pl.col("ended") < pl.col("start"))
     late = late.sort("ended", "start", "row").head(1)
     if late.is_empty():
@@ -266,7 +265,7 @@ def _too_early(run: Run, thing: Thing, within: Within | None) -> Contradiction |
     higher = pl.col("rank") > late["rank"][0]
     if within:
         higher &= pl.col(within) == late[within][0]
-    early = thing.answered.filter(higher & (pl.col("end") == late["ended"][0])).head(1)
+    early = state.answered.filter(higher & (pl.col("end") == late["ended"][0])).head(1)
     rows = (early["row"][0], late["row"][0])
     one, other = run.operations(*rows)
     ended, began = run.moments((one, one.end), (other, other.start))
@@ -274,13 +273,12 @@ def _too_early(run: Run, thing: Thing, within: Within | None) -> Contradiction |
     return Contradiction(rows, sentence(why))
 
 
-def _untold(run: Run, thing: Thing, within: Within | None) -> Contradiction | None:
-    """More numbers were told to nobody than unknown and blind writes can have taken in time, or
-    fewer."""
-    placed = _placed(thing, within)
+def _without_value(run: Run, state: State, within: Within | None) -> Contradiction | None:
+    """More numbers have no owner than unknown and blind writes can have taken, or fewer."""
+    placed = _placed(state, within)
     if isinstance(placed, pl.DataFrame):
         return None
-    return _crowded(run, thing, placed) if placed.ends < NEVER else _gap(run, thing, placed)
+    return _crowded(run, state, placed) if placed.ends < NEVER else _gap(run, state, placed)
 
 
 @dataclass(frozen=True)
@@ -297,41 +295,40 @@ class Misfit:
     within: Within
 
 
-def _gap(run: Run, thing: Thing, misfit: Misfit) -> Contradiction:
+def _gap(run: Run, state: State, misfit: Misfit) -> Contradiction:
     """Nobody can have taken a number."""
-    taken = thing.writes["value"]
-    missing = thing.most - taken.len()
+    taken = state.writes["value"]
+    missing = state.most - taken.len()
     able = misfit.windows.height
     gap = misfit.rank // 2
     if missing > able:
         other = (taken != pl.int_range(1, taken.len() + 1, eager=True)).arg_true()
         gap = 1 + (taken.len() if other.is_empty() else other[0])
-    alone = missing <= able and thing.blind.is_empty()
+    alone = missing <= able and state.blind.is_empty()
     seen, late = pl.lit(True), misfit.windows.clear()
     if alone:
         earlier = gap - 1 - taken.filter(taken < gap).len()
         late = misfit.windows[earlier : earlier + 1]
         seen = pl.col(misfit.within) == late[misfit.within][0]
-    higher = thing.answered.filter(seen & (pl.col("rank") > 2 * gap)).sort("end", "row").head(1)
+    higher = state.answered.filter(seen & (pl.col("rank") > 2 * gap)).sort("end", "row").head(1)
     rows = (higher["row"][0], *late["row"])
     one, *unknown = run.operations(*rows)
-    why = f"{whose(one)} {told(one, higher['value'][0])}, yet nobody was told {gap:,}"
+    why = f"{whose(one)} {answer(one, higher['value'][0])}, yet nobody was answered {gap:,}"
     if unknown:
         ended, began = run.moments((one, one.end), (unknown[0], unknown[0].start))
         why += f": it ended at {ended}, and {whose(unknown[0])}, unknown, began later, at {began}"
     elif able and missing > able:
-        kind = "unknown" if thing.blind.is_empty() else "untold"
-        takers = number(able, f"{kind} {thing.write}")
+        kind = "unknown" if state.blind.is_empty() else "unknown or blind"
+        takers = number(able, f"{kind} {state.write}")
         why += f" (numbers missing: {missing:,}, with {takers} to take them)"
     elif able:
-        why += f", and too few untold {thing.write}s can have been it, or one near it"
+        why += f", and too few {state.write}s without a value can have been it, or one near it"
     return Contradiction(rows, sentence(why))
 
 
-def _crowded(run: Run, thing: Thing, misfit: Misfit) -> Contradiction:
-    """More blind writes than numbers that were told to nobody, between what had been seen before
-    they began and what was seen after they ended."""
-    taken = thing.writes["value"].sort()
+def _crowded(run: Run, state: State, misfit: Misfit) -> Contradiction:
+    """More blind writes than free numbers between what had been answered before and after them."""
+    taken = state.writes["value"].sort()
     top = (misfit.ends - 1) // 2
     jobs = misfit.windows.filter(pl.col("ceiling") <= misfit.ends)
     jobs = jobs.sort("floor", descending=True).with_columns(
@@ -344,67 +341,67 @@ def _crowded(run: Run, thing: Thing, misfit: Misfit) -> Contradiction:
     full = jobs.group_by("floor", maintain_order=True).last().filter(pl.col("n") > pl.col("free"))
     floor, least, n = full.select("floor", "least", "n").row(0)
     job = jobs.filter(pl.col("floor") >= floor).sort("end", "row").tail(1)
-    seen = thing.answered.filter(pl.col(misfit.within) == job[misfit.within][0])
+    seen = state.answered.filter(pl.col(misfit.within) == job[misfit.within][0])
     before = seen.filter((pl.col("rank") >= floor) & (pl.col("end") < job["start"][0]))
     before = before.sort("end", "row").head(1 if floor else 0)
     after = seen.filter((pl.col("rank") <= misfit.ends) & (pl.col("start") > job["end"][0]))
     after = after.sort("start", "row").tail(1)
     rows = (*before["row"], job["row"][0], *after["row"])
     *earlier, one, later = run.operations(*rows)
-    began = f"began after {whose(earlier[0])} {told(earlier[0])} and " if earlier else ""
-    why = f"{whose(one)} {began}ended before {whose(later)} began, which {told(later)}"
+    began = f"began after {whose(earlier[0])} {answer(earlier[0])} and " if earlier else ""
+    why = f"{whose(one)} {began}ended before {whose(later)} began, which {answer(later)}"
     if top < least:
         return Contradiction(rows, sentence(f"{why}, so that no number is left for it"))
     which = f"number {least:,}" if top == least else f"one of the numbers {least:,} to {top:,}"
     why += f": it was {which}"
     if n > 1:
-        others = number(n - 1, f"other {thing.write}")
-        why += f", and so {'was' if n == 2 else 'were'} {others} not told the count"
+        others = number(n - 1, f"other {state.write}")
+        why += f", and so {'was' if n == 2 else 'were'} {others} answered without the count"
     if given := up_to - int((taken < least).sum()):
-        why += f", of which {given:,} {'was' if given == 1 else 'were'} told to others"
+        why += f", of which {given:,} {'was' if given == 1 else 'were'} answered to others"
     return Contradiction(rows, sentence(why))
 
 
-def _windows(thing: Thing, within: Within) -> pl.DataFrame:
-    """The writes that were not told a number, and the ranks between which each has its own: row,
-    start, end, clock, blind, floor (the highest of what had ended before it began, or 0),
+def _windows(state: State, within: Within) -> pl.DataFrame:
+    """The writes without a number, and the ranks between which each has its own: row, start,
+    end, clock, blind, floor (the highest of what had ended before it began, or 0),
     ceiling (the lowest of what began after it ended, or NEVER). By floor and start."""
     place = ["row", "start", "end", *{"clock", within}]
-    unknown = thing.unknown.with_columns(end=pl.lit(NEVER)).select(*place, blind=False)
-    untold = pl.concat([unknown, thing.blind.select(*place, blind=True)])
+    unknown = state.unknown.with_columns(end=pl.lit(NEVER)).select(*place, blind=False)
+    pending = pl.concat([unknown, state.blind.select(*place, blind=True)])
     on: dict[str, Any] = {
         "right_on": "at",
         "by": within,
         "allow_exact_matches": False,
         "check_sortedness": False,
     }
-    ended = thing.answered.filter(pl.col("end") < NEVER).sort("end")
+    ended = state.answered.filter(pl.col("end") < NEVER).sort("end")
     ended = ended.select(within, at="end", floor=pl.col("rank").cum_max().over(within))
-    untold = untold.sort("start").join_asof(ended, left_on="start", **on)
-    if thing.blind.is_empty():
-        untold = untold.with_columns(ceiling=pl.lit(NEVER))
+    pending = pending.sort("start").join_asof(ended, left_on="start", **on)
+    if state.blind.is_empty():
+        pending = pending.with_columns(ceiling=pl.lit(NEVER))
     else:
         lowest = pl.col("rank").cum_min(reverse=True).over(within)
-        begun = thing.answered.sort("start").select(within, at="start", ceiling=lowest)
-        untold = untold.sort("end").join_asof(begun, left_on="end", strategy="forward", **on)
+        begun = state.answered.sort("start").select(within, at="start", ceiling=lowest)
+        pending = pending.sort("end").join_asof(begun, left_on="end", strategy="forward", **on)
     filled = (pl.col("floor").fill_null(0), pl.col("ceiling").fill_null(NEVER))
-    untold = untold.select(*place, "blind", *filled)
-    return untold.sort("floor", "start", "row")
+    pending = pending.select(*place, "blind", *filled)
+    return pending.sort("floor", "start", "row")
 
 
-def _placed(thing: Thing, within: Within | None) -> pl.DataFrame | Misfit:
-    """The numbers told to nobody, and the unknown or blind write that takes each: rank, row,
+def _placed(state: State, within: Within | None) -> pl.DataFrame | Misfit:
+    """The numbers without an owner, and the unknown or blind write that takes each: rank, row,
     start, clock."""
     within = within or "clock"
-    windows = _windows(thing, within)
+    windows = _windows(state, within)
     place = ["row", "start", "clock"]
     # that far there is one gap too many, and whoever says 10¹² wants no 10¹² numbers looked at
-    enough = min(thing.most, thing.writes.height + windows.height + 1)
+    enough = min(state.most, state.writes.height + windows.height + 1)
     ranks = pl.DataFrame({"rank": pl.int_range(1, enough + 1, eager=True) * 2})
-    gaps = ranks.join(thing.writes, on="rank", how="anti").sort("rank")
+    gaps = ranks.join(state.writes, on="rank", how="anti").sort("rank")
     if gaps.height > windows.height:
         return Misfit(gaps["rank"][windows.height], NEVER, windows, within)
-    if thing.blind.is_empty():  # no window ends
+    if state.blind.is_empty():  # no window ends
         filled = pl.concat([gaps, windows.head(gaps.height)], how="horizontal")
         late = filled.filter(pl.col("floor") > pl.col("rank"))
         return (
@@ -425,16 +422,16 @@ def _placed(thing: Thing, within: Within | None) -> pl.DataFrame | Misfit:
     left = windows.with_row_index().filter(~pl.col("index").is_in(chosen), "blind").sort("start")
     first = min(left["ceiling"], default=NEVER)
     if first < NEVER:
-        return Misfit(2 * thing.most + 2, first, windows, within)
+        return Misfit(2 * state.most + 2, first, windows, within)
     filled = pl.concat([gaps, windows[chosen].select(place)], how="horizontal")
-    beyond = 2 * (thing.most + pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    beyond = 2 * (state.most + pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     return pl.concat([filled, left.select(beyond.alias("rank"), *place)])
 
 
-def numbers(thing: Thing) -> dict[int, int]:
+def numbers(state: State) -> dict[int, int]:
     """The number that each unknown or blind write would have to take, by its row; none if they
-    cannot take those that nobody was told."""
-    placed = _placed(thing, None)
+    cannot take those that nobody was answered."""
+    placed = _placed(state, None)
     if isinstance(placed, Misfit):
         return {}
     return dict(placed.select("row", pl.col("rank") // 2).iter_rows())
@@ -449,11 +446,11 @@ def order(run: Run) -> pl.DataFrame | None:
     happened.
     """
     orders = []
-    for thing in run.things:
-        if contradiction(run, thing) is not None:
+    for state in run.states:
+        if contradiction(run, state) is not None:
             return None
-        named = _named(run) if thing.kind is LIST else thing
-        assert isinstance(named, Thing)
+        named = _named(run) if state.kind is LIST else state
+        assert isinstance(named, State)
         columns = ["row", "rank", "start", "clock"]
         placed = _placed(named, None)
         assert isinstance(placed, pl.DataFrame)

@@ -25,12 +25,12 @@ ELEMENTS = 4_000_000  # items of list reads looked at together
 
 
 @dataclass(frozen=True)
-class Thing:
+class State:
     """The counter or the list.
 
-    answered   its ok operations that were told a value, by (rank, start): row, start, clock,
-               client, end, value, write, rank; `row` is the row of the history
-    blind      its acknowledged writes that were told none: row, start, clock, client, end
+    answered   its ok operations with a value, by (rank, start): row, start, clock, client, end,
+               value, write, rank; `row` is the row of the history
+    blind      its acknowledged writes without a value: row, start, clock, client, end
     unknown    its unknown writes: row, start, clock, client
     audit      its reads of the phase audit, but none that began before the last acknowledged
                write had ended: row, start, clock, client, end, value, items, boot, worker, thread.
@@ -56,7 +56,7 @@ class Thing:
 
     @cached_property
     def writes(self) -> pl.DataFrame:
-        """The acknowledged writes that were told a value, by value and start."""
+        """The acknowledged writes with a value, by value and start."""
         return self.answered.filter("write")
 
     @cached_property
@@ -88,7 +88,7 @@ class Thing:
 
     @property
     def most(self) -> int:
-        """The highest value that anyone was told."""
+        """The highest value in any answer."""
         most = self.answered["value"].max()
         return most if isinstance(most, int) else 0
 
@@ -141,22 +141,22 @@ class Run:
             del self.appends
 
     @cached_property
-    def counter(self) -> Thing:
+    def counter(self) -> State:
         """The counter's increments and reads."""
-        return self._thing(COUNTER)
+        return self._state(COUNTER)
 
     @cached_property
-    def items(self) -> Thing:
+    def items(self) -> State:
         """The list's appends and reads."""
-        return self._thing(LIST)
+        return self._state(LIST)
 
     @property
-    def things(self) -> tuple[Thing, ...]:
+    def states(self) -> tuple[State, ...]:
         """The counter and the list, if anything was asked of them."""
         both = (self.counter, self.items)
         return tuple(each for each in both if each.asked)
 
-    def _thing(self, kind: Kind) -> Thing:
+    def _state(self, kind: Kind) -> State:
         clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
         client = pl.col("client").cast(pl.Int64)
         if self.within:  # a number is one client on one machine only
@@ -165,23 +165,25 @@ class Run:
         written = pl.col("op") == kind.write
         rank = 2 * pl.col("value") + (~written).cast(pl.Int64)
         ok = self.rows.filter(pl.col("op").is_in(kind.ops), outcome="ok")
-        told = pl.col("value").is_not_null()
-        answered = ok.filter(told).select(*place, "end", "value", write=written, rank=rank)
-        blind = ok.filter(~told).select(*place, "end")
+        has_value = pl.col("value").is_not_null()
+        answered = ok.filter(has_value).select(*place, "end", "value", write=written, rank=rank)
+        blind = ok.filter(~has_value).select(*place, "end")
         unknown = self.rows.filter((pl.col("outcome") == "unknown") & written).select(*place)
         audit = self.rows.filter(op=kind.read, outcome="ok", phase="audit").select(
             *place, "end", "value", "items", *LEVELS["thread"]
         )
         queries = (answered, blind, unknown, audit)
-        unsorted, untold, unanswered, audited = pl.collect_all(queries)
+        unsorted, blind_writes, unanswered, audited = pl.collect_all(queries)
         # as a part of the query it takes twice the time
         ranked = unsorted.sort("rank", "start")
-        ends = pl.concat([part.select("clock", "end") for part in (ranked.filter("write"), untold)])
+        ends = pl.concat(
+            [part.select("clock", "end") for part in (ranked.filter("write"), blind_writes)]
+        )
         whole = audited.select((pl.col("value") >= ends.height).all()).item()
         if ends.height and not (self.within and whole):
             late = (pl.col("start") > ends["end"].max()) & (pl.col("clock") == ends["clock"][0])
             audited = audited.filter(late if ends["clock"].n_unique() == 1 else pl.lit(False))
-        return Thing(kind, ranked, untold, unanswered, audited)
+        return State(kind, ranked, blind_writes, unanswered, audited)
 
     @cached_property
     def appends(self) -> pl.DataFrame:
@@ -241,17 +243,17 @@ class Run:
         """The division of the list."""
         return self._divide(self.items)
 
-    def _divide(self, thing: Thing) -> Division | None:
-        asked = pl.col("op").is_in(thing.kind.ops)
+    def _divide(self, state: State) -> Division | None:
+        asked = pl.col("op").is_in(state.kind.ops)
         answered = self.rows.filter(asked, outcome="ok").select(
             *("start", "end", "value", "client", "clock", *LEVELS["thread"]),
-            write=pl.col("op") == thing.write,
+            write=pl.col("op") == state.write,
         )
-        audit = thing.audit.drop("client", "clock")
+        audit = state.audit.drop("client", "clock")
         whose = self.history.select("client", "clock")[audit["row"]]
         audit = pl.concat([audit, whose], how="horizontal")
         return divide(
-            thing.name, answered.collect(), audit, thing.unknown.height, set(self.resets["before"])
+            state.name, answered.collect(), audit, state.unknown.height, set(self.resets["before"])
         )
 
     @cached_property
@@ -286,7 +288,7 @@ class Run:
 
     @cached_property
     def resets(self) -> pl.DataFrame:
-        """Boots that were told more than one that came after them begins with: before, after,
+        """Boots that answered more than one that came after them begins with: before, after,
         row and other (of what proves it), by the time of the other.
 
         The first answer of the one ended after the last of the other. Its count is below only if
@@ -295,10 +297,10 @@ class Run:
         if not self.gone:
             rows = {"row": pl.UInt32, "other": pl.UInt32}
             return pl.DataFrame(schema={"before": pl.String, "after": pl.String, **rows})
-        came = self.boots.select("clock", "first", after="boot").sort("first")
-        went = self.boots.filter(pl.col("boot").is_in(self.gone))
-        pairs = came.join_asof(
-            went.select("clock", "last", before="boot").sort("last"),
+        first_answers = self.boots.select("clock", "first", after="boot").sort("first")
+        last_answers = self.boots.filter(pl.col("boot").is_in(self.gone))
+        pairs = first_answers.join_asof(
+            last_answers.select("clock", "last", before="boot").sort("last"),
             left_on="first",
             right_on="last",
             by="clock" if self.within else None,
@@ -308,8 +310,8 @@ class Run:
         # it came after the latest of those that went, and each of these is followed once
         pairs = pairs.drop_nulls("before").sort("first").unique("before", keep="first")
         counter = self.rows.filter(pl.col("op").is_in(COUNTER.ops), outcome="ok")
-        told = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
-        answers = counter.filter(told).with_columns(pl.col("boot").cast(pl.String)).collect()
+        has_value = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
+        answers = counter.filter(has_value).with_columns(pl.col("boot").cast(pl.String)).collect()
         most = answers.sort(["value", "end"], descending=[True, False])
         most = most.unique(["clock", "boot"], keep="first", maintain_order=True)
         most = most.select("clock", "row", "value", "end", before="boot")

@@ -9,14 +9,13 @@ Pure: no files, no clock, nothing of the project but what a history is.
 from __future__ import annotations
 
 import html
-import math
 import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
-from loadtest.checker import anomalies, linearizability
+from loadtest.checker import anomalies, kinds, linearizability
 from loadtest.checker.anomalies import Anomaly as Anomaly
 from loadtest.checker.availability import Answered as Answered
 from loadtest.checker.availability import answered, silence, unread
@@ -24,9 +23,11 @@ from loadtest.checker.division import Copy as Copy
 from loadtest.checker.division import Division as Division
 from loadtest.checker.division.evidence import highest
 from loadtest.checker.failures import Failure as Failure
-from loadtest.checker.run import Run, Thing
+from loadtest.checker.kind_verdict import KindVerdict as KindVerdict
+from loadtest.checker.run import Run, State
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
+from loadtest.checker.words import percent as percent
 from loadtest.history import Operation
 from loadtest.kinds.counter import COUNTER
 
@@ -36,29 +37,36 @@ UNORDERED = (
     "places, so that nobody knows whether one order explains both the counter and the list"
 )
 EACH = "sequential consistency (of counter and list, each by itself)"
-Word = Literal["linearizable", "violated", "inconclusive"]
+Word = Literal["linearizable", "holds", "violated", "inconclusive"]
 
-SIGN: dict[Word, str] = {"linearizable": "✓", "violated": "✗", "inconclusive": "?"}
-COLOR: dict[Word, str] = {"linearizable": "green", "violated": "red", "inconclusive": "yellow"}
-EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "violated": 1, "inconclusive": 2}
+SIGN: dict[Word, str] = {"linearizable": "✓", "holds": "✓", "violated": "✗", "inconclusive": "?"}
+COLOR: dict[Word, str] = {
+    "linearizable": "green",
+    "holds": "green",
+    "violated": "red",
+    "inconclusive": "yellow",
+}
+EXIT_STATUS: dict[Word, int] = {"linearizable": 0, "holds": 0, "violated": 1, "inconclusive": 2}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on a history.
 
-    verdict       linearizable · violated · inconclusive (nothing is wrong, but it proves nothing)
+    verdict       on counter and list: linearizable · violated · inconclusive (nothing is wrong, but
+                  it proves nothing); where neither was asked for, that on the other kinds: holds ·
+                  violated · inconclusive
     why           one sentence
     anomalies     in the table's order, only those that there are
-    division      what each copy of the state belongs to; None if that cannot be told
+    division      what each copy of the state belongs to; None if that is not known
     operations    how many the run has; of its increments `acknowledged`, `unknown`, `failed`
     audited       what the audit read; None if the copies differ or there was no audit
-    blind         acknowledged increments that were not told the count
+    blind         acknowledged increments that were answered without the count
     lost          acknowledged increments that are certainly gone, summed over the copies
     forgotten     acknowledged by boots that are gone, and seen by no later reader
     not_audited   the labels of copies that acknowledged, and that no audit has reached
     appended      acknowledged appends
-    guarantees    what still holds, by name; a guarantee that cannot be told is left out
+    guarantees    what still holds, by name; a guarantee that is not known is left out
     missing       what an inconclusive history would have needed
     bounds        of a clean run: 3/N for its N increments, and for its appends; the chance that one
                   goes wrong is less, with 95 % confidence, if it is the same for each and they are
@@ -67,6 +75,7 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
+    kinds         the verdicts on the other kinds of state that were asked for
     """
 
     verdict: Word
@@ -90,10 +99,12 @@ class Verdict:
     silence: float = 0.0
     late: bool = False
     unread: int = 0
+    kinds: tuple[KindVerdict, ...] = ()
 
     @property
     def linearizable(self) -> bool:
-        return self.verdict == "linearizable"
+        """True if nothing is wrong, and that proves something."""
+        return self.verdict in ("linearizable", "holds")
 
     @property
     def violated(self) -> bool:
@@ -118,7 +129,9 @@ class Verdict:
 
     @property
     def exit_status(self) -> int:
-        return EXIT_STATUS[self.verdict]
+        """The status for all kinds: 1 if one is violated, else 2 if one is inconclusive."""
+        found = {EXIT_STATUS[self.verdict], *(EXIT_STATUS[each.verdict] for each in self.kinds)}
+        return next(status for status in (1, 2, 0) if status in found)
 
     @property
     def asked(self) -> int:
@@ -151,11 +164,20 @@ class Verdict:
         return self.availability < 0.99
 
     @property
+    def only_kinds(self) -> bool:
+        """True if neither the counter nor the list was asked for, but other kinds were."""
+        counted = ("increment", "read", "append", "items")
+        return bool(self.kinds) and not any(kind.op in counted for kind in self.answered)
+
+    @property
     def failures(self) -> frozenset[Failure]:
-        """The failures that are certain.
+        """The failures that are certain: of counter and list, or of the other kinds without them.
 
         The set is empty if one state that loses and several copies explain the answers alike.
         """
+        if self.only_kinds:
+            own = frozenset(failure for each in self.kinds for failure in each.failures)
+            return own | ({Failure.REFUSES} if self.refuses else set())
         names = {anomaly.name: anomaly for anomaly in self.anomalies}
         divided = self.division.of if self.division else None
         # what a store forgot is not lost as well, unless two overlapped in one boot
@@ -194,6 +216,9 @@ class Verdict:
             for title, what in (("still holds: ", True), ("broken: ", False)):
                 names = [name for name, holds in self.guarantees.items() if holds == what]
                 lines += ["", *_wrapped(title + ", ".join(names), 2)] if names else []
+        for kind in self.kinds:
+            lines += [""] if self.only_kinds and kind.why == self.why else ["", *_kind(kind)]
+            lines += ["      " + bar for bar in timeline(kind.evidence, 74)]
         lines += ["", *_wrapped("missing: " + "; ".join(self.missing), 2)] if self.missing else []
         counts = [
             f"{counted(self.operations, 'operation')}: "
@@ -202,6 +227,9 @@ class Verdict:
             f"{self.failed:,} refused",
             f"{counted(self.appended, 'append')} acknowledged",
         ]
+        if self.only_kinds:
+            counts = [f"{counted(self.operations, 'operation')}: {self.ok:,} ok"]
+            counts += [f"{self.refused:,} refused", f"{self.unanswered:,} not answered"]
         counts += [f"{percent(self.availability)} of the load answered"] * self.refuses
         counts += [f"{counted(self.unread, 'read')} of the audit not answered"] * bool(self.unread)
         return "\n".join([*lines, "", *_wrapped(", ".join(counts), 2)])
@@ -218,13 +246,22 @@ class Verdict:
                     acknowledged, audited, lost}]}
         guarantees  {name: true or false}
         answered    [{op, ok, refused, unknown, median, p99, longest}], times in milliseconds
+        kinds       [{kind, verdict, why, failures: [name], evidence: [operation], judged, wrong}]
         """
         fields = asdict(self)
+        for kind in fields["kinds"]:
+            kind["failures"] = sorted(kind["failures"])
         for anomaly in fields["anomalies"]:
             for operation in anomaly["witness"]:
                 if operation["items"] is not None and len(operation["items"]) > 20:
                     operation["items"] = None
         return fields
+
+
+def _kind(kind: KindVerdict) -> list[str]:
+    """Return a kind's verdict as lines."""
+    failures = f" ({', '.join(sorted(kind.failures))})" if kind.failures else ""
+    return _wrapped(f"{kind.kind}: {kind.verdict}{failures}. {kind.why}", 2)
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:
@@ -233,9 +270,13 @@ def _wrapped(text: str, indent: int = 0) -> list[str]:
 
 
 def judge(
-    history: pl.DataFrame, *, workers: int | None = None, threads: int | None = None
+    history: pl.DataFrame,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    limit: int = 1,
 ) -> Verdict:
-    """The verdict on the last run in a history.
+    """The verdict on the last run in a history, in which `limit` claims of an item may succeed.
 
     With `workers` and `threads`, a run in which fewer of them answered is inconclusive. A thread
     pool gives work to a thread that is idle, so that not all of several threads need to have
@@ -258,12 +299,15 @@ def judge(
         missing += _missing(run, workers, threads)
         if run.within and not unknown and linearizability.jointly(run, run.within) is False:
             missing += (UNORDERED,)
-    acknowledged = {thing.write: thing.acknowledged for thing in (run.counter, run.items)}
+    others = () if run.overlaps_create else kinds.check(run, limit)
+    acknowledged = {state.write: state.acknowledged for state in (run.counter, run.items)}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division
     outcomes = run.rows.filter(op=COUNTER.write).group_by("outcome").len().collect().rows()
     verdict: Word
-    if found:
+    if others and not run.states:
+        verdict, why, missing = _of_kinds(others)
+    elif found:
         verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
         verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
@@ -292,7 +336,17 @@ def judge(
         silence=silence(run),
         late=_late(run, {anomaly.name for anomaly in found}),
         unread=unread(run),
+        kinds=others,
     )
+
+
+def _of_kinds(verdicts: tuple[KindVerdict, ...]) -> tuple[Word, str, tuple[str, ...]]:
+    """Return the word, the sentence and what is missing, of kinds without counter and list."""
+    words: tuple[Literal["violated", "inconclusive", "holds"], ...]
+    words = ("violated", "inconclusive", "holds")
+    word = next(word for word in words if any(each.verdict == word for each in verdicts))
+    why = " ".join(each.why for each in verdicts if each.verdict == word)
+    return word, why, (why,) if word == "inconclusive" else ()
 
 
 def order(history: pl.DataFrame) -> pl.DataFrame | None:
@@ -305,11 +359,11 @@ def _division(run: Run) -> Division | None:
     """Of counter and list, the one that is divided; the counter if both or neither are."""
     used = [
         division
-        for thing, division in (
+        for state, division in (
             (run.counter, run.counter_division),
             (run.items, run.items_division),
         )
-        if thing.acknowledged or division is not None
+        if state.acknowledged or division is not None
     ]
     known = [division for division in used if division is not None]
     divided = [division for division in known if division.divided]
@@ -329,7 +383,7 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
     }
     whole, holds = "sequential consistency", "not linearizable" not in found and run.within is None
     if not holds:
-        each = (linearizability.contradiction(run, thing, "client") for thing in run.things)
+        each = (linearizability.contradiction(run, state, "client") for state in run.states)
         holds = all(reason is None for reason in each)
         both = holds and linearizability.jointly(run, "client")
         if both is False and holds:
@@ -340,11 +394,11 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
     totals = [
         division is not None
         and division.of == "none"
-        and 0 <= (division.copies[0].audited or 0) - thing.acknowledged <= thing.unknown.height
-        for thing, division in zip((run.counter, run.items), divisions, strict=True)
-        if thing.audit.height
+        and 0 <= (division.copies[0].audited or 0) - state.acknowledged <= state.unknown.height
+        for state, division in zip((run.counter, run.items), divisions, strict=True)
+        if state.audit.height
     ]
-    unread = any(thing.acknowledged and thing.audit.is_empty() for thing in run.things)
+    unread = any(state.acknowledged and state.audit.is_empty() for state in run.states)
     if (
         totals
         and not unread
@@ -359,18 +413,18 @@ def _late(run: Run, found: set[str]) -> bool:
     """Return True if all acknowledged writes were read and only late answers are wrong."""
     reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
     writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
-    for thing in run.things:
-        read = highest(thing.audit["value"]) if thing.audit.height else -1
-        if not thing.acknowledged <= read <= thing.acknowledged + thing.unknown.height:
+    for state in run.states:
+        read = highest(state.audit["value"]) if state.audit.height else -1
+        if not state.acknowledged <= read <= state.acknowledged + state.unknown.height:
             return False
-    unknown = any(thing.unknown.height for thing in run.things)
+    unknown = any(state.unknown.height for state in run.states)
     return bool(found) and found <= (reads if unknown else reads | writes)
 
 
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:
     if division is not None and division.of != "none" and not division.whole:
         return division.sentence
-    explain = {kind.name for kind in anomalies.TABLE if kind.explains}
+    explain = {each.name for each in anomalies.TABLE if each.explains}
     for anomaly in found:
         if anomaly.name in explain:
             return anomaly.why
@@ -387,19 +441,19 @@ def _missing(run: Run, workers: int | None, threads: int | None) -> tuple[str, .
     if run.sent_twice:
         item = run.sent_twice[0].item
         missing.append(f"{quoted(item or '')} was sent twice, so the list cannot be followed")
-    things = [thing for thing in run.things if thing.acknowledged]
-    if not things:
+    states = [state for state in run.states if state.acknowledged]
+    if not states:
         missing.append("nothing was acknowledged")
         return tuple(missing)
-    for thing in things:
-        if thing.audit.is_empty():
-            missing.append(f"no audit read the {thing.name} after the last {thing.write} had ended")
-    if not any(_overlap(run, thing) for thing in things):
+    for state in states:
+        if state.audit.is_empty():
+            missing.append(f"no audit read the {state.name} after the last {state.write} had ended")
+    if not any(_overlap(run, state) for state in states):
         missing.append("no two operations overlapped, so that nothing could go wrong")
     return (*missing, *_unanswered(run, workers, threads))
 
 
-def _overlap(run: Run, thing: Thing) -> bool:
+def _overlap(run: Run, state: State) -> bool:
     """Two operations on it, at least one of them a write, overlapped in time.
 
     Asked of histories with nothing wrong in them: there, what does not overlap is in the order
@@ -411,9 +465,9 @@ def _overlap(run: Run, thing: Thing) -> bool:
         ended, write_ended = ended.over("clock"), write_ended.over("clock")
     start = pl.col("start")
     overlap = (pl.col("write") & (start <= ended)) | (start <= write_ended)
-    answered = thing.answered.select("start", "end", "write", "clock")
-    if thing.blind.height:
-        blind = thing.blind.select("start", "end", "clock", write=True)
+    answered = state.answered.select("start", "end", "write", "clock")
+    if state.blind.height:
+        blind = state.blind.select("start", "end", "clock", write=True)
         answered = pl.concat([answered, blind.select(answered.columns)]).sort("start")
     return bool(answered.select(overlap.any()).item())
 
@@ -447,11 +501,3 @@ def _unanswered(run: Run, workers: int | None, threads: int | None) -> list[str]
                 name = f"boot {boot_}" if worker is None else f"worker {worker}"
                 unanswered.append(f"only {count} of {threads} threads of {name} answered")
     return unanswered
-
-
-def percent(share: float) -> str:
-    """With two digits that count: 0.18 %, 0.000050 %."""
-    share_of_100 = min(100.0, 100 * share)
-    if not share_of_100:
-        return "0 %"
-    return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from loadtest.history import Operation
@@ -20,24 +21,24 @@ def whose(operation: Operation) -> str:
     return f"{who(operation)}'s {asked.get(operation.op, operation.op)}"
 
 
-def told(operation: Operation, at: int | None = None) -> str:
-    """Describe an answer: "was told 8", "read 3 items"; an unknown outcome is described as such."""
+def answer(operation: Operation, at: int | None = None) -> str:
+    """Describe an answer: "was answered 8", "read 3 items", or the number it must have taken."""
     if operation.value is None:
         return f"must have been number {at:,}"
     if operation.op == LIST.read:
         return f"read {number(operation.value, 'item')}"
-    return f"was told {operation.value:,}"
+    return f"was answered {operation.value:,}"
 
 
 def yet(one: Operation, other: Operation, ended: str, began: str, value: int | None = None) -> str:
-    """One ended before the other began, and what they were told nevertheless."""
+    """State that one ended before the other began, and the answers that contradict it."""
     later = whose(other)
     if who(one) == who(other):
         later = f"its later {later.removeprefix(who(other))[3:]}"
     if one.op == other.op and one.value is not None and one.value == other.value:
-        answers = f"both were told {one.value:,}"
+        answers = f"both were answered {one.value:,}"
     else:
-        answers = f"the first {told(one)} and the second {told(other, value)}"
+        answers = f"the first {answer(one)} and the second {answer(other, value)}"
     return f"{whose(one)} ended at {ended} before {later} began at {began}, yet {answers}"
 
 
@@ -81,9 +82,17 @@ def quoted(item: str) -> str:
     return f'"{short(item, 24)}"'
 
 
-def both(things: Iterable[object]) -> str:
+def percent(share: float) -> str:
+    """With two digits that count: 0.18 %, 0.000050 %."""
+    share_of_100 = min(100.0, 100 * share)
+    if not share_of_100:
+        return "0 %"
+    return f"{share_of_100:.{max(0, 1 - math.floor(math.log10(share_of_100)))}f} %"
+
+
+def both(parts: Iterable[object]) -> str:
     """a, b and c"""
-    *most, last = map(str, things)
+    *most, last = map(str, parts)
     return f"{', '.join(most)} and {last}" if most else last
 
 
@@ -113,7 +122,7 @@ def timeline(operations: Sequence[Operation], width: int = 80) -> list[str]:
         if o.end is None:  # it runs off the page
             column = right[n] = max(column, left[n] + len(words[n]) + 8)
     if column > width or len({o.clock for o in operations}) > 1:
-        return [f"{name:<{margin}}{said}" for name, said in zip(names, words, strict=True)]
+        return [f"{name:<{margin}}{text}" for name, text in zip(names, words, strict=True)]
     return [
         f"{names[n]:<{left[n]}}{f'|-- {words[n]} -':-<{right[n] - left[n] - 1}}"
         + ("|" if operations[n].end is not None else ">")

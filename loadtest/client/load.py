@@ -24,7 +24,7 @@ from loadtest.server.environment import for_load
 from loadtest.server.fault import Target
 from loadtest.server.guardian import UNGUARDED, GuardianError
 from loadtest.server.guardian_process import GRACE
-from loadtest.server.gunicorn import Running
+from loadtest.server.running import Running
 from loadtest.trial import Load, Trial
 
 DEADLINE_S = 120

@@ -28,6 +28,13 @@ BROKEN_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--workers", type=click.IntRange(1), help="Inconclusive if fewer answered.")
 @click.option("--threads", type=click.IntRange(1), help="Threads that each worker has.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many claims of an item may succeed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON document.")
 @click.option("--order", metavar="FILE", help="Write an order that explains all answers.")
 @click.option("--convert", metavar="FILE", help="Write the history, as .parquet, .jsonl.zst, ….")
@@ -44,6 +51,7 @@ def judge(
     files: tuple[str, ...],
     workers: int | None,
     threads: int | None,
+    limit: int,
     as_json: bool,
     order: str | None,
     convert: str | None,
@@ -66,13 +74,13 @@ def judge(
         elif convert is not None:
             with _naming(convert):
                 h.save(history, convert)
-        verdict = checker.judge(history, workers=workers, threads=threads)
+        verdict = checker.judge(history, workers=workers, threads=threads, limit=limit)
         refusal: ValueError | None = None
         for path, export in ((edn, jepsen.edn), (jepsen_json, jepsen.jepsen_json)):
             try:
                 if path is not None:
                     _write(path, export(history, model))
-            except (jepsen.ManyClocks, jepsen.NotTold) as error:
+            except (jepsen.ManyClocks, jepsen.NoCounts) as error:
                 refusal = error
         if order is not None:
             ordered = checker.order(history)
@@ -116,7 +124,7 @@ def _judged_or_2() -> Iterator[None]:
         yield
     except BrokenPipeError:
         status = BROKEN_PIPE
-    except (OSError, h.Malformed, jepsen.ManyClocks, jepsen.NotTold) as error:
+    except (OSError, h.Malformed, jepsen.ManyClocks, jepsen.NoCounts) as error:
         status = _said(_one_line(error))
     except (Exception, pl.exceptions.PanicException) as error:
         status = _said(f"this could not be judged: {type(error).__name__}: {error}")

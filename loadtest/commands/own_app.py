@@ -107,7 +107,7 @@ def first_look(
 
 def fitting(own: App, server: Server, folder: Path) -> Server:
     """The server as an app needs it: an ASGI app has workers of its own kind, with one thread."""
-    found = look(own.target, own.chdir, server.python, folder)
+    found = look(own.target, own.chdir, server.python, folder, server.name)
     if found.asgi and server.worker_class != "asgi":
         return replace(server, threads=1, worker_class="asgi")
     return server

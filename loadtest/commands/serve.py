@@ -19,7 +19,7 @@ from loadtest.server.environment import for_load
 from loadtest.server.fault import Target
 from loadtest.server.faults import FAULTS
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, answers, listening, wait_for
+from loadtest.server.running import Running, answers, listening, wait_for
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Load, Server, Trial, WorkerClass
 from variants.facts import facts

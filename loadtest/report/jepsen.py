@@ -17,9 +17,9 @@ One checker knows one kind of operation, so `--model` says for whom it is writte
 cas-register (the default)
     The counter, for Knossos: is it linearizable? An increment that was answered 17 is a
     compare-and-set from 16 to 17, on a register to which 0 was written first. An unknown
-    increment takes the number that this checker gives it (one that nobody was told, the earliest
-    begun first) and is left out if there is none; as an :info it may still not have happened. A
-    refused one is left out.
+    increment takes the number that this checker gives it (one that nobody was answered, the
+    earliest begun first) and is left out if there is none; as an :info it may still not have
+    happened. A refused one is left out.
 counter
     The counter, for Jepsen's own bounds: no read below the increments acknowledged before it, or
     above those begun. Answers of increments are not looked at.
@@ -70,8 +70,8 @@ class ManyClocks(ValueError):
     """Operations timed by several machines have no one order in which to write them."""
 
 
-class NotTold(ValueError):
-    """Increments that were not told the count are no compare-and-set of known values."""
+class NoCounts(ValueError):
+    """Increments that were answered without the count are no compare-and-set of known values."""
 
 
 def edn(history: pl.DataFrame, model: Model = "cas-register") -> Iterator[str]:
@@ -105,7 +105,7 @@ def events(history: pl.DataFrame, model: Model) -> Iterator[dict[str, object]]:
     if run.within:
         raise ManyClocks("the operations were timed by several clocks, and have no one order")
     if model == "cas-register" and run.counter.blind.height:
-        raise NotTold("increments were not told the count: only the model counter can say so")
+        raise NoCounts("increments were answered without the count: only --model counter fits")
     on = LIST.ops if model == "list-append" else COUNTER.ops
     rows = run.rows.filter(pl.col("op").is_in(on)).sort("start", "row").collect()
     taken = numbers(run.counter) if model == "cas-register" else {}

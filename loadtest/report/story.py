@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from loadtest.checker.words import number
-from loadtest.report.pictures.tables import Seen
+from loadtest.report.pictures.tables import DrawnRun
 
 LONGEST = 12
 SILENCE_S = 0.1
 
 
-def story(seen: Seen) -> list[str]:
+def story(seen: DrawnRun) -> list[str]:
     """Return sentences on each injection: the worker that went, its successor, the gap.
 
     Empty for a run without a fault. A long story is cut short, and says so.
@@ -24,7 +24,9 @@ def story(seen: Seen) -> list[str]:
         if gone:
             increments = number(gone.acknowledged, "acknowledged increment")
             told.append((gone.last, f"{gone.name} answers for the last time, with {increments}"))
-        first = "for the first time" if new.told is None else f"{new.told:,}, its first answer"
+        first = (
+            "for the first time" if new.earliest is None else f"{new.earliest:,}, its first answer"
+        )
         told.append((new.first, f"{new.name} answers {first}"))
     load = seen.rows.filter(phase="load")
     unanswered = load.filter(outcome="unknown")

@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 from loadtest import ROOT
+from loadtest.server.servers import SETTINGS
 
-OPTIONS = ("GUNICORN_", "LOCUST_", "PYTHON")
+OPTIONS = (*SETTINGS, "FLASK_DEBUG", "FLASK_ENV", "GUNICORN_", "LOCUST_", "PYTHON")
 """The prefixes of variables that set options which we did not give."""
-GUNICORNS = {"GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME"}
-ALSO = GUNICORNS | {"FORWARDED_ALLOW_IPS", "FLASK_DEBUG", "FLASK_ENV"}
 HARMLESS = {"PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
 PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
@@ -21,7 +20,7 @@ def for_server(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in HARMLESS or not (name.startswith(OPTIONS) or name in ALSO)
+        if name in HARMLESS or not name.startswith(OPTIONS)
     }
     path = (str(ROOT), str(Path.cwd()), os.environ.get("PYTHONPATH"))
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | more

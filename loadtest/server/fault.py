@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from loadtest.errors import CouldNotRun
+from loadtest.server.adapter import Adapter
 
 if TYPE_CHECKING:
     # who serves imports no polars
@@ -28,6 +29,7 @@ class Target:
 
     server, store   the process ids of the guardians of the server and of its store
     log             the server's
+    adapter         the name of the server's adapter
     redis_url       where Redis is, without a proxy between
     database_url    where PostgreSQL is
     sqlite          the file
@@ -37,6 +39,7 @@ class Target:
 
     server: int
     log: str
+    adapter: str = "gunicorn"
     store: int | None = None
     redis_url: str | None = None
     database_url: str | None = None
@@ -105,6 +108,7 @@ class Fault:
     max_requests    the server replaces a worker by itself after so many requests; 0 is never
     found_in_log    the injections in the server's log, for a fault that the server injects itself:
                     then `inject` is None
+    lacking         the reason, after the server's name, why a server cannot take it; "" if it can
     button          the live page has a button for it
     documented      sentences that it puts to the test
     """
@@ -122,5 +126,6 @@ class Fault:
     outlasts_locks: bool = False
     max_requests: int = 0
     found_in_log: Callable[[Path], list[Injection]] | None = None
+    lacking: Callable[[Adapter], str] = lambda _: ""
     button: bool = False
     documented: tuple[Quotation, ...] = ()

@@ -1,6 +1,7 @@
 """Choose the Python that serves: ours, one of its own environment, or an app's.
 
-Theirs gets gunicorn lent if it has none; nothing is installed there, nor written beside the app.
+An app's gets the server lent if it has none; nothing is installed there, nor written beside the
+app.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.errors import CouldNotRun
-from loadtest.server.environment import GUNICORNS
+from loadtest.server.adapter import Adapter
 from loadtest.server.guardian import guarded, last_line
+from loadtest.server.servers import ADAPTERS, SETTINGS
 
 PROBE = Path(__file__).with_name("probe.py")
+LABELS = Path(__file__).with_name("labels.py")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STARTUP_S = 60
 OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
@@ -33,12 +36,11 @@ class PythonError(CouldNotRun):
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python, what is lent to it, and the flags that its gunicorn has; `asgi`: the app is one."""
+    """A Python, and the folders that are lent to it; `asgi`: the app is an ASGI app."""
 
     path: str
     version: str
     lent: tuple[Path, ...]
-    flags: frozenset[str]
     asgi: bool
 
 
@@ -56,7 +58,14 @@ def lend(folder: Path, package: str) -> Path:
 
 
 @functools.cache
-def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False) -> Interpreter:
+def look(
+    target: str,
+    chdir: str,
+    python: str,
+    folder: Path,
+    server: str = "gunicorn",
+    ours: bool = False,
+) -> Interpreter:
     """Ask an app's interpreter (ours, if `python` is "") about the app.
 
     The app may be one of `ours`. Raises PythonError.
@@ -64,29 +73,38 @@ def look(target: str, chdir: str, python: str, folder: Path, ours: bool = False)
     path = find(python) if python else sys.executable
     where = Path(chdir or ".")
     if not where.is_dir():
-        raise PythonError(f"CHDIR={chdir} is no folder")
-    probe, lent = PROBE.read_text(encoding="utf-8"), lend(folder, "gunicorn")
+        raise PythonError(f"CHDIR={chdir} is not a folder")
+    adapter = ADAPTERS[server]
+    lent = package_folder(adapter, path, folder)
+    variants = (lend(folder, "variants"),) if ours else ()
     # two may look at once
     name = f"probe-{secrets.token_hex(4)}"
     answer, log = (folder.absolute() / f"{name}.{suffix}" for suffix in ("json", "log"))
-    command = [path, "-c", probe, target, str(lent), str(answer)]
-    env = theirs(lend(folder, "variants") if ours else None)
+    probe = PROBE.read_text(encoding="utf-8")
+    command = [path, "-c", probe, target, adapter.module, str(lent), str(LABELS), str(answer)]
     try:
-        with guarded(command, log=log, env=env, cwd=where) as process:
+        with guarded(command, log=log, env=theirs(*variants), cwd=where) as process:
             process.wait(STARTUP_S)
     except subprocess.TimeoutExpired:
         raise PythonError(f"APP={target} was not imported within {STARTUP_S} s") from None
     if not answer.exists():
         raise PythonError(f"{path} is no Python of today: {last_line(log)}")
-    told = json.loads(answer.read_text(encoding="utf-8"))
-    if "error" in told:
+    found = json.loads(answer.read_text(encoding="utf-8"))
+    if "error" in found:
         raise PythonError(
-            f"APP={target} cannot be imported: {told['error']} (in {where.resolve()}, "
-            f"with Python {told['python']}); {advice(target)}"
+            f"APP={target} cannot be imported: {found['error']} (in {where.resolve()}, "
+            f"with Python {found['python']}); {advice(target)}"
         )
-    flags = frozenset(told["flags"])
-    lending = (lend(folder, "variants"),) if ours else (lent,) if told["lent"] else ()
-    return Interpreter(path, told["python"], lending, flags, told["asgi"])
+    lending = (*variants, lent) if found["lent"] else variants
+    return Interpreter(path, found["python"], lending, found["asgi"])
+
+
+def package_folder(adapter: Adapter, python: str, folder: Path) -> Path:
+    """Return a folder that has the server's package for an interpreter.
+
+    It is a link to ours, or made when it is first asked for. Raises PythonError.
+    """
+    return lend(folder, adapter.module) if adapter.name == "gunicorn" else folder
 
 
 def advice(target: str) -> str:
@@ -102,7 +120,7 @@ def theirs(*lent: Path | None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in (*OURS, *GUNICORNS) and "MAKE" not in name
+        if not (name in OURS or name.startswith(SETTINGS) or "MAKE" in name)
     }
     path = pythonpath(*lent)
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": path} if path else {})

@@ -1,12 +1,16 @@
-"""Labels on every reply, put there around any WSGI or ASGI app: a configuration of gunicorn.
+"""Labels on every reply, put around any WSGI or ASGI app; no server is needed for that.
 
 X-Worker is the worker's process id, X-Thread a number for each of its threads, X-Boot an id made
-when it started. It runs in the server's interpreter, which may be another than ours: Python 3.9 or
-newer, and nothing but the standard library.
+at the first request of its process. It runs in the server's interpreter, which may be another than
+ours: Python 3.8 or newer, and nothing but the standard library.
 """
 
 from __future__ import annotations
 
+import ast
+import atexit
+import importlib
+import inspect
 import itertools
 import os
 import secrets
@@ -14,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from typing import Any
 
 SERVES, ENDS = "has loaded its app", "serves nobody any more"
@@ -24,23 +27,59 @@ The time beside them is on the clock that all processes here share.
 """
 
 
-class Labels:
-    """The labels on the replies of one worker."""
+def event(pid: int, what: str) -> str:
+    """Return a line of the log: a worker has started, or has ended."""
+    return f"Worker {pid} {what} ({time.monotonic_ns()} ns)"
 
-    def __init__(self) -> None:
-        self.boot = secrets.token_hex(4)
-        self.threads = itertools.count(1)
-        self.thread = threading.local()
+
+def write(pid: int, what: str) -> None:
+    """Write such a line to the log, which is standard error."""
+    print(event(pid, what), file=sys.stderr, flush=True)
+
+
+class Labels:
+    """The labels on the replies of a process, made anew in each process that a fork makes.
+
+    uWSGI, and gunicorn with --preload, load an app before they fork, so that its workers would
+    share labels made at that time. With `logged`, the log names each process that begins to answer.
+    """
+
+    def __init__(self, logged: bool = False) -> None:
+        self.pid = 0
+        self.logged = logged
+        self.making = threading.Lock()
 
     def __call__(self) -> Iterator[tuple[str, str]]:
+        if self.pid != os.getpid():
+            with self.making:
+                # two threads may have come here at once
+                if self.pid != os.getpid():
+                    self.make()
         if not hasattr(self.thread, "number"):
             self.thread.number = next(self.threads)
-        yield "X-Worker", str(os.getpid())
+        yield "X-Worker", str(self.pid)
         yield "X-Thread", str(self.thread.number)
         yield "X-Boot", self.boot
 
+    def make(self) -> None:
+        self.boot = secrets.token_hex(4)
+        self.threads = itertools.count(1)
+        self.thread = threading.local()
+        # last: other threads take it for the sign that all is there
+        self.pid = os.getpid()
+        if self.logged:
+            write(self.pid, SERVES)
+            atexit.register(self.end, self.pid)
+
+    def end(self, pid: int) -> None:
+        # a process that was forked later has inherited this
+        if pid == os.getpid():
+            write(pid, ENDS)
+
 
 def around_wsgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
+    """Return the WSGI app with labels on its replies."""
+
     def labelled(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             return start_response(status, [*headers, *labels()], exc_info)
@@ -51,6 +90,8 @@ def around_wsgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
 
 
 def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
+    """Return the ASGI app with labels on its replies."""
+
     async def labelled(scope: Any, receive: Any, send: Callable[..., Any]) -> None:
         async def send_labelled(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -63,32 +104,49 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
     return labelled
 
 
-def on_starting(master: Any) -> None:
-    """gunicorn's hook: there are no workers yet. Ours are ready sooner if Flask is here already."""
-    if not master.app.app_uri.startswith("variants.app:"):
-        return
-    if master.cfg.worker_class_str in ("gthread", "sync"):
-        import flask  # noqa: F401
-    elif sys.version_info >= (3, 10):  # noqa: UP036 (this may be somebody's older one)
-        # gevent has to be there before Flask; it asks for its plugins 25 times, and each time all
-        # packages would be looked through
-        metadata.entry_points = metadata.entry_points().select
+def is_asgi(app: Any) -> bool:
+    """Return True for an ASGI app, False for a WSGI app."""
+    return any(map(inspect.iscoroutinefunction, (app, type(app).__call__)))
 
 
-def post_worker_init(worker: Any) -> None:
-    """gunicorn's hook: the worker has loaded its app, and serves nobody yet."""
-    labels = Labels()
-    if getattr(worker, "asgi", None) is not None:
-        worker.asgi = around_asgi(worker.asgi, labels)
-    else:
-        worker.wsgi = around_wsgi(worker.wsgi, labels)
-    say(worker, SERVES)
+def load(target: str) -> Any:
+    """Import an app by MODULE:NAME or MODULE:FACTORY(…), as gunicorn does.
+
+    Raises ImportError for a target that names no app, and whatever the app's own module raises.
+    """
+    module, colon, text = target.partition(":")
+    text = text if colon else "application"
+    args: list[Any] = []
+    named: dict[Any, Any] = {}
+    found: Any = None
+    try:
+        found = ast.parse(text, mode="eval").body
+        called = isinstance(found, ast.Call)
+        if called:
+            args = [ast.literal_eval(each) for each in found.args]
+            named = {each.arg: ast.literal_eval(each.value) for each in found.keywords}
+            found = found.func
+        name = found.id
+    except (SyntaxError, AttributeError, ValueError):
+        raise ImportError(f"{text} is neither a name nor a call with literals") from None
+    imported = importlib.import_module(module)
+    if not hasattr(imported, name):
+        raise ImportError(f"Failed to find attribute {name!r} in {module!r}.")
+    app = getattr(imported, name)
+    if called:
+        app = app(*args, **named)
+    if not callable(app):
+        raise ImportError("Application object must be callable.")
+    return app
 
 
-def worker_exit(master: Any, worker: Any) -> None:
-    """gunicorn's hook: the worker ends."""
-    say(worker, ENDS)
-
-
-def say(worker: Any, what: str) -> None:
-    worker.log.info(f"Worker {worker.pid} {what} ({time.monotonic_ns()} ns)")
+def labelled(target: str) -> Any:
+    """Import an app, and return it with labels on its replies."""
+    app, labels = load(target), Labels(logged=True)
+    if is_asgi(app):
+        return around_asgi(app, labels)
+    if hasattr(app, "wsgi_app"):
+        # `flask run` takes nothing but a Flask app, and Flask's own way to wrap one is this
+        app.wsgi_app = around_wsgi(app.wsgi_app, labels)
+        return app
+    return around_wsgi(app, labels)

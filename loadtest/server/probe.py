@@ -1,48 +1,45 @@
 """Describe an app before it is served; run by the interpreter that will serve it.
 
-    python -c "…this text…" MODULE:APP FOLDER FILE
+    python -c "…this text…" MODULE:APP SERVER FOLDER LABELS FILE
 
-FOLDER has what is lent to an interpreter that lacks it. Writes JSON to FILE. It runs on Python 3.8
-and newer, with nothing but the standard library.
+FOLDER has what is lent to an interpreter that lacks the module SERVER, and LABELS is the path of
+labels.py, which imports the app. Writes JSON to FILE. It runs on Python 3.8 and newer, with
+nothing but the standard library.
 """
 
 import inspect
 import json
 import os
 import platform
+import runpy
 import sys
+from importlib.util import find_spec
 
 
-def main(target: str, folder: str) -> "dict[str, object]":
-    told: dict[str, object] = {"python": platform.python_version(), "lent": False}
+def main(target: str, server: str, folder: str, labels: str) -> "dict[str, object]":
+    answer: dict[str, object] = {"python": platform.python_version(), "lent": False}
     try:
-        import gunicorn  # noqa: F401
-    except ImportError:
-        sys.path.append(folder)
-        told["lent"] = True
-    try:
-        from gunicorn.config import make_settings
-        from gunicorn.util import import_app
-
-        flags = [setting.cli or [] for setting in make_settings().values()]
-        told["flags"] = sorted(flag for each in flags for flag in each)
-        # gunicorn's first step, too, before it imports the app
+        if not find_spec(server):
+            sys.path.append(folder)
+            answer["lent"] = True
+        # a server's first step, too, before it imports the app
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-        app = import_app(target)
-        told["asgi"] = any(map(inspect.iscoroutinefunction, (app, type(app).__call__)))
-        if inspect.isfunction(app) and not told["asgi"]:
+        ours = runpy.run_path(labels)
+        app = ours["load"](target)
+        answer["asgi"] = ours["is_asgi"](app)
+        if inspect.isfunction(app) and not answer["asgi"]:
             try:
                 inspect.signature(app).bind({}, None)
             except TypeError:
-                told["error"] = f"it is a function that makes an app; write {target}()"
+                answer["error"] = f"it is a function that makes an app; write {target}()"
     except BaseException as error:
-        told["error"] = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
-    return told
+        answer["error"] = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
+    return answer
 
 
 if __name__ == "__main__":
-    answer = json.dumps(main(*sys.argv[1:3]))
-    with open(sys.argv[3], "w") as file:  # noqa: PTH123
-        file.write(answer)
+    text = json.dumps(main(*sys.argv[1:5]))
+    with open(sys.argv[5], "w") as file:  # noqa: PTH123
+        file.write(text)
     # whatever threads the app has begun
     os._exit(0)

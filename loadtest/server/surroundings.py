@@ -11,9 +11,9 @@ from loadtest.server.disk import disk
 from loadtest.server.fault import Target
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import Running, launch, listening
 from loadtest.server.postgres import store as own_postgres
 from loadtest.server.redis import store as own_redis
+from loadtest.server.running import Running, launch, listening
 from loadtest.trial import Trial
 from variants.facts import facts as facts_of
 
@@ -58,6 +58,7 @@ def surrounded(
         target = Target(
             server=0,
             log=str(log),
+            adapter=trial.server.name,
             store=store,
             redis_url=redis_url,
             database_url=database_url,

@@ -32,29 +32,34 @@ def ended(pid: int) -> bool:
 
 
 def master(target: Target) -> psutil.Process:
-    """Return gunicorn's arbiter, the only child of its guardian."""
+    """Return the process of the server that was started first, the only child of its guardian."""
     return psutil.Process(target.server).children()[0]
 
 
-def workers(target: Target) -> list[int]:
-    """Return the process ids of the workers, the oldest first."""
+def serving_below(guardian: int, log: Path) -> list[int]:
+    """Return the process ids of the workers that serve now, the oldest first.
+
+    A worker is a process below the guardian that the log names as one that has loaded the app.
+    """
     try:
-        found = master(target).children()
-        return [each.pid for each in sorted(found, key=psutil.Process.create_time)]
-    except (psutil.NoSuchProcess, IndexError):
+        running = psutil.Process(guardian).children(recursive=True)
+        running.sort(key=psutil.Process.create_time)
+    except psutil.NoSuchProcess:
         return []
+    text = log.read_text(errors="replace")
+    return [each.pid for each in running if f"Worker {each.pid} {SERVES}" in text]
 
 
 def serving(target: Target) -> list[int]:
-    """Return the workers that have loaded the app."""
-    log = Path(target.log).read_text(errors="replace")
-    return [pid for pid in workers(target) if f"Worker {pid} {SERVES}" in log]
+    """Return the process ids of the workers of a target that serve now, the oldest first."""
+    return serving_below(target.server, Path(target.log))
 
 
 def wait_until_back(target: Target, gone: list[int], count: int) -> None:
     """Wait until these workers are gone and so many serve. Raise FaultError if they do not."""
 
     def as_before() -> bool:
-        return not set(gone) & set(workers(target)) and len(serving(target)) >= count
+        now = serving(target)
+        return not set(gone) & set(now) and len(now) >= count
 
     until(as_before, "the workers were not back")

@@ -12,8 +12,8 @@ from loadtest import cell
 from loadtest.expected import expectation
 from loadtest.report.gallery import LOAD, trials
 from loadtest.server.disk import missing
-from loadtest.server.gunicorn import serve
 from loadtest.server.postgres import postgres_server, schema
+from loadtest.server.running import serve
 from loadtest.tests.waiting import wait_until
 from loadtest.trial import ALONE, Server, Trial
 from variants.facts import facts, module_name

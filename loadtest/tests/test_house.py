@@ -74,7 +74,7 @@ def test_checker_is_pure():
 
 def test_serving_imports_no_polars():
     """Serving and recording import neither polars nor Altair."""
-    modules = "loadtest.history.operation, loadtest.client.files, loadtest.server.gunicorn"
+    modules = "loadtest.history.operation, loadtest.client.files, loadtest.server.running"
     script = f"import sys, {modules}; print({{'polars', 'altair'}} & set(sys.modules))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import requests
 
 from loadtest import history, trial
 from loadtest.checker import judge
-from loadtest.server.gunicorn import serve
+from loadtest.server.running import serve
 from loadtest.tests.locusts import LOCUST, LOCUSTFILE, ROOT, of, recorded
 from loadtest.tests.odd import odd
 from loadtest.tests.waiting import wait_until

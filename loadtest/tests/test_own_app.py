@@ -14,8 +14,8 @@ from loadtest.checker import Failure
 from loadtest.client.by_hand import understand
 from loadtest.client.mapping import Unclear
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import serve
 from loadtest.server.interpreter import theirs
+from loadtest.server.running import serve
 from loadtest.tests.locusts import answers, free_port
 from loadtest.tests.waiting import wait_until
 from loadtest.trial import AS_IT_RUNS, App, Server, Trial

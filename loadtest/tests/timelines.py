@@ -2,7 +2,7 @@
 
     A@1.2  |-- increment → 1 --|        client A, answered by thread 2 of worker 1
     B          |-- increment ----->     never answered
-    C          |-- increment → ok --|   acknowledged, and not told the count
+    C          |-- increment → ok --|   acknowledged without the count
     audit                |-- read → 1 --|
 
 A column is a millisecond. Two bars in a line are two operations of one client.

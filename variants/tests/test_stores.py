@@ -16,7 +16,7 @@ import pytest
 import redis
 import requests
 
-from loadtest.server.gunicorn import serve
+from loadtest.server.running import serve
 from loadtest.trial import Server, Trial
 from variants.app import create_app, load
 

@@ -238,7 +238,7 @@ def pictures(run: str, follower: Follower, seen: pl.DataFrame, verdict: Verdict)
     from loadtest.report.pictures import charts, tables, theme
 
     # the same numbers, and so the same colors, as long as the run goes on
-    shown = tables.Seen(seen, follower.workers, tables.faults_of(Path(run)))
+    shown = tables.DrawnRun(seen, follower.workers, tables.faults_of(Path(run)))
     before = follower.before
     drawn = {
         "value": charts.value_over_time(shown, verdict, before=before),

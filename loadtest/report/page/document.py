@@ -154,7 +154,7 @@ class Part:
         self.beside = [cost(cell), *quoted(cell)] if cell.trial.fault else []
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
-        seen = tables.Seen.read(cell.history)
+        seen = tables.DrawnRun.read(cell.history)
         self.story = story(seen)
         pictures = {
             "value": charts.value_over_time(seen, verdict, limit=dots),

@@ -9,7 +9,7 @@
 
 A picture has its tables apart from its layout, since a page with many has room and time for one
 layout of a kind; `.chart()` is both as an Altair chart, a few thousand rows at the most, which
-needs no network. For a history, `Seen(history)` will do too: several pictures of one then share
+needs no network. For a history, `DrawnRun(history)` will do too: several pictures of one then share
 what they need.
 """
 
@@ -34,7 +34,7 @@ from loadtest.report.pictures import theme
 from loadtest.report.pictures.tables import (
     KEY,
     UNLABELLED,
-    Seen,
+    DrawnRun,
     evenly,
     inside,
     keys,
@@ -51,51 +51,52 @@ PERCENT = (0, 25, 50, 75, 99, 100)
 
 
 def value_over_time(
-    history: pl.DataFrame | Seen,
+    history: pl.DataFrame | DrawnRun,
     verdict: Verdict | None = None,
     *,
     limit: int = 2000,
     before: pl.DataFrame | None = None,
 ) -> Picture:
-    """The value told to each acknowledged increment, at the time when it was told.
+    """Draw the value answered to each acknowledged increment, at the time of its answer.
 
     About `limit` answers are drawn, evenly taken, and every one that a witness names. `before`:
     see `unaccounted`.
     """
-    seen = Seen.of(history)
-    told = seen.told
+    run = DrawnRun.of(history)
+    increments = run.increments
     found = verdict.anomalies if verdict else ()
     witnesses = [operation for anomaly in found for operation in anomaly.witness]
-    shown = thin(told, limit, keep=witnesses)
-    ringed = told.join(keys(witnesses), on=KEY, how="semi", nulls_equal=True)
+    shown = thin(increments, limit, keep=witnesses)
+    ringed = increments.join(keys(witnesses), on=KEY, how="semi", nulls_equal=True)
     earlier = 0 if before is None else before["acknowledged"].sum()
-    sofar = evenly(told.select("at", value=pl.int_range(1, pl.len() + 1) + earlier), 200)
-    last = sofar.tail(1).with_columns(text=pl.lit(f"{earlier + told.height:,} acknowledged"))
+    sofar = evenly(increments.select("at", value=pl.int_range(1, pl.len() + 1) + earlier), 200)
+    last = sofar.tail(1).with_columns(text=pl.lit(f"{earlier + increments.height:,} acknowledged"))
     said = ["A dot is the answer to an increment."]
-    if shown.height < told.height:
-        said[0] += f" {shown.height:,} of {told.height:,} are shown"
+    if shown.height < increments.height:
+        said[0] += f" {shown.height:,} of {increments.height:,} are shown"
         said[0] += "; every witness is." if witnesses else "."
     said.append("Dashed: the increments acknowledged so far, which one counter would answer.")
     if not ringed.is_empty():
         said.append("Ringed: increments that prove what is wrong.")
     falls = [
         {"fall": n, "at": at, "value": value}
-        for n, (new, gone) in enumerate(seen.replaced)
-        if gone and new.told is not None and new.told < (gone.highest or 0)
-        for at, value in ((gone.last, gone.highest), (new.first, new.told))
+        for n, (new, gone) in enumerate(run.replaced)
+        if gone and new.earliest is not None and new.earliest < (gone.highest or 0)
+        for at, value in ((gone.last, gone.highest), (new.first, new.earliest))
     ]
     if falls:
         said.append("Falling: a worker is gone, and the one that comes after it begins anew.")
     return Picture(
         layout=_values,
-        variation=(seen.workers.height, not ringed.is_empty(), bool(falls), *_shaded(seen)),
+        variation=(run.workers.height, not ringed.is_empty(), bool(falls), *_shaded(run)),
         tables={
-            "told": shown.select(DOT).write_csv(),
+            "span": theme.csv([{"at": at} for at in run.span]),
+            "answers": shown.select(DOT).write_csv(),
             "acknowledged": sofar.write_csv(),
             "last": last.write_csv(),
             "ringed": ringed.select("at", "value").write_csv(),
             "falls": theme.csv(falls),
-            "faults": theme.bands(seen.faults, 0, told["at"].to_list()[-1] if told.height else 0),
+            "faults": theme.bands(run.faults, *run.span),
         },
         title="Value answered over time",
         said=said,
@@ -107,9 +108,9 @@ def value_over_time(
 DOT = ["at", "sent", "value", "label", "worker", "boot", "thread", "client"]
 
 
-def _shaded(seen: Seen) -> tuple[bool]:
+def _shaded(run: DrawnRun) -> tuple[bool]:
     """Return True if a picture has bands, whose names take room."""
-    return (not seen.faults.is_empty(),)
+    return (not run.faults.is_empty(),)
 
 
 def _values(
@@ -118,7 +119,7 @@ def _values(
     x, y = theme.seconds(), alt.Y("value:Q")
     color, shape = theme.by_worker(workers, legend=True)
     tips = [
-        alt.Tooltip("value:Q", format=",", title="told"),
+        alt.Tooltip("value:Q", format=",", title="answered"),
         alt.Tooltip("label:N", title="worker"),
         alt.Tooltip("worker:N", title="process"),
         *(alt.Tooltip(f"{name}:N") for name in ("boot", "thread", "client")),
@@ -130,13 +131,14 @@ def _values(
     return [
         *(theme.shades(table("faults"), theme.seconds("since")) if shaded else []),
         *([theme.headroom(table("acknowledged"), "value", "value answered")] if shaded else []),
+        theme.span(table("span")),
         alt.Chart(table("acknowledged"))
         .mark_line(strokeDash=[5, 4])
         .encode(x=x, y=y if shaded else theme.counts("value", "value answered")),
         *([fall.mark_line(color=LOSS).encode(x=x, y=y, detail="fall:N")] if falls else []),
         # below the dots, which have something to tell to a mouse
         *([rings.encode(x=x, y=y)] if ringed else []),
-        alt.Chart(table("told"))
+        alt.Chart(table("answers"))
         .mark_point(filled=True, size=22, opacity=1)
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tips),
         alt.Chart(table("last"))
@@ -146,7 +148,7 @@ def _values(
 
 
 def lost_over_time(
-    history: pl.DataFrame | Seen,
+    history: pl.DataFrame | DrawnRun,
     verdict: Verdict | None = None,
     *,
     before: pl.DataFrame | None = None,
@@ -158,33 +160,37 @@ def lost_over_time(
     As long as there is no division, `of` says what is taken to have a copy; where all workers
     share one, "worker" understates.
     """
-    seen = Seen.of(history)
+    run = DrawnRun.of(history)
     division = verdict.division if verdict else None
     if division is None or division.what == LIST.name:
-        division = seen.run.counter_division
+        division = run.run.counter_division
     of = division.of if division else of
-    lost = unaccounted(seen.told, of, before)
+    forgotten = verdict.forgotten if verdict else 0
+    final = division.lost + forgotten if division else None
+    lost = unaccounted(run, of, before, final)
     changes = (pl.col("lost").diff() != 0).fill_null(True) | (pl.row_index() == pl.len() - 1)
     lost = evenly(lost.filter(changes), 400)
     copies = "" if of in ("none", "unclear") else f", {of} by {of}"
-    said = [f"Increments acknowledged so far, less the highest value told so far{copies}."]
+    said = [f"Increments acknowledged so far, less the count that is answered{copies}."]
     if of == "request":
         said = ["Increments acknowledged so far: what they counted ended with their request."]
-    forgotten = verdict.forgotten if verdict else 0
-    if division:
-        over = {"at": [seen.rows["at"].max()], "lost": [division.lost + forgotten]}
+    if run.replaced:
+        said.append("A step: a worker ended, and its count with it.")
+    if final is not None:
+        over = {"at": [run.span[1]], "lost": [final]}
         lost = pl.concat([lost, pl.DataFrame(over, schema=lost.schema)])
-        said.append("The last point is what the audit found, when nothing was under way.")
+        said.append("The last point is what the final reads found, with nothing in flight.")
     else:
-        said.append("No audit has settled it: it may be more.")
-    acknowledged = seen.told.height + (0 if before is None else before["acknowledged"].sum())
+        said.append("No final read has settled it: it may be more.")
+    acknowledged = run.increments.height + (0 if before is None else before["acknowledged"].sum())
     gone = "gone" if forgotten else "lost"
     text = f"{lost['lost'].tail(1).sum():,} of {acknowledged:,} {gone}"
     return Picture(
         layout=_lost,
-        variation=_shaded(seen),
+        variation=_shaded(run),
         tables={
-            "faults": theme.bands(seen.faults, 0, lost["at"].to_list()[-1] if lost.height else 0),
+            "faults": theme.bands(run.faults, *run.span),
+            "span": theme.csv([{"at": at} for at in run.span]),
             "lost": lost.write_csv(),
             "last": lost.tail(1).with_columns(text=pl.lit(text)).write_csv(),
         },
@@ -201,6 +207,7 @@ def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
     return [
         *(theme.shades(table("faults"), theme.seconds("since")) if shaded else []),
         *([theme.headroom(table("lost"), "lost", "lost so far")] if shaded else []),
+        theme.span(table("span")),
         alt.Chart(table("lost"))
         .mark_line(interpolate="step-after", color=LOSS, strokeWidth=2)
         .encode(x=x, y=y if shaded else theme.counts("lost", "lost so far"), tooltip=tips),
@@ -211,13 +218,13 @@ def _lost(table: Source, shaded: bool) -> list[alt.Chart]:
     ]
 
 
-def requests_per_worker(history: pl.DataFrame | Seen) -> Picture:
+def requests_per_worker(history: pl.DataFrame | DrawnRun) -> Picture:
     """Draw the number of the load's requests that each worker answered."""
-    seen = Seen.of(history)
-    load = seen.rows.filter(phase="load").select("label", "end")
+    run = DrawnRun.of(history)
+    load = run.rows.filter(phase="load").select("label", "end")
     answered = load.filter(pl.col("end").is_not_null())
     counts = dict(answered.group_by("label").len().iter_rows())
-    processes = dict(seen.workers.select("label", "worker").iter_rows())
+    processes = dict(run.workers.select("label", "worker").iter_rows())
     bars = [
         {
             "row": label,
@@ -249,11 +256,11 @@ def _requests(table: Source, workers: int) -> list[alt.Chart]:
     return [bar, *theme.captions(table("bars"))]
 
 
-def latency(history: pl.DataFrame | Seen) -> Picture:
+def latency(history: pl.DataFrame | DrawnRun) -> Picture:
     """Draw the time to answer each operation."""
     took = (pl.col("end") - pl.col("start")) / 1e6
     percents = [took.quantile(percent / 100).round(2).alias(f"p{percent}") for percent in PERCENT]
-    answered = Seen.of(history).rows.filter(pl.col("end").is_not_null(), phase="load")
+    answered = DrawnRun.of(history).rows.filter(pl.col("end").is_not_null(), phase="load")
     table = answered.group_by("op").agg(*percents, answers=pl.len()).sort("op")
     bars = [
         {
@@ -295,7 +302,7 @@ def _latency(table: Source) -> list[alt.Chart]:
 
 def space_time(
     operations: Sequence[Operation],
-    history: pl.DataFrame | Seen | None = None,
+    history: pl.DataFrame | DrawnRun | None = None,
     *,
     title: str = "",
 ) -> Picture:
@@ -304,13 +311,13 @@ def space_time(
     With the history workers have the numbers that they have in the other charts, and time counts
     from the first request of the run.
     """
-    seen = Seen.of(frame(operations) if history is None else history)
-    first = dict(seen.first.iter_rows())
+    run = DrawnRun.of(frame(operations) if history is None else history)
+    first = dict(run.first.iter_rows())
     starts = [each.start - first[each.clock] for each in operations]
     ends = [None if each.end is None else each.end - first[each.clock] for each in operations]
     low, high = min(starts), max([*starts, *(end for end in ends if end is not None)])
     unit, ns = ("nanoseconds", 1.0) if high < 10_000 else ("milliseconds", 1e6)
-    labels = list(map(seen.label, operations))
+    labels = list(map(run.label, operations))
     lanes = []
     for n, (each, start, end) in enumerate(zip(operations, starts, ends, strict=True)):
         over = end if end is not None else high + max(1, (high - low) // 20)
@@ -333,10 +340,10 @@ def space_time(
             }
         )
     several = len({each.clock for each in operations}) > 1
-    during = theme.bands(seen.faults, low / 1e9, high / 1e9, 1e9 / ns)
+    during = theme.bands(run.faults, low / 1e9, high / 1e9, 1e9 / ns)
     return Picture(
         layout=_lanes,
-        variation=(seen.workers.height, unit, len(during) > 1),
+        variation=(run.workers.height, unit, len(during) > 1),
         tables={"lanes": theme.csv(lanes), "faults": during},
         title=title,
         said=["On several machines, whose times do not compare."] if several else [],

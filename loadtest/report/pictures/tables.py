@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from loadtest.checker.division import LABELS, LEVELS, Owner
+from loadtest.checker.division import Owner
 from loadtest.checker.run import Run
 from loadtest.checker.words import number
 from loadtest.history import Operation, frame, read
@@ -34,15 +34,15 @@ def faults_of(history: Path) -> pl.DataFrame | None:
 
 @dataclass(frozen=True)
 class Boot:
-    """A worker from its first answer to its last, in seconds since the first start: the value it
-    `told` first, the `highest`, and how many increments it acknowledged."""
+    """A worker from its first answer to its last, in seconds since the first start: its `earliest`
+    value and its `highest`, and how many increments it acknowledged."""
 
     label: str
     worker: int | None
     boot: str | None
     first: float
     last: float
-    told: int | None
+    earliest: int | None
     highest: int | None
     acknowledged: int
 
@@ -53,7 +53,7 @@ class Boot:
         return ", ".join(f"{what} {which}" for what, which in parts if which is not None)
 
 
-class Seen:
+class DrawnRun:
     """The last run of a history, as its pictures need it.
 
     Where the history is only the end of a run, `workers` are those of the whole: clock, boot and
@@ -72,13 +72,13 @@ class Seen:
         self.done = pl.DataFrame(schema=FAULT) if faults is None else faults
 
     @classmethod
-    def read(cls, path: Path) -> Seen:
+    def read(cls, path: Path) -> DrawnRun:
         """A history, and the faults that stand beside it."""
         return cls(read(path), faults=faults_of(path))
 
     @classmethod
-    def of(cls, history: pl.DataFrame | Seen) -> Seen:
-        return history if isinstance(history, Seen) else cls(history)
+    def of(cls, history: pl.DataFrame | DrawnRun) -> DrawnRun:
+        return history if isinstance(history, DrawnRun) else cls(history)
 
     @cached_property
     def rows(self) -> pl.DataFrame:
@@ -93,9 +93,18 @@ class Seen:
         return rows.with_columns(pl.col("label").fill_null(UNLABELLED))
 
     @cached_property
-    def told(self) -> pl.DataFrame:
-        """The acknowledged increments in the order of their answers."""
-        return self.rows.filter(op=COUNTER.write, outcome="ok").sort("end", "value")
+    def increments(self) -> pl.DataFrame:
+        """The acknowledged increments in the order of their answers, with the `place` of each."""
+        increments = self.rows.filter(op=COUNTER.write, outcome="ok").sort("end", "value")
+        return increments.join(
+            self.places, on=WORKER, how="left", nulls_equal=True, maintain_order="left"
+        )
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """The seconds of the first and the last answer."""
+        at = self.rows["at"].drop_nulls().to_list() or [0.0]
+        return min(at), max(at)
 
     @cached_property
     def faults(self) -> pl.DataFrame:
@@ -121,7 +130,7 @@ class Seen:
         each = named.group_by("label", "worker", "boot", maintain_order=True).agg(
             first=pl.col("at").first(),
             last=pl.col("at").last(),
-            told=pl.col("value").drop_nulls().first(),
+            earliest=pl.col("value").drop_nulls().first(),
             highest=pl.col("value").max(),
             acknowledged=(pl.col("op") == COUNTER.write).sum(),
         )
@@ -141,6 +150,19 @@ class Seen:
                 gone = [boot for boot in gone if boot is not before]
                 pairs.append((new, before))
         return pairs
+
+    @cached_property
+    def places(self) -> pl.DataFrame:
+        """The place of each worker: clock, boot, worker, `place`.
+
+        A worker that came for one that is gone has the place of that one.
+        """
+        place = {label: n for n, label in enumerate(self.workers["label"])}
+        for new, gone in self.replaced:
+            if gone:
+                place[new.label] = place[gone.label]
+        number = [place[label] for label in self.workers["label"]]
+        return self.workers.select(*WORKER, place=pl.Series(number, dtype=pl.Int64))
 
     @cached_property
     def first(self) -> pl.DataFrame:
@@ -167,27 +189,46 @@ class Seen:
         return {tuple(worker): label for *worker, label in self.workers.iter_rows()}
 
 
-def unaccounted(told: pl.DataFrame, of: Owner, before: pl.DataFrame | None = None) -> pl.DataFrame:
-    """`lost` after each of these increments, which are in the order of their answers.
+def unaccounted(
+    history: DrawnRun, of: Owner, before: pl.DataFrame | None = None, final: int | None = None
+) -> pl.DataFrame:
+    """`lost` after each acknowledged increment, in the order of their answers: at, lost.
 
-    For every copy of the state: the increments that it acknowledged so far, less the highest
-    value that it told so far, if that is positive. Summed over the copies; `of` says what has one.
+    For every copy of the state: the increments that it acknowledged so far, less the count that it
+    answers now. That is the highest of its last answers, as many as there are clients, because so
+    many may be answered out of order. Summed over the copies; `of` is the owner of a copy. A new
+    worker has the copy of the one that it replaces, so that the curve steps where a worker ended.
+    What a later answer shows to be there is not lost, so the curve does not fall; nor does it
+    exceed `final`, what was lost in the end, if that is known.
     `before` counts the increments of each worker that a history without its beginning lacks:
     clock, boot, worker, acknowledged.
     """
+    increments = history.increments
+    copy = {"worker": ["place"], "thread": ["place", "thread"]}.get(of, [])
     earlier = pl.lit(0)
-    if before is not None and of == "worker":
-        before = before.select(*WORKER, earlier="acknowledged")
-        told = told.join(before, on=WORKER, how="left", nulls_equal=True, maintain_order="left")
-        earlier = pl.col("earlier").fill_null(0)
-    elif before is not None and of != "thread":
-        earlier = pl.lit(before["acknowledged"].sum())
+    if before is not None and of != "thread":
+        missing = before.join(history.places, on=WORKER, how="left", nulls_equal=True)
+        missing = missing.group_by(copy or pl.lit(0)).agg(earlier=pl.col("acknowledged").sum())
+        if copy:
+            increments = increments.join(
+                missing, on=copy, how="left", nulls_equal=True, maintain_order="left"
+            )
+            earlier = pl.col("earlier").fill_null(0)
+        else:
+            earlier = pl.lit(missing["earlier"].sum())
     acknowledged = earlier + pl.int_range(1, pl.len() + 1)
     if of == "request":
-        return told.select("at", lost=acknowledged)
-    behind = (acknowledged - pl.col("value").cum_max()).clip(0)
-    more = (behind - behind.shift(1, fill_value=0)).over(LEVELS[of] if of in LABELS else pl.lit(0))
-    return told.select("at", lost=more.cum_sum())
+        return increments.select("at", lost=acknowledged)
+    clients = max(1, increments["client"].n_unique())
+    # a new worker's first answer shows at once what went with the one before
+    within = [*copy, "boot"] if copy else [pl.lit(0)]
+    now = pl.col("value").rolling_max(clients, min_samples=1).over(within)
+    increments = increments.with_columns(now=now)
+    behind = (acknowledged - pl.col("now").forward_fill()).clip(0)
+    later = behind.reverse().cum_min().reverse()
+    more = (later - later.shift(1, fill_value=0)).over(copy or pl.lit(0))
+    lost = more.cum_sum()
+    return increments.select("at", lost=lost if final is None else lost.clip(upper_bound=final))
 
 
 def inside(operation: Operation) -> str:

@@ -149,6 +149,11 @@ def seconds(field: str = "at") -> alt.X:
     return alt.X(f"{field}:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=6))
 
 
+def span(table: alt.Data) -> alt.Chart:
+    """Draw nothing, from the beginning to the end: charts with one span share their time axis."""
+    return alt.Chart(table).mark_point(opacity=0).encode(x=seconds())
+
+
 def bands(faults: pl.DataFrame, low: float, high: float, unit: float = 1) -> str:
     """The table of the faults between two seconds, in so many units a second; a name stands where
     it has the room."""
@@ -180,7 +185,8 @@ def shades(table: alt.Data, since: alt.X, y: int = 8) -> list[alt.Chart]:
 
 def counts(field: str, title: str) -> alt.Y:
     scale = alt.Scale(domain=alt.DomainUnionWith(unionWith=[0, 10]))
-    axis = alt.Axis(tickCount=5, tickMinStep=1, format=",d")
+    # as wide in each chart, so that charts one below the other begin at one place
+    axis = alt.Axis(tickCount=5, tickMinStep=1, format=",d", minExtent=42)
     return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 

@@ -21,6 +21,7 @@ FAULT = Fault(
     called="out of memory",
     ends="worker",
     inject=inject,
+    lacking=lambda adapter: "" if adapter.supervises else "starts no worker in place of a dead one",
     button=True,
     documented=(SQLITE_IS_DURABLE,),
 )

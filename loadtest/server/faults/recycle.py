@@ -32,6 +32,7 @@ FAULT = Fault(
     called="the memory-leak setting, `--max-requests`",
     ends="worker",
     max_requests=200,
+    lacking=lambda adapter: "" if adapter.recycles else "cannot replace a worker by itself",
     found_in_log=recycles,
     documented=(
         Quotation(

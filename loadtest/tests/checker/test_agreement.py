@@ -37,10 +37,10 @@ def test_agrees_with_brute_force(kind, data):
     """The checker agrees with brute force over all orders, and with every plain definition."""
     history = data.draw(KINDS[kind])
     run = Run(h.frame(history))
-    for thing, part in ((run.counter, brute_force.of_counter), (run.items, brute_force.of_list)):
+    for state, part in ((run.counter, brute_force.of_counter), (run.items, brute_force.of_list)):
         expected = brute_force.explained(part(history), brute_force.before_at_one_client)
-        assert (contradiction(run, thing, "client") is None) == expected
-        event(f"{thing.name}, sequentially consistent: {expected}")
+        assert (contradiction(run, state, "client") is None) == expected
+        event(f"{state.name}, sequentially consistent: {expected}")
     for kind in (kind for kind in anomalies.TABLE if kind.name not in ABOUT_COPIES):
         found = kind.find(run)
         count = 0 if found is None else found.count

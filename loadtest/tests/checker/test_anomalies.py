@@ -105,7 +105,7 @@ def test_lost_update_prefers_one_worker():
     )
     lost = found(history)["lost update"]
     assert [(o.worker, o.thread) for o in lost.witness] == [(2, 1), (2, 2)]
-    assert "overlapped and were both told 1 at worker 2, threads 1 and 2" in lost.why
+    assert "overlapped and were both answered 1 at worker 2, threads 1 and 2" in lost.why
     assert "2 of 5 acknowledged increments are lost" in lost.why
 
 

@@ -32,7 +32,8 @@ def test_increment_without_a_count():
             A  |-- increment → ok --|
             B                          |-- read → 0 --|
             """,
-            "Client 0's increment ended before client 1's read began, which was told 0, so that "
+            "Client 0's increment ended before client 1's read began, which was answered 0, so "
+            "that "
             "no number is left for it.",
         ),
         (
@@ -42,8 +43,9 @@ def test_increment_without_a_count():
             C  |-- increment → 1 --|
             D                                             |-- increment → 2 --|
             """,
-            "Client 1's increment began after client 0's read was told 1 and ended before client "
-            "3's increment began, which was told 2, so that no number is left for it.",
+            "Client 1's increment began after client 0's read was answered 1 and ended before "
+            "client "
+            "3's increment began, which was answered 2, so that no number is left for it.",
         ),
         (
             """
@@ -51,8 +53,8 @@ def test_increment_without_a_count():
             B  |-- increment → ok --|
             C                          |-- read → 1 --|
             """,
-            "Client 1's increment ended before client 2's read began, which was told 1: it was "
-            "number 1, and so was 1 other increment not told the count.",
+            "Client 1's increment ended before client 2's read began, which was answered 1: it was "
+            "number 1, and so was 1 other increment answered without the count.",
         ),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_cookie_is_a_copy_per_client():
     )
     # each client may have been answered by one thread, and the audit by another
     assert checker.judge(h.frame(history)).division.of == "unclear"
-    # and what nobody was told shows nothing
+    # and what nobody was answered shows nothing
     blind = [replace(each, value=None if each.op == "increment" else 0) for each in by_one_thread]
     assert checker.judge(h.frame(blind)).division.of == "unclear"
 
@@ -525,7 +525,7 @@ def test_unknown_may_hide_a_copy():
     )
     verdict = checker.judge(h.frame(rows))
     assert verdict.division.sentence == "2 acknowledged, 2 read: one copy, or several."
-    assert verdict.why.endswith("were both told 1 at workers 1 and 2.")
+    assert verdict.why.endswith("were both answered 1 at workers 1 and 2.")
     assert verdict.lost == 0
 
 

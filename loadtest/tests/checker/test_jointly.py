@@ -42,9 +42,10 @@ def test_several_clocks_together():
     )
     assert len(found.witness) == 4
     assert found.why == (
-        "Client 1's increment was told 1 and ended before client 1's read of the list began, which "
-        'read 0 items, so that it comes before client 0\'s append of "x", which was told 1 and '
-        "ended before client 0's read began, yet that was told 0."
+        "Client 1's increment was answered 1 and ended before client 1's read of the list "
+        "began, which "
+        'read 0 items, so that it comes before client 0\'s append of "x", which was answered 1 and '
+        "ended before client 0's read began, yet that was answered 0."
     )
 
 
@@ -52,8 +53,8 @@ WRITES_AND_READS = (("append", "read"), ("increment", "items"))
 
 
 def seen_late(seed, blind=0.0):
-    """Clients on one or two clocks, most of which write to one thing and then read the other, as
-    it was some time ago: each thing by itself has an order, and both need not have one."""
+    """Clients on one or two clocks, most of which write to one state and then read the other, as
+    it was some time ago: each state by itself has an order, and both need not have one."""
     dice = Random(seed)
     clocks, reach = dice.choice([(None,), ("m", "n")]), dice.choice([1, 4])
     count, items, history, states = 0, (), [], [(0, ())]
@@ -68,11 +69,11 @@ def seen_late(seed, blind=0.0):
         count, item = count + (op == "increment"), f"i{n}" if op == "append" else None
         items = (*items, item) if item else items
         states.append((count, items))
-        thing = op in ("append", "items")
-        least, now = at_least[client][thing], len(states) - 1
+        state = op in ("append", "items")
+        least, now = at_least[client][state], len(states) - 1
         seen = dice.choice([least, least, dice.randint(least, now)])
         seen = now if op in ("increment", "append") else seen
-        at_least[client][thing] = seen
+        at_least[client][state] = seen
         told_count, told_items = states[seen]
         history.append(
             Operation(
@@ -83,7 +84,7 @@ def seen_late(seed, blind=0.0):
                 value=None
                 if op == "increment" and dice.random() < blind
                 else len(told_items)
-                if thing
+                if state
                 else told_count,
                 item=item,
                 items=told_items if op == "items" else None,
@@ -103,7 +104,7 @@ def test_jointly_agrees_with_brute_force():
             ("client", brute_force.before_at_one_client),
             ("clock", brute_force.before),
         ):
-            if all(contradiction(run, thing, within) is None for thing in run.things):
+            if all(contradiction(run, state, within) is None for state in run.states):
                 expected = brute_force.explained(history, before)
                 found = jointly(run, within)
                 assert isinstance(found, Contradiction) != expected, history
@@ -126,7 +127,7 @@ def test_blind_writes_jointly():
         run = Run(h.frame(history))
         if run.within is None or not any(o.value is None for o in history):
             continue
-        if all(contradiction(run, thing, "clock") is None for thing in run.things):
+        if all(contradiction(run, state, "clock") is None for state in run.states):
             expected = brute_force.explained(history, brute_force.before)
             found = jointly(run, "clock")
             assert found is False or isinstance(found, Contradiction) != expected, history
@@ -139,7 +140,7 @@ def test_undecided_clocks_are_inconclusive():
     undecided = []
     for seed in range(200):
         run = Run(h.frame(seen_late(seed, blind=0.6)))
-        if run.within and all(contradiction(run, thing) is None for thing in run.things):
+        if run.within and all(contradiction(run, state) is None for state in run.states):
             undecided += [run.history] * (jointly(run, "clock") is False)
     assert undecided
     assert not any(checker.judge(history).linearizable for history in undecided)

@@ -60,8 +60,9 @@ def test_sequential_not_linearizable():
     )
     assert verdict.why == (
         "Not linearizable, but sequentially consistent per client. Client 1's increment ended at "
-        "22.0 ms before client 2's read began at 26.0 ms, yet the first was told 2 and the second "
-        "was told 1."
+        "22.0 ms before client 2's read began at 26.0 ms, yet the first was answered 2 and the "
+        "second "
+        "was answered 1."
     )
     assert all(verdict.guarantees.values())
 
@@ -76,7 +77,7 @@ def test_the_contradiction_says_when_and_what():
     )
     assert verdict.anomalies[-1].why == (
         "Client 2's increment ended at 0.0 ms before client 0's increment began at 12.0 ms, "
-        "yet the first was told 3 and the second was told 2."
+        "yet the first was answered 3 and the second was answered 2."
     )
 
 
@@ -85,7 +86,7 @@ def test_one_client_is_named_once():
     anomalies = judged("A  |-- increment → 1 --|  |-- increment → 1 --|").anomalies
     assert anomalies[1].why == (
         "Client 0's increment ended at 20.0 ms before its later increment began at 23.0 ms, "
-        "yet both were told 1."
+        "yet both were answered 1."
     )
 
 
@@ -94,16 +95,22 @@ def test_one_client_is_named_once():
     [
         (
             "A |-- increment → 0 --|",
-            "Client 0's increment was told 0, and the least it can be told is 1.",
+            "Client 0's increment was answered 0, and the lowest possible answer is 1.",
         ),
-        ("A |-- increment → 2 --|", "Client 0's increment was told 2, yet nobody was told 1."),
-        ("A |-- read → -1 --|", "Client 0's read was told -1, and the least it can be told is 0."),
+        (
+            "A |-- increment → 2 --|",
+            "Client 0's increment was answered 2, yet nobody was answered 1.",
+        ),
+        (
+            "A |-- read → -1 --|",
+            "Client 0's read was answered -1, and the lowest possible answer is 0.",
+        ),
         (
             """
             A |-- increment → 3 --|
             B    |-- increment --------->
             """,
-            "Client 0's increment was told 3, yet nobody was told 1 "
+            "Client 0's increment was answered 3, yet nobody was answered 1 "
             "(numbers missing: 2, with 1 unknown increment to take them).",
         ),
         (
@@ -111,7 +118,7 @@ def test_one_client_is_named_once():
             A |-- increment → 2 --|
             B                           |-- increment --------->
             """,
-            "Client 0's increment was told 2, yet nobody was told 1: it ended at 20.0 ms, "
+            "Client 0's increment was answered 2, yet nobody was answered 1: it ended at 20.0 ms, "
             "and client 1's increment, unknown, began later, at 26.0 ms.",
         ),
         (
@@ -120,7 +127,8 @@ def test_one_client_is_named_once():
             B    |-- append y ----------->
             C                           |-- items → [y] --|
             """,
-            'Client 0\'s append of "x" was told 1, and client 2\'s read of the list has "y" there.',
+            "Client 0's append of \"x\" was answered 1, and client 2's read of the list has "
+            '"y" there.',
         ),
         (
             """
@@ -135,7 +143,7 @@ def test_one_client_is_named_once():
             B    |-- append y → 3 --|
             C       |-- items → [x] --|
             """,
-            'Client 1\'s append of "y" was told 3, yet nobody was told 2.',
+            'Client 1\'s append of "y" was answered 3, yet nobody was answered 2.',
         ),
         (
             """
@@ -172,8 +180,8 @@ def test_huge_numbers_take_no_room(value):
     judge = [sys.executable, "-c", f"value = {value}\n{IN_LITTLE_ROOM}"]
     done = subprocess.run(judge, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout == (
-        f"Client 0's increment was told {value:,}, yet nobody was told 1 (numbers missing: "
-        f"{value - 1:,}, with 2 untold increments to take them).\n"
+        f"Client 0's increment was answered {value:,}, yet nobody was answered 1 (numbers missing: "
+        f"{value - 1:,}, with 2 unknown or blind increments to take them).\n"
     )
 
 

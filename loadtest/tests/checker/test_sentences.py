@@ -32,7 +32,7 @@ def test_both_workers_or_neither(one, other, where):
         {one:<14}|-- increment → 1 --|
         {other:<14}|-- increment → 1 --|
         """
-    said = "Client 0's increment and client 1's increment were both told 1"
+    said = "Client 0's increment and client 1's increment were both answered 1"
     assert why(drawing, "duplicate value") == f"{said}{where}."
 
 
@@ -66,7 +66,7 @@ def test_unexpected_item_is_described(sent, said, times):
 
 def test_what_nobody_began_is_no_number():
     assert why("A@1  |-- read → 5 --|", "over-count") == (
-        "Client 0's read was told 5 at worker 1, and no increment ever began."
+        "Client 0's read was answered 5 at worker 1, and no increment ever began."
     )
 
 
@@ -74,7 +74,7 @@ def test_client_is_not_the_audit():
     """A client and the audit are not one reader."""
     history = drawn("A  |-- increment → 1 --|   |-- read → 0 --|")
     said = why([history[0], replace(history[1], phase="audit")], "read-your-writes")
-    assert said == "Client 0's increment was told 1, and then the audit's read was told 0."
+    assert said == "Client 0's increment was answered 1, and then the audit's read was answered 0."
 
 
 def test_audit_of_the_losing_copy():
@@ -95,6 +95,7 @@ def test_audit_of_the_losing_copy():
     (lost,) = (a for a in verdict.anomalies if a.name == "lost increment")
     assert {o.worker for o in lost.witness} == {2}
     assert lost.why == (
-        "The audit's read was told 2, and 3 increments had been acknowledged there, at worker 2. "
+        "The audit's read was answered 2, and 3 increments had been acknowledged there, at "
+        "worker 2. "
         "1 of 4 acknowledged increments is lost."
     )

@@ -48,7 +48,7 @@ def test_claims_are_true_of_the_state(part):
             said = f"{seed}: {truth.of}, {truth.lost} lost, {truth.forgotten} forgotten: {verdict}"
             copies = verdict.division and verdict.division.of
             # that such copies end alike is not believed, nor that one state loses so much that each
-            # worker was told what it had asked for
+            # worker was answered what it had asked for
             alike = copies in ("none", "unclear") and (truth.loses or truth.of == "group")
             by_chance = alike or (truth.loses and truth.of in ("none", "group"))
             assert verdict.lost <= truth.lost or by_chance, said

@@ -192,7 +192,7 @@ def not_linearizable(w, run, history):
 WHO = r"(?:[Cc]lient \d+|[Tt]he audit)"
 ASKED = r'(?:increment|read of the list|read|append of "[^"]*")'
 NAMED = re.compile(
-    rf"({WHO})'s ({ASKED})|(its later) ({ASKED})|^({WHO})(?= was told| read)"
+    rf"({WHO})'s ({ASKED})|(its later) ({ASKED})|^({WHO})(?= was answered| read)"
     "|, and then(?= was| read)"
 )
 NUMBERS = r"\d+(?:(?:, \d+)* and \d+)?"
@@ -251,7 +251,7 @@ def check_sentence(sentence, named):
         return [o for place, o in named if place <= match.start()][-1]
 
     for match in WHERE.finditer(sentence):
-        both = "both told" in sentence or "they were answered" in sentence
+        both = "both answered" in sentence or "they were answered" in sentence
         meant = every if both else [of(match)]
         workers, boots = numbers(match[1]), [o.boot for o in meant]
         assert [o.worker for o in meant] == (workers if len(workers) > 1 else workers * len(meant))
@@ -263,14 +263,16 @@ def check_sentence(sentence, named):
             threads = numbers(match[2])
             assert len({*boots}) == 1
             assert list(dict.fromkeys(o.thread for o in meant)) == threads
-    for match in re.finditer(rf"(?<!obody )(?<!first )(?<!second )was told ({NUMBER})", sentence):
+    for match in re.finditer(
+        rf"(?<!obody )(?<!first )(?<!second )was answered ({NUMBER})", sentence
+    ):
         assert of(match).value == numbers(match[1])[0]
     for match in re.finditer(rf"(?<!first )(?<!second )\bread ({NUMBER}) items?", sentence):
         assert (of(match).op, of(match).value) == ("items", numbers(match[1])[0])
     for match in re.finditer(rf"(?:were both|both were) told ({NUMBER})", sentence):
         assert [o.value for o in every] == numbers(match[1]) * 2
     for n, place in enumerate(("first", "second")):
-        for match in re.finditer(rf"the {place} (?:was told|read) ({NUMBER})", sentence):
+        for match in re.finditer(rf"the {place} (?:was answered|read) ({NUMBER})", sentence):
             assert every[n].value == numbers(match[1])[0]
         if f"the {place} must have been" in sentence:
             assert every[n].value is None
@@ -317,7 +319,7 @@ def check_counts(words, witness, run, history):
         most = sum(not before(read, o) for o in may_be(run, match[2]))
         assert (numbers(match[1])[0] if match[1] else 0) == most
         assert match[3] == "can have" or len({o.clock for o in run}) == 1
-    if match := re.search(rf"nobody was told ({NUMBER})", words, re.I):
+    if match := re.search(rf"nobody was answered ({NUMBER})", words, re.I):
         told = {
             o.value for o in ok(run, "increment" if read.op in ("increment", "read") else "append")
         }
@@ -337,7 +339,7 @@ def check_counts(words, witness, run, history):
             assert len([o for o in mine if o.outcome != "fail"]) == 1
         if "twice" in rest:
             assert shown.items.count(item) > 1
-    assert "-" not in re.sub(r"told -1|first read 0", "", words)
+    assert "-" not in re.sub(r"answered -1|first read 0", "", words)
 
 
 def check_gaps(words, witness, run):
@@ -348,9 +350,9 @@ def check_gaps(words, witness, run):
     missing = {*range(1, max(told, default=0))} - {*told}
     if match := re.search(rf"missing in all: ({NUMBER}) value", words):
         assert numbers(match[1])[0] == len(missing)
-    if match := re.search(rf"not told: ({NUMBER}) increment", words):
+    if match := re.search(rf"increments without a value: ({NUMBER})", words):
         assert numbers(match[1])[0] == len(untold) < len(missing)
-    taken = rf"missing: ({NUMBER}), with ({NUMBER}) (unknown|untold) increment"
+    taken = rf"missing: ({NUMBER}), with ({NUMBER}) (unknown or blind|unknown) increment"
     if match := re.search(taken, words):
         highest = max(o.value for o in ok(run, "increment", "read") if o.value is not None)
         missing = {*range(1, highest + 1)} - {*told}

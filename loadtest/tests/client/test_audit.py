@@ -9,7 +9,7 @@ import pytest
 from loadtest import history, trial
 from loadtest.checker import judge
 from loadtest.server.fault import Target
-from loadtest.server.gunicorn import serve
+from loadtest.server.running import serve
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd
 from loadtest.tests.waiting import wait_until_gone

@@ -298,7 +298,7 @@ def test_refused_export_leaves_the_file(option, tmp_path, run):
     old.write_text("old")
     done = run(str(history), option, str(old))
     assert done.exit_code == 2
-    assert "increments were not told the count" in done.stderr
+    assert "increments were answered without the count" in done.stderr
     assert done.stdout.startswith("inconclusive")
     assert old.read_text() == "old"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["h.jsonl", "old"]

@@ -11,7 +11,7 @@ from loadtest import history
 from loadtest.checker import judge
 from loadtest.history import Operation
 from loadtest.report.pictures import charts
-from loadtest.report.pictures.tables import Seen
+from loadtest.report.pictures.tables import DrawnRun
 from loadtest.report.story import LONGEST, story
 
 S = 1_000_000_000
@@ -66,7 +66,7 @@ def test_forgotten_is_not_lost():
 
 
 def test_the_story_is_told_in_order(tmp_path):
-    assert story(Seen.read(recorded(tmp_path, KILLED))) == [
+    assert story(DrawnRun.read(recorded(tmp_path, KILLED))) == [
         "0.21 s: worker 4242, boot b1 answers for the last time, with 3 acknowledged increments.",
         "0.21 s: for 0.80 s nobody is answered.",
         "0.26 s: fault kill-worker, worker 4242; undone at 0.81 s.",
@@ -79,14 +79,14 @@ def test_no_fault_no_story(tmp_path):
     """A run without a fault has no story and no band."""
     history.write(tmp_path / "other.jsonl", OPERATIONS)
     for path in (recorded(tmp_path), tmp_path / "other.jsonl"):
-        seen = Seen.read(path)
+        seen = DrawnRun.read(path)
         assert story(seen) == []
         assert charts.value_over_time(seen).tables["faults"].strip() == ""
 
 
 def test_band_in_every_time_picture(tmp_path):
     """The band is in every picture with time, and is named."""
-    seen = Seen.read(recorded(tmp_path, KILLED))
+    seen = DrawnRun.read(recorded(tmp_path, KILLED))
     verdict = judge(seen.history)
     witness = charts.space_time([OPERATIONS[0], OPERATIONS[4]], seen)
     for picture, unit in (
@@ -111,7 +111,7 @@ def test_figure_below_the_fault_name(tmp_path):
         (charts.value_over_time, counted, "49 acknowledged"),
         (charts.lost_over_time, lost, "48 of 49 lost"),
     ):
-        seen = Seen.read(recorded(tmp_path, at_the_end, operations=operations))
+        seen = DrawnRun.read(recorded(tmp_path, at_the_end, operations=operations))
         svg = vl_convert.vegalite_to_svg(draw(seen).chart().to_dict())
         texts = re.findall(r"<text[^>]*translate\([^,]*,([^)]*)\)[^>]*>([^<]*)<", svg)
         height = {text: float(y) for y, text in texts}
@@ -120,14 +120,14 @@ def test_figure_below_the_fault_name(tmp_path):
 
 def test_far_witness_has_no_band(tmp_path):
     """Evidence far from a fault shows no band."""
-    seen = Seen.read(recorded(tmp_path, KILLED))
+    seen = DrawnRun.read(recorded(tmp_path, KILLED))
     picture = charts.space_time(OPERATIONS[:2], seen)
     assert picture.tables["faults"].strip() == ""
 
 
 def test_value_falls_with_the_worker(tmp_path):
     """The value falls where a new worker starts again."""
-    picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED)))
+    picture = charts.value_over_time(DrawnRun.read(recorded(tmp_path, KILLED)))
     falls = table(picture, "falls").rows(named=True)
     assert [(point["value"], round(point["at"], 2)) for point in falls] == [(3, 0.21), (1, 1.01)]
     assert picture.said[-1].startswith("Falling: ")
@@ -136,7 +136,7 @@ def test_value_falls_with_the_worker(tmp_path):
 def test_outliving_state_does_not_fall(tmp_path):
     """A state that outlives its worker does not fall."""
     kept = [*OPERATIONS[:4], *(told(3 + n, 2 + n / 10, "b2") for n in (1, 2))]
-    picture = charts.value_over_time(Seen.read(recorded(tmp_path, KILLED, operations=kept)))
+    picture = charts.value_over_time(DrawnRun.read(recorded(tmp_path, KILLED, operations=kept)))
     assert picture.tables["falls"].strip() == ""
     assert not any(line.startswith("Falling") for line in picture.said)
 
@@ -144,18 +144,30 @@ def test_outliving_state_does_not_fall(tmp_path):
 def test_a_worker_that_lives_on_is_not_called_gone(tmp_path):
     """b3 answers nothing for a while, and is seen again by the audit."""
     more = [told(1, 1.05, "b3"), told(1, 3.1, "b3", op="read", phase="audit")]
-    seen = Seen.read(recorded(tmp_path, KILLED, operations=[*OPERATIONS, *more]))
+    seen = DrawnRun.read(recorded(tmp_path, KILLED, operations=[*OPERATIONS, *more]))
     assert [(new.boot, gone.boot) for new, gone in seen.replaced] == [("b2", "b1")]
 
 
 def test_unfinished_fault_lasts(tmp_path):
     """A fault that was not undone lasts to the end."""
-    seen = Seen.read(recorded(tmp_path, KILLED | {"end": None}))
+    seen = DrawnRun.read(recorded(tmp_path, KILLED | {"end": None}))
     assert seen.faults["till"].item() == seen.rows["at"].max()
 
 
 def test_a_long_story_is_cut_short_and_says_so(tmp_path):
     faults = [KILLED | {"start": 1_100_000_000 + n, "end": 1_100_000_000 + n} for n in range(30)]
-    lines = story(Seen.read(recorded(tmp_path, *faults)))
+    lines = story(DrawnRun.read(recorded(tmp_path, *faults)))
     assert len(lines) == LONGEST + 1
     assert lines[-1] == "And 22 events more."
+
+
+def test_lost_steps_with_the_worker(tmp_path):
+    """The curve of the loss steps where a worker ended, and never falls."""
+    run = DrawnRun.read(recorded(tmp_path, KILLED))
+    lost = table(charts.lost_over_time(run, judge(run.history, workers=1)), "lost")
+    assert lost["lost"].to_list() == [0, 3, 3, 3]
+    assert lost["at"].round(2).to_list()[1] == 1.01
+    late = [told(n, 1 + k / 10, "b1") for k, n in enumerate((1, 3, 2, 4, 6, 5, 7))]
+    history.write(tmp_path / "late.jsonl", late)
+    lost = table(charts.lost_over_time(DrawnRun.read(tmp_path / "late.jsonl")), "lost")
+    assert {*lost["lost"]} == {0}

@@ -1,14 +1,19 @@
 """Every reply says who gave it, whatever app it is from."""
 
 import asyncio
+import json
+import os
+import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
-from loadtest.server.gunicorn import LABELS, serve
-from loadtest.server.labels import Labels, around_asgi
+from loadtest.server.labels import Labels, around_asgi, load
+from loadtest.server.running import serve
+from loadtest.server.servers.gunicorn import CONFIG
 from loadtest.trial import Server, Trial
 from variants.tests.interpreters import interpreters
 
@@ -69,5 +74,48 @@ metadata.entry_points()
 @pytest.mark.parametrize("python", interpreters())
 def test_older_python_with_gevent(python):
     """An older Python of somebody's may have gevent."""
-    done = subprocess.run([python, "-c", GEVENT_STARTS, LABELS], capture_output=True, text=True)
+    done = subprocess.run([python, "-c", GEVENT_STARTS, CONFIG], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_labels_after_fork():
+    """A process that a fork made has a boot of its own, and counts its threads anew."""
+    labels = Labels()
+    before = dict(labels())
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(sender, json.dumps(dict(labels())).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    after = json.loads(os.read(receiver, 1000))
+    assert dict(labels()) == before
+    assert after["X-Worker"] == str(child)
+    assert after["X-Boot"] != before["X-Boot"]
+    assert after["X-Thread"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("shop:nope", "Failed to find attribute 'nope' in 'shop'."),
+        ("shop:a.b", "a.b is neither a name nor a call with literals"),
+        ("shop:make(open('x'))", "is neither a name nor a call with literals"),
+        ("shop:number", "Application object must be callable."),
+    ],
+)
+def test_target_without_app(tmp_path, monkeypatch, target, error):
+    """A target that names no app is an ImportError that says why."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    (tmp_path / "shop.py").write_text("number = 1\ndef make(text): ...\n")
+    with pytest.raises(ImportError, match=re.escape(error)):
+        load(target)
+
+
+def test_factory_gets_its_arguments(tmp_path, monkeypatch):
+    """A factory in a target is called with its literals."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    (tmp_path / "shop.py").write_text("def make(*a, **b): return lambda: (a, b)\n")
+    assert load("shop:make('a', 2, c=[3])")() == (("a", 2), {"c": [3]})

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from loadtest.server.guardian import GuardianError, guarded
-from loadtest.server.gunicorn import ServerError, serve
+from loadtest.server.running import ServerError, serve
 from loadtest.server.workers import ended
 from loadtest.tests.waiting import family, wait_until, wait_until_gone
 from loadtest.trial import Server, Trial
@@ -115,7 +115,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from loadtest.server.redis import redis_server
-from loadtest.server.gunicorn import serve
+from loadtest.server.running import serve
 from loadtest.trial import Server, Trial
 log = Path(sys.argv[1])
 with redis_server(log), serve(Trial("plain_global", Server(2, 2)), log=log) as server:

@@ -18,8 +18,8 @@ from loadtest.checker import judge
 from loadtest.client.load import locust, secrets
 from loadtest.commands.serve import buttons
 from loadtest.server.guardian import guarded
-from loadtest.server.gunicorn import answers, listening, serve
 from loadtest.server.redis import store
+from loadtest.server.running import answers, listening, serve
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import Server, Trial
 

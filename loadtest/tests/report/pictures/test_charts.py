@@ -51,8 +51,8 @@ def table(picture, name):
 
 
 def lost(of, *operations, before=None):
-    told = tables.Seen(history.frame(operations)).told
-    return tables.unaccounted(told, of, before)["lost"].to_list()
+    run = tables.DrawnRun(history.frame(operations))
+    return tables.unaccounted(run, of, before)["lost"].to_list()
 
 
 def test_answers_out_of_order_are_no_loss():
@@ -93,7 +93,7 @@ def test_last_point_is_the_audit():
 def test_loss_before_the_audit():
     """The picture of the loss says if there was no audit yet."""
     picture = charts.lost_over_time(history.frame(TWO_FAULTS[:4]))
-    assert "No audit has settled it" in picture.said[-1]
+    assert "No final read has settled it" in picture.said[-1]
     assert table(picture, "last")["text"].item() == "1 of 4 lost"
     picture = charts.lost_over_time(history.frame(TWO_FAULTS[:4]), of="none")
     assert table(picture, "last")["text"].item() == "2 of 4 lost"
@@ -103,7 +103,7 @@ def test_every_answer_and_witness():
     """The value over time has every answer, its worker, and rings around the evidence."""
     frame = history.frame(TWO_FAULTS)
     picture = charts.value_over_time(frame, judge(frame))
-    dots = table(picture, "told")
+    dots = table(picture, "answers")
     assert dots["value"].to_list() == [1, 1, 1, 2]
     assert dots["label"].to_list() == ["worker 1", "worker 1", "worker 2", "worker 2"]
     assert table(picture, "acknowledged")["value"].to_list() == [1, 2, 3, 4]
@@ -126,22 +126,22 @@ def test_thinning_keeps_the_evidence():
         if each.op == "increment" and each.outcome == "ok"
     }
     assert witnesses
-    seen = tables.Seen(frame)
+    seen = tables.DrawnRun(frame)
     kept = [each for anomaly in verdict.anomalies for each in anomaly.witness]
-    thin = tables.thin(seen.told, 100, keep=kept)
+    thin = tables.thin(seen.increments, 100, keep=kept)
     assert witnesses <= set(thin.select("client", "start").iter_rows())
-    assert set(thin["label"]) == set(seen.told["label"])
+    assert set(thin["label"]) == set(seen.increments["label"])
     assert 100 <= thin.height <= 100 + len(witnesses)
-    assert thin.equals(tables.thin(seen.told, 100, keep=kept))
+    assert thin.equals(tables.thin(seen.increments, 100, keep=kept))
     assert thin["end"].is_sorted()
     picture = charts.value_over_time(seen, verdict, limit=100)
-    shown = f"{thin.height:,} of {seen.told.height:,} are shown; every witness is."
+    shown = f"{thin.height:,} of {seen.increments.height:,} are shown; every witness is."
     assert picture.said[0].endswith(shown)
 
 
 def test_a_chart_of_any_history_is_small():
     frame = generate(200_000, by="worker")
-    seen, verdict = tables.Seen(frame), judge(frame)
+    seen, verdict = tables.DrawnRun(frame), judge(frame)
     assert sum(map(len, charts.value_over_time(seen, verdict).tables.values())) < 150_000
     assert sum(map(len, charts.lost_over_time(seen, verdict).tables.values())) < 20_000
 
@@ -149,7 +149,7 @@ def test_a_chart_of_any_history_is_small():
 def test_worker_numbers_are_stable():
     """Workers are numbered as they appear, alike in all pictures."""
     frame = history.frame([told(1, 1, 30, 40, worker=9), told(2, 1, 10, 20, worker=70)])
-    names = tables.Seen(frame).workers.select("label", "worker").rows()
+    names = tables.DrawnRun(frame).workers.select("label", "worker").rows()
     assert names == [("worker 1", 70), ("worker 2", 9)]
     picture = charts.space_time(history.operations(frame), frame)
     assert table(picture, "lanes")["label"].to_list() == ["worker 2", "worker 1"]

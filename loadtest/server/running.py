@@ -1,4 +1,4 @@
-"""A running gunicorn, as a context manager."""
+"""A running server, as a context manager."""
 
 import shlex
 import socket
@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 
 from loadtest.errors import CouldNotRun
+from loadtest.server.adapter import Start
 from loadtest.server.environment import for_server
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
 from loadtest.server.interpreter import environment as environment_of
 from loadtest.server.interpreter import look, pythonpath, theirs
+from loadtest.server.servers import adapter_of
+from loadtest.server.workers import serving_below
 from loadtest.trial import Trial
 from variants.facts import facts
 
-LABELS = Path(__file__).with_name("labels.py")
 STARTUP_S = 30.0
 
 
@@ -51,21 +52,15 @@ class Running:
             raise ServerError(f"the server ended: {why(self.log)}")
 
     def workers(self) -> set[int]:
-        """The process ids of the workers that run now."""
-        if self.process is None:
-            return set()
-        try:
-            masters = psutil.Process(self.process.pid).children()
-            return {worker.pid for master in masters for worker in master.children()}
-        except psutil.NoSuchProcess:
-            return set()
+        """Return the process ids of the workers that serve now."""
+        return set(serving_below(self.process.pid, self.log)) if self.process else set()
 
 
 @contextmanager
 def launch(
     trial: Trial, *, log: Path, port: int = 0, env: dict[str, str] | None = None
 ) -> Iterator[Running]:
-    """The trial's app under gunicorn on 127.0.0.1, still starting: requests wait until it has.
+    """Yield the trial's app under its server on 127.0.0.1, which may still be starting.
 
     Port 0 is any free one. The log is appended to `log`. The server ends with the block, or with
     this process, however that ends. Raises ServerError if the port cannot be used.
@@ -74,63 +69,45 @@ def launch(
     if own and own.runs_already:
         yield already(trial, log)
         return
+    adapter, fault = adapter_of(server), fault_of(trial.fault)
+    python, asgi, env = interpreter(trial, env, log.parent)
     with listening(port) as listener:
-        fault = fault_of(trial.fault)
-        python, has, env = interpreter(trial, env, log.parent)
-        command = [
-            *(python, "-m", "gunicorn", trial.app),
-            # named, so that no gunicorn.conf.py of somebody's is taken instead
-            *("--config", str(LABELS)),
-            *("--bind", f"fd://{listener.fileno()}"),
-            *("--workers", str(server.workers), "--threads", str(server.threads)),
-            # by its full name: gunicorn turns sync into gthread silently once there are threads
-            *("--worker-class", server.worker_class),
-            # its default path is one per user, and a second server would take it over
-            *(["--no-control-socket"] if has is None or "--no-control-socket" in has else []),
-            # it would believe whoever is on this machine that they are a proxy
-            *("--forwarded-allow-ips", ""),
-            *("--graceful-timeout", "1"),
-            *(["--preload"] if server.preload else []),
-            # a second server of the same name would end the first one's dirty arbiter
-            *("--name", f"state-{listener.getsockname()[1]}"),
-            *options(trial),
-            *(recycling(fault.max_requests) if fault and fault.max_requests else []),
-            *(["--chdir", own.chdir] if own and own.chdir else []),
-        ]
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with guarded(
-            command,
-            log=log,
-            env=env,
-            pass_fds=[listener.fileno()],
-        ) as process:
+        number = listener.getsockname()[1]
+        start = Start(
+            server,
+            app=trial.app,
+            target=trial.app,
+            asgi=asgi,
+            port=number,
+            listener=listener.fileno(),
+            chdir=own.chdir if own else "",
+            max_requests=fault.max_requests if fault else 0,
+            options=options(trial),
+        )
+        command = [python, *adapter.command(start)]
+        with guarded(command, log=log, env=env, pass_fds=[listener.fileno()]) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
-            yield Running(url, trial, log, process, server.workers)
-
-
-def recycling(requests: int) -> list[str]:
-    """Return the options with which gunicorn replaces a worker after so many requests."""
-    # the jitter keeps the workers from ending all at once
-    return ["--max-requests", str(requests), "--max-requests-jitter", str(requests // 4)]
+            yield Running(f"http://127.0.0.1:{number}", trial, log, process, server.workers)
 
 
 def interpreter(
     trial: Trial, env: dict[str, str] | None, folder: Path
-) -> tuple[str, frozenset[str] | None, dict[str, str]]:
-    """Return the Python of a trial, its gunicorn's flags if not ours, and its environment.
+) -> tuple[str, bool, dict[str, str]]:
+    """Return the Python of a trial, True for an ASGI app, and the environment of both.
 
     `env` is part of that environment. Raises PythonError.
     """
     own, server = trial.own, trial.server
     around = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
     if not (own or server.python):
-        return sys.executable, None, around
-    name = server.python if own else environment_of(server.python)
-    found = look(trial.app, own.chdir if own else "", name, folder, ours=own is None)
+        return sys.executable, False, around
+    python = server.python if own else environment_of(server.python)
+    chdir = own.chdir if own else ""
+    found = look(trial.app, chdir, python, folder, server.name, ours=own is None)
     if own:
-        return found.path, found.flags, theirs(*found.lent)
-    return found.path, found.flags, around | {"PYTHONPATH": pythonpath(*found.lent)}
+        return found.path, found.asgi, theirs(*found.lent)
+    return found.path, found.asgi, around | {"PYTHONPATH": pythonpath(*found.lent)}
 
 
 def already(trial: Trial, log: Path) -> Running:

@@ -1,0 +1,94 @@
+"""The description of a server: how it is started, and which topologies and faults it can take."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.trial import Server, WorkerClass
+
+MANY = 1000
+"""More requests at once than any load has clients."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a server, for `Adapter.command`.
+
+    server         the topology
+    app            the app as MODULE:NAME, with labels on its replies
+    target         the app as somebody typed it, without labels
+    asgi           the app is an ASGI app
+    port           where to listen, on 127.0.0.1
+    listener       the file descriptor of a socket that listens there, for a server that takes one
+    chdir          the folder that the app is found from; "" is the current one
+    max_requests   replace a worker after so many requests; 0 is never
+    options        further options of the server, which a variant asks for
+    """
+
+    server: Server
+    app: str
+    target: str
+    asgi: bool
+    port: int
+    listener: int
+    chdir: str = ""
+    max_requests: int = 0
+    options: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The signals with which a server's master starts one more worker, and ends the oldest."""
+
+    more: signal.Signals
+    fewer: signal.Signals
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The description of a server. Each file in `servers/` has one, called ADAPTER.
+
+    name           the name of its file, which SERVER= takes
+    title          the name shown to people
+    module         the module that has to be importable in the interpreter that serves
+    command        the arguments of that interpreter for one start
+    classes        the worker classes that it has, the usual one first
+    processes      it can have several worker processes
+    threads        "bounded": a worker begins as many requests at once as it has threads;
+                   "unbounded": each request gets a thread of its own, unless there is one thread
+    usual          its defaults, workers × threads; MANY threads where nothing bounds them
+    preloads       it loads the app before it forks, with or without --preload
+    takes_preload  it has such an option
+    labels         its own configuration labels the replies, and logs the workers' starts and ends
+    supervises     a master starts another worker in the place of one that was killed
+    reloads        the signal with which its master replaces all workers
+    scaling        the signals with which its master adds and ends a worker
+    recycles       it can replace a worker after so many requests
+    settings       environment variables that would set options which we did not give, or their
+                   prefixes
+    """
+
+    name: str
+    title: str
+    module: str
+    command: Callable[[Start], list[str]]
+    classes: tuple[WorkerClass, ...] = ("gthread",)
+    processes: bool = True
+    threads: str = "bounded"
+    usual: tuple[int, int] = (1, 1)
+    preloads: bool = False
+    takes_preload: bool = False
+    labels: bool = False
+    supervises: bool = False
+    reloads: signal.Signals | None = None
+    scaling: Scaling | None = None
+    recycles: bool = False
+    settings: tuple[str, ...] = ()
+
+    def requirements(self) -> Path | None:
+        """Return the locked packages that are installed on first use; None if none are."""
+        path = Path(__file__).with_name("servers") / f"{self.name}.txt"
+        return path if path.exists() else None
