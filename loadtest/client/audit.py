@@ -18,6 +18,7 @@ from loadtest.client.baseline import (
     BURST,
     ONE_BY_ONE,
     STARTUP_S,
+    STILL,
     Said,
     Unready,
     found,
@@ -25,6 +26,7 @@ from loadtest.client.baseline import (
 )
 from loadtest.client.mapping import read_json
 from loadtest.client.recorder import NotRecorded, Recorder
+from loadtest.history.chains import steps
 from loadtest.history.operation import Op, Operation, Phase
 from loadtest.kinds import CREATE
 from loadtest.kinds.counter import COUNTER
@@ -94,7 +96,8 @@ def refused(recorder: Recorder, host: str) -> str:
 def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
     """Reads until every worker that took part has answered AUDITS times.
 
-    Where the server is `ours`, on this machine, nothing is asked of those that have ended.
+    Where the server is `ours`, on this machine, nothing is asked of those that have ended. Where
+    answers have no labels, it goes on until no answer was new for a while.
     """
     reads = [op for op in READS if op in recorder.mapping.ops]
     if not reads:
@@ -108,13 +111,21 @@ def audit(recorder: Recorder, host: str, *, ours: bool = False) -> None:
         lives = {boot for boot, pid in load.items() if not (ours and pid and ended(pid))}
         return [boot for boot in lives if any(answers[op, boot] < AUDITS for op in reads)]
 
+    unlabelled: set[tuple[str, int | None]] = set()
+    nothing_new = 0
     for _ in range(TRIES):
+        known = len(unlabelled)
         for op in reads:
             for operation in burst(recorder, host, op, "audit"):
                 answers[op, operation.boot] += 1
-        if not silent():
+                if operation.boot is None:
+                    unlabelled.add((op, operation.value))
+        nothing_new = nothing_new + 1 if len(unlabelled) == known else 0
+        if not silent() and (not unlabelled or nothing_new >= STILL):
             return
         gevent.sleep(APART_S)
+    if not silent():
+        return
     log.warning("%d of %d workers did not answer the audit", len(silent()), len(load))
 
 
@@ -126,6 +137,8 @@ def audit_by_increments(recorder: Recorder, host: str) -> None:
     mapping, client = recorder.mapping, next(recorder.clients)
     load, answers = set(recorder.boots), Counter[str | None]()
     told: list[Operation] = []
+    # the number of increments when the last copy that was new answered
+    met_at = 0
     with mapping.connect(host) as http:
         for _ in range(ONE_BY_ONE):
             operation = recorder.call(
@@ -136,7 +149,11 @@ def audit_by_increments(recorder: Recorder, host: str) -> None:
                 write=told.append,
             )
             answers[operation.boot] += operation.value is not None
-            if len(told) >= BURST and all(answers[boot] >= AUDITS for boot in load):
+            unlabelled = [each.value for each in told if not each.boot and each.value is not None]
+            if steps(unlabelled)[-1:] == [1]:
+                met_at = len(told)
+            enough = len(told) >= met_at + 2 * BURST
+            if enough and all(answers[boot] >= AUDITS for boot in load):
                 break
             gevent.sleep(APART_S / 5)
     answered = [each for each in told if each.value is not None]

@@ -8,8 +8,12 @@ import pytest
 
 from loadtest import history, trial
 from loadtest.checker import judge
+from loadtest.client.audit import audit
+from loadtest.client.mapping import routes
+from loadtest.client.recorder import Recorder
 from loadtest.server.fault import Target
 from loadtest.server.running import serve
+from loadtest.tests.copies import counting
 from loadtest.tests.locusts import of
 from loadtest.tests.odd import odd
 from loadtest.tests.waiting import wait_until_gone
@@ -96,3 +100,15 @@ def test_ended_worker_is_not_asked(locust):
     assert {each.boot for each in done.operations if each.phase == "load"} == {"b7", "shy"}
     assert {each.boot for each in done.operations if each.phase == "audit"} == {"b7"}
     assert "did not answer the audit" not in done.stderr
+
+
+@pytest.mark.parametrize("read", ["GET /r", ""], ids=["read", "increments alone"])
+def test_audit_of_unlabelled_copies(tmp_path, read):
+    """The audit goes on until no answer is new, where answers do not name their worker."""
+    recorder = Recorder(tmp_path / "h.jsonl", mapping=routes("POST /i", read))
+    with counting((30, 60), turn=lambda n: n == 19) as url:
+        audit(recorder, url)
+    recorder.close()
+    rows = history.operations(history.read(tmp_path / "h.jsonl"))
+    assert {each.value for each in rows} == {30, 60}
+    assert {each.phase for each in rows} == {"audit"}
