@@ -112,6 +112,12 @@ def options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
     )
     parser.add_argument(
+        "--about",
+        default="",
+        help="what is loaded, for people: the live page is headed by it",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
         "--fault",
         help="what is done to the target while the load runs, which goes on until it has been done",
         include_in_web_ui=False,

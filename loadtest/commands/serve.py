@@ -104,7 +104,7 @@ def locust(
         terminal.console().print("\n".join(understood), markup=False)
     with served(trial(own, variant, shape, pause_ms), folder, 0) as (running, target):
         options = ["--web-host", "127.0.0.1", "--web-port", str(port)]
-        options += ["--buttons", *buttons(running.trial)]
+        options += ["--about", running.trial.name, "--buttons", *buttons(running.trial)]
         options += ["--keep-alive"] if keep_alive else []
         log = running.log.with_name(f"{running.trial.slug}.locust.log")
         history = log.with_name(f"{running.trial.slug}.jsonl")

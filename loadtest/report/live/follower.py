@@ -29,7 +29,8 @@ from loadtest.checker.division import Owner
 from loadtest.checker.words import number, timeline
 from loadtest.kinds import CREATE
 from loadtest.kinds.counter import COUNTER
-from loadtest.report.pictures.tables import WORKER
+from loadtest.report.fault_events import consequence
+from loadtest.report.pictures.tables import WORKER, DrawnRun, faults_of
 
 KEEP = 20_000
 FINAL = {kind.name for kind in TABLE if kind.final}
@@ -230,15 +231,20 @@ def in_a_few_lines(verdict: Verdict) -> str:
     return "\n".join([*lines, *textwrap.wrap(counts, 80)])
 
 
+def drawn_run(run: str, follower: Follower, seen: pl.DataFrame) -> DrawnRun:
+    """Return the run as far as it is known, with the faults beside its history."""
+    # the same numbers, and so the same colors, as long as the run goes on
+    return DrawnRun(seen, follower.workers, faults_of(Path(run)))
+
+
 def pictures(run: str, follower: Follower, seen: pl.DataFrame, verdict: Verdict) -> dict[str, Any]:
     """The pictures of the page: layout and tables for Vega-Lite, title and words."""
     if not verdict.acknowledged:
         return {}
     # Altair takes a second to import, and not every page is opened
-    from loadtest.report.pictures import charts, tables, theme
+    from loadtest.report.pictures import charts, theme
 
-    # the same numbers, and so the same colors, as long as the run goes on
-    shown = tables.DrawnRun(seen, follower.workers, tables.faults_of(Path(run)))
+    shown = drawn_run(run, follower, seen)
     before = follower.before
     drawn = {
         "value": charts.value_over_time(shown, verdict, before=before),
@@ -271,7 +277,7 @@ class Answers:
     """The questions that locust asks, one run after the other.
 
     {"ask": "look", "run", "paths", "pictures": true or false} → rows, pictures
-    {"ask": "judge", …}        → rows, pictures, verdict, exit_status, text
+    {"ask": "judge", …, "workers": number or null} → rows, pictures, verdict, exit_status, text
     {"ask": "vega"}                                            → vega, a script
     """
 
@@ -299,14 +305,17 @@ class Answers:
         verdict = so_far(judge(seen))
         return {
             "rows": rows_so_far(self.follower, verdict),
+            "fault": consequence(drawn_run(run, self.follower, seen)),
             "pictures": pictures(run, self.follower, seen, verdict) if draw else {},
         }
 
-    def judge(self, run: str, paths: list[str], draw: bool, **_: Any) -> dict[str, Any]:
+    def judge(
+        self, run: str, paths: list[str], draw: bool, workers: int | None = None, **_: Any
+    ) -> dict[str, Any]:
         self.run, self.follower = "", Follower()
         seen = history.read(*paths)
         self.follower.add(seen)
-        verdict = judge(seen)
+        verdict = judge(seen, workers=workers)
         return {
             "rows": rows_at_the_end(self.follower, verdict, seen),
             "pictures": pictures(run, self.follower, seen, verdict) if draw else {},

@@ -160,7 +160,11 @@ class Live:
         watched = time.monotonic() - self.watched < WATCHED_S
         draw = watched or (what == "judge" and self.environment.web_ui is not None)
         return self.beside.ask(
-            ask=what, run=str(self.files.path), paths=self.files.here(), draw=draw
+            ask=what,
+            run=str(self.files.path),
+            paths=self.files.here(),
+            draw=draw,
+            workers=self.environment.parsed_options.boots or None,
         )
 
     def end(self, *, judge: bool) -> None:
@@ -186,6 +190,12 @@ class Live:
     def exit_status(self) -> int:
         """0, 1 or 2 as the verdict; 2 if there is none."""
         return int(self.answer.get("exit_status", 2))
+
+    @property
+    def name(self) -> str:
+        """The trial as `serve` and `locust` name it, or else the address that is loaded."""
+        options = self.environment.parsed_options
+        return str(options.about or self.environment.host or "")
 
     @property
     def saying(self) -> str:
@@ -262,8 +272,10 @@ def add_page(ui: WebUI, live: Live) -> None:
         live.watched = time.monotonic()
         fresh = flask.request.args.get("have") != str(live.number)
         return flask.jsonify(
+            name=live.name,
             phase=live.phase,
             saying=live.saying,
+            fault=live.answer.get("fault", ""),
             rows=[shown(row) for row in live.rows],
             verdict="verdict" in live.answer,
             buttons=live.environment.parsed_options.buttons if from_here() else [],

@@ -136,8 +136,8 @@ class Part:
     """The section of the page about one cell."""
 
     def __init__(self, cell: Cell, page: Path, drawings: Drawings, dots: int) -> None:
+        from loadtest.report.fault_events import events
         from loadtest.report.pictures import charts, tables
-        from loadtest.report.story import story
 
         self.cell = cell
         self.verdict = verdict = cell.verdict
@@ -155,7 +155,7 @@ class Part:
         self.short = report.comparison(cell)
         self.file = quote(relpath(cell.history, page.parent))
         seen = tables.DrawnRun.read(cell.history)
-        self.story = story(seen)
+        self.story = events(seen)
         pictures = {
             "value": charts.value_over_time(seen, verdict, limit=dots),
             "lost": charts.lost_over_time(seen, verdict),

@@ -136,6 +136,13 @@ class DrawnRun:
         )
         return [Boot(**row) for row in each.iter_rows(named=True)]
 
+    def acknowledged(self, boot: Boot) -> int:
+        """Return the increments that a worker acknowledged, in the whole run if that is known."""
+        if self.known is None:
+            return boot.acknowledged
+        (whole,) = self.known.filter(pl.col("boot").eq_missing(boot.boot))["acknowledged"]
+        return int(whole)
+
     @cached_property
     def replaced(self) -> list[tuple[Boot, Boot | None]]:
         """Each boot that first answered after the first fault began, and the one that had fallen

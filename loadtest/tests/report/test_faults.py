@@ -10,9 +10,9 @@ import vl_convert
 from loadtest import history
 from loadtest.checker import judge
 from loadtest.history import Operation
+from loadtest.report.fault_events import LONGEST, consequence, events
 from loadtest.report.pictures import charts
 from loadtest.report.pictures.tables import DrawnRun
-from loadtest.report.story import LONGEST, story
 
 S = 1_000_000_000
 
@@ -66,7 +66,7 @@ def test_forgotten_is_not_lost():
 
 
 def test_the_story_is_told_in_order(tmp_path):
-    assert story(DrawnRun.read(recorded(tmp_path, KILLED))) == [
+    assert events(DrawnRun.read(recorded(tmp_path, KILLED))) == [
         "0.21 s: worker 4242, boot b1 answers for the last time, with 3 acknowledged increments.",
         "0.21 s: for 0.80 s nobody is answered.",
         "0.26 s: fault kill-worker, worker 4242; undone at 0.81 s.",
@@ -80,7 +80,7 @@ def test_no_fault_no_story(tmp_path):
     history.write(tmp_path / "other.jsonl", OPERATIONS)
     for path in (recorded(tmp_path), tmp_path / "other.jsonl"):
         seen = DrawnRun.read(path)
-        assert story(seen) == []
+        assert events(seen) == []
         assert charts.value_over_time(seen).tables["faults"].strip() == ""
 
 
@@ -156,7 +156,7 @@ def test_unfinished_fault_lasts(tmp_path):
 
 def test_a_long_story_is_cut_short_and_says_so(tmp_path):
     faults = [KILLED | {"start": 1_100_000_000 + n, "end": 1_100_000_000 + n} for n in range(30)]
-    lines = story(DrawnRun.read(recorded(tmp_path, *faults)))
+    lines = events(DrawnRun.read(recorded(tmp_path, *faults)))
     assert len(lines) == LONGEST + 1
     assert lines[-1] == "And 22 events more."
 
@@ -171,3 +171,22 @@ def test_lost_steps_with_the_worker(tmp_path):
     history.write(tmp_path / "late.jsonl", late)
     lost = table(charts.lost_over_time(DrawnRun.read(tmp_path / "late.jsonl")), "lost")
     assert {*lost["lost"]} == {0}
+
+
+def test_consequence_of_a_fault(tmp_path):
+    """A fault's line says what was forgotten, and says nothing before anybody was answered."""
+
+    def line(*operations, **fault):
+        return consequence(DrawnRun.read(recorded(tmp_path, KILLED | fault, operations=operations)))
+
+    assert line(*OPERATIONS) == "kill worker: worker 4242; its 3 increments are forgotten"
+    kept = [*OPERATIONS[:4], *(told(3 + n, 2 + n / 10, "b2") for n in (1, 2))]
+    assert line(*kept) == "kill worker: worker 4242; nothing is forgotten"
+    early = [*OPERATIONS[:3], told(4, 1.5, "b1")]
+    assert line(*early) == "kill worker: worker 4242; nobody has been answered yet"
+    store = {"fault": "kill-store", "what": "Redis 7"}
+    again = [*OPERATIONS[:3], *(told(n, 2 + n / 10, "b1") for n in (1, 2))]
+    assert line(*again, **store) == "kill store: Redis 7; the count went from 3 back to 1"
+    goes_on = [*OPERATIONS[:3], *(told(3 + n, 2 + n / 10, "b1") for n in (1, 2))]
+    assert line(*goes_on, **store) == "kill store: Redis 7; nothing is forgotten"
+    assert consequence(DrawnRun(history.frame(OPERATIONS))) == ""
