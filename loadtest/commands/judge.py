@@ -62,7 +62,7 @@ def judge(
     """Judge histories: JSON lines, one operation each; "-" is standard input.
 
     They may be compressed (gzip, Zstandard), or Parquet. Several files are one run. What a line has
-    to hold is said in loadtest/history/schema.py. Where a FILE is to be written, "-" is standard
+    to hold is said in loadtest/history/contract.py. Where a FILE is to be written, "-" is standard
     output, and the verdict is then not printed.
 
     Exit status: 0 linearizable, 1 violated, 2 inconclusive or unreadable.

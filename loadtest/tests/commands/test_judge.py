@@ -15,6 +15,7 @@ from loadtest import checker
 from loadtest import history as h
 from loadtest.bench import generator
 from loadtest.commands.judge import judge
+from loadtest.history.complaints import NO_JSON
 from loadtest.tests.timelines import drawn
 
 FOUR_LINES = """\
@@ -105,7 +106,7 @@ def test_stdin_and_files_merge(run, tmp_path):
     ("content", "complaint"),
     [
         (None, "history.jsonl: No such file or directory\n"),
-        ("nonsense\n", "history.jsonl:1: not JSON\n"),
+        ("nonsense\n", f"history.jsonl:1: {NO_JSON}\n"),
         ('{"client": 0}\n', 'history.jsonl:1: "op" is missing\n'),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from loadtest import history as h
 from loadtest.history import Operation
+from loadtest.history.complaints import NO_JSON
 from loadtest.history.operation import OPS, PHASES
 
 GOOD = '{"client": 0, "op": "increment", "start": 1, "end": 2, "outcome": "ok", "value": 1}'
@@ -87,7 +88,7 @@ def test_files_and_stdin_are_one(tmp_path, monkeypatch):
 
 def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
     """A file is read in pieces of whole lines."""
-    monkeypatch.setattr("loadtest.history.schema.CHUNK", 100)
+    monkeypatch.setattr("loadtest.history.reading.CHUNK", 100)
     path = lines(tmp_path / "many", *(changed(client=n, item="x" * n) for n in range(300)))
     seen = []
     history = h.read(path, progress=lambda done, total: seen.append((done, total)))
@@ -99,8 +100,8 @@ def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("nonsense", "not JSON"),
-        (GOOD[:-1], "not JSON"),
+        ("nonsense", NO_JSON),
+        (GOOD[:-1], NO_JSON),
         ("[1, 2]", "not a JSON object"),
         ("5", "not a JSON object"),
         ("{}", '"client" is missing'),
@@ -157,8 +158,9 @@ def test_read_in_pieces_of_lines(tmp_path, monkeypatch):
         (with_more(f'"remark": {"[" * 100_000}{"]" * 100_000}'), "nested too deeply"),
         ("[" * 100_000, "nested too deeply"),
         ("\ufeff" + GOOD, "it begins with a byte order mark; plain UTF-8 has none"),
-        (GOOD + " " + GOOD, "not JSON"),
-        (with_more('"remark": NaN'), "not JSON"),
+        (GOOD + " " + GOOD, NO_JSON),
+        (with_more('"remark": NaN'), NO_JSON),
+        ("<!doctype html><p>Sign in", "this is HTML or XML, and no history"),
     ],
 )
 def test_error_names_file_and_line(tmp_path, line, complaint):
@@ -178,7 +180,7 @@ def test_error_in_an_only_line(tmp_path):
 
 def test_line_counted_over_pieces(tmp_path, monkeypatch):
     """The line number counts all pieces of a file."""
-    monkeypatch.setattr("loadtest.history.schema.CHUNK", 100)
+    monkeypatch.setattr("loadtest.history.reading.CHUNK", 100)
     path = lines(tmp_path / "bad", *[GOOD] * 50, changed(end=0), *[GOOD] * 50)
     with pytest.raises(h.Malformed, match=":51: it ends before it starts"):
         h.read(path)
@@ -188,6 +190,25 @@ def test_bytes_that_are_no_text_are_no_utf_8(tmp_path):
     (tmp_path / "bad").write_bytes(GOOD.encode() + b"\n\xff\xfe\n")
     with pytest.raises(h.Malformed, match=":2: not UTF-8"):
         h.read(tmp_path / "bad")
+
+
+def test_zero_bytes_at_the_end(tmp_path):
+    """Zero bytes after the last line, as a power cut leaves them, are left out with a warning."""
+    (tmp_path / "cut").write_bytes(GOOD.encode() + b"\n" + bytes(100))
+    with pytest.warns(UserWarning, match="cut:2: cut off, left out"):
+        assert h.read(tmp_path / "cut").height == 1
+
+
+def test_page_without_a_newline(tmp_path):
+    """A page of HTML is not a history that was cut off."""
+    with pytest.raises(h.Malformed, match=":1: this is HTML"):
+        h.read(lines(tmp_path / "page", "<html><body>Sign in</body></html>", end=""))
+
+
+def test_append_without_a_position(tmp_path):
+    """An append may be acknowledged without a position."""
+    path = lines(tmp_path / "blind", changed(op="append", item="x", value=None))
+    assert h.read(path)["value"].to_list() == [None]
 
 
 def test_cut_off_last_line(tmp_path):
@@ -223,7 +244,7 @@ BEGIN, END = '{"recorded": 0}', '{"recorded": %d}'
 @pytest.mark.parametrize("chunk", [100, 1 << 20])
 def test_complete_recordings_join(tmp_path, monkeypatch, chunk):
     """A recorder marks its end, and several complete files make one."""
-    monkeypatch.setattr("loadtest.history.schema.CHUNK", chunk)
+    monkeypatch.setattr("loadtest.history.reading.CHUNK", chunk)
     path = lines(tmp_path / "two", BEGIN, GOOD, GOOD, END % 2, BEGIN, END % 0, BEGIN, GOOD, END % 1)
     assert h.read(path).height == 3
 
@@ -299,8 +320,8 @@ def test_compressed_files_put_together_are_one(tmp_path):
 @pytest.mark.parametrize("ending", ["gz", "zst", "parquet"])
 def test_truncated_compressed_file(tmp_path, monkeypatch, ending):
     """A compressed file that breaks off says so."""
-    monkeypatch.setattr("loadtest.history.schema.CHUNK", 10_000)
-    monkeypatch.setattr("loadtest.history.schema.LINES", 100)
+    monkeypatch.setattr("loadtest.history.reading.CHUNK", 10_000)
+    monkeypatch.setattr("loadtest.history.reading.LINES", 100)
     many = [Operation(client=n, op="create", start=n**3, end=n**4) for n in range(20_000)]
     path = tmp_path / f"history.{ending}"
     h.save(h.frame(many), str(path))
@@ -366,9 +387,13 @@ def test_table_error_names_the_row(tmp_path, column, values, complaint):
 
 def test_overlong_line_is_refused(tmp_path, monkeypatch):
     """A line that is too long is refused before it is parsed."""
-    monkeypatch.setattr("loadtest.history.schema.CHUNK", 1000)
-    monkeypatch.setattr("loadtest.history.schema.LONGEST", 10_000)
+    monkeypatch.setattr("loadtest.history.reading.CHUNK", 1000)
+    monkeypatch.setattr("loadtest.history.reading.LONGEST", 10_000)
     assert h.read(lines(tmp_path / "long", GOOD, changed(item="x" * 9_000), GOOD)).height == 3
+    # one line ends in the same piece of the file in which it becomes too long
+    for size in (90_000, 10_200):
+        with pytest.raises(h.Malformed, match=":2: longer than"):
+            h.read(lines(tmp_path / "longer", GOOD, changed(item="x" * size), GOOD))
     with pytest.raises(h.Malformed, match=":2: longer than"):
         h.read(lines(tmp_path / "longer", GOOD, changed(item="x" * 90_000), GOOD))
 
