@@ -37,7 +37,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         lost = f"lost {items:,}/{verdict.appended:,}"
     lost_any = verdict.lost or items
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
-        case "linearizable", _ if verdict.refuses and not excused:
+        case word, _ if verdict.refuses and not excused and leads(word, verdict):
             return refusal(verdict), f"{verdict.unanswered:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
@@ -52,6 +52,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return copies, f"lost ?/{verdict.acknowledged:,}" if unclear and not lost_any else lost
         case _, found if Failure.LOSES in found:
             return "loses", lost
+        case _, found if Failure.REPEATS in found:
+            twice = sum(each.count for each in verdict.anomalies if each.name == "duplicate value")
+            return "repeats", f"{twice:,} of {verdict.acknowledged:,} numbers"
         case _, ["answers late"]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
@@ -61,6 +64,12 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
                 f"lost? {missing:,}/{verdict.acknowledged:,}" if missing > 0 else "copies?",
             )
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
+
+
+def leads(word: Word, verdict: Verdict) -> bool:
+    """Return True if the requests that were not answered are the headline."""
+    broken = verdict.broken_since is not None or verdict.availability < 0.5
+    return word == "linearizable" or (word == "violated" and broken)
 
 
 def excused(cell: Cell) -> bool:
