@@ -218,12 +218,21 @@ def conclusion(cells: Sequence[Cell]) -> Text:
             f"{under} go wrong, if each is equally likely to. Green is evidence, not proof.\n"
         )
     broken = [cell for cell in cells if not cell.as_expected]
-    if not broken:
-        text.append(f"Everything as expected: {len(cells)} of {len(cells)} cells.", "bold green")
+    text.append(all_as_expected(cells), "bold green")
     for cell in broken:
         text.append(f"NOT AS EXPECTED: {cell.name}: {comparison(cell)}\n", "bold red")
     text.rstrip()
     return text
+
+
+def all_as_expected(cells: Sequence[Cell]) -> str:
+    """Count the cells that came out as expected; "" if one did not."""
+    if not all(cell.as_expected for cell in cells):
+        return ""
+    either = sum(cell.expectation.expect == "either" for cell in cells)
+    certain = len(cells) - either
+    more = f" {number(either, 'other cell')} could come out either way." if either else ""
+    return f"Everything as expected: {certain} of {number(certain, 'cell')}.{more}"
 
 
 def worth(words: str, increments: int, appends: int) -> list[str]:
