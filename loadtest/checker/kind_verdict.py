@@ -13,6 +13,14 @@ KindWord = Literal["holds", "violated", "inconclusive"]
 
 
 @dataclass(frozen=True)
+class Limit:
+    """How many claims of an item may succeed, and whether some may have before the run."""
+
+    claims: int = 1
+    claimed_before: bool = False
+
+
+@dataclass(frozen=True)
 class KindVerdict:
     """The verdict on one kind.
 

@@ -24,6 +24,7 @@ from loadtest.checker.division import Division as Division
 from loadtest.checker.division.evidence import highest
 from loadtest.checker.failures import Failure as Failure
 from loadtest.checker.kind_verdict import KindVerdict as KindVerdict
+from loadtest.checker.kind_verdict import Limit
 from loadtest.checker.run import Run, State
 from loadtest.checker.words import both, quoted, timeline
 from loadtest.checker.words import number as counted
@@ -75,8 +76,6 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
-    broken_since  the seconds after the first request, from which every request or write failed
-    total_unread  True if no request reads a total, so that nothing can be missing from it
     kinds         the verdicts on the other kinds of state that were asked for
     """
 
@@ -102,8 +101,6 @@ class Verdict:
     late: bool = False
     unread: int = 0
     kinds: tuple[KindVerdict, ...] = ()
-    broken_since: float | None = None
-    total_unread: bool = False
 
     @property
     def linearizable(self) -> bool:
@@ -168,11 +165,6 @@ class Verdict:
         return self.availability < 0.99
 
     @property
-    def mostly_failed(self) -> bool:
-        """True if fewer than half of the load was answered ok."""
-        return 2 * self.ok < self.asked
-
-    @property
     def only_kinds(self) -> bool:
         """True if neither the counter nor the list was asked for, but other kinds were."""
         counted = ("increment", "read", "append", "items")
@@ -203,8 +195,6 @@ class Verdict:
         found = {fault for fault, there in faults.items() if there}
         if self.late and not found:
             found.add(Failure.ANSWERS_LATE)
-        if self.total_unread and "duplicate value" in names:
-            found.add(Failure.REPEATS)
         if Failure.LOSES in found:
             # which says that nothing is lost, and may be true of the list alone
             found.discard(Failure.ANSWERS_LATE)
@@ -286,8 +276,11 @@ def judge(
     workers: int | None = None,
     threads: int | None = None,
     limit: int = 1,
+    claimed_before: bool = False,
 ) -> Verdict:
     """The verdict on the last run in a history, in which `limit` claims of an item may succeed.
+
+    With `claimed_before`, nobody knows how many had been claimed before the run.
 
     With `workers` and `threads`, a run in which fewer of them answered is inconclusive. A thread
     pool gives work to a thread that is idle, so that not all of several threads need to have
@@ -310,7 +303,7 @@ def judge(
         missing += _missing(run, workers, threads)
         if run.within and not unknown and linearizability.jointly(run, run.within) is False:
             missing += (UNORDERED,)
-    others = () if run.overlaps_create else kinds.check(run, limit)
+    others = () if run.overlaps_create else kinds.check(run, Limit(limit, claimed_before))
     acknowledged = {state.write: state.acknowledged for state in (run.counter, run.items)}
     writes = {kind: n for kind, n in acknowledged.items() if n}
     counters = None if unknown else run.counter_division
@@ -321,7 +314,7 @@ def judge(
     elif found:
         verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
-        verdict, why = "inconclusive", _unproved(missing[0], answered(run))
+        verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
     else:
         worth = [f"0 in {counted(n, kind)} (under {percent(3 / n)})" for kind, n in writes.items()]
         verdict, why = "linearizable", f"{both(worth)}, at 95 %."
@@ -349,16 +342,6 @@ def judge(
         unread=unread(run),
         kinds=others,
     )
-
-
-def _unproved(missing: str, kinds: tuple[Answered, ...]) -> str:
-    """Return why a clean history shows nothing; it is not fine if most requests failed."""
-    asked, ok = (
-        sum(count) for count in zip(*((k.asked, k.ok) for k in kinds), (0, 0), strict=True)
-    )
-    if 2 * ok < asked:
-        return f"Nothing is shown: {missing}. Of {counted(asked, 'request')} {ok:,} succeeded."
-    return f"Nothing is wrong, but nothing is shown: {missing}."
 
 
 def _of_kinds(verdicts: tuple[KindVerdict, ...]) -> tuple[Word, str, tuple[str, ...]]:

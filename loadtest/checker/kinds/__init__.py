@@ -12,16 +12,13 @@ from pkgutil import iter_modules
 
 import polars as pl
 
-from loadtest.checker.kind_verdict import KindVerdict
+from loadtest.checker.kind_verdict import KindVerdict, Limit
 from loadtest.checker.run import Run
 
 MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
 
 
-def check(run: Run, limit: int) -> tuple[KindVerdict, ...]:
-    """Judge each of these kinds that a run has operations of.
-
-    `limit` is how many claims of an item may succeed.
-    """
+def check(run: Run, limit: Limit) -> tuple[KindVerdict, ...]:
+    """Judge each of these kinds that a run has operations of."""
     present = set(run.rows.select(pl.col("op").unique()).collect()["op"])
     return tuple(module.check(run, limit) for module in MODULES if present & set(module.OPS))

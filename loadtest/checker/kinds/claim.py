@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from loadtest.checker.failures import Failure
-from loadtest.checker.kind_verdict import KindVerdict, clean
+from loadtest.checker.kind_verdict import KindVerdict, Limit, clean
 from loadtest.checker.run import NEVER, Run
 from loadtest.checker.words import number, quoted, sentence, where, who
 
@@ -55,7 +55,7 @@ class Item:
 
         return [each for each in self.refused if possible(each) < limit]
 
-    def unexplained(self, limit: int) -> tuple[Claim, ...]:
+    def unexplained(self, limit: int, claimed_before: bool) -> tuple[Claim, ...]:
         """Return the claims that no order explains; none if some order explains all answers.
 
         All places are taken when the first refusal happens, so whatever takes one must begin
@@ -72,17 +72,22 @@ class Item:
             if late(each):
                 return first[each.clock], each
         filled = len(self.taken) + sum(not late(each) for each in self.unknown)
-        return tuple(first.values()) if filled < limit else ()
+        return tuple(first.values()) if filled < limit and not claimed_before else ()
 
 
-def check(run: Run, limit: int) -> KindVerdict:
-    """Judge whether at most `limit` claims of each item succeed, and none is refused too soon."""
+def check(run: Run, limits: Limit) -> KindVerdict:
+    """Judge whether at most so many claims of each item succeed, and none is refused too soon.
+
+    What was claimed before the run may have taken any number of the places.
+    """
+    limit, claimed_before = limits.claims, limits.claimed_before
     items = _items(run)
     taken = sum(len(each.taken) for each in items.values())
     refused = sum(len(each.refused) for each in items.values())
     over = {name: len(each.taken) - limit for name, each in items.items()}
     oversold = {name: more for name, more in over.items() if more > 0}
     early = {name: found for name, each in items.items() if (found := each.early(limit))}
+    early = {} if claimed_before else early
     named = {Failure.OVERSELLS: bool(oversold), Failure.TURNS_AWAY: bool(early)}
     evidence: tuple[Claim, ...] = ()
     if oversold:
@@ -94,7 +99,7 @@ def check(run: Run, limit: int) -> KindVerdict:
         evidence = (min(early[name], key=lambda refusal: refusal.end),)
         why = _early(run, evidence[0], items[name], limit)
     else:
-        doubts = (each.unexplained(limit) for each in items.values())
+        doubts = (each.unexplained(limit, claimed_before) for each in items.values())
         evidence = next((claims for claims in doubts if claims), ())
         why = _either(run, evidence, limit) if evidence else ""
     if not evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from loadtest.checker.failures import Failure
-from loadtest.checker.kind_verdict import KindVerdict, clean
+from loadtest.checker.kind_verdict import KindVerdict, Limit, clean
 from loadtest.checker.run import Run
 from loadtest.checker.words import number, quoted, sentence, where, who
 from loadtest.history import Operation
@@ -13,7 +13,7 @@ from loadtest.history import Operation
 OPS = ("whoami",)
 
 
-def check(run: Run, limit: int) -> KindVerdict:
+def check(run: Run, limit: Limit) -> KindVerdict:
     """Judge whether each request was answered with its own name."""
     rows = run.rows.filter(op="whoami").select("row", "item", "start", "end", "outcome", "clock")
     sent = rows.collect()

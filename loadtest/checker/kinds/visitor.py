@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from loadtest.checker.failures import Failure
-from loadtest.checker.kind_verdict import KindVerdict, clean
+from loadtest.checker.kind_verdict import KindVerdict, Limit, clean
 from loadtest.checker.run import NEVER, Run
 from loadtest.checker.words import number, quoted, sentence, where, who
 
@@ -64,7 +64,7 @@ class Miss:
     load: Visit
 
 
-def check(run: Run, limit: int) -> KindVerdict:
+def check(run: Run, limit: Limit) -> KindVerdict:
     """Judge whether the last acknowledged text of each visitor comes back."""
     visits = _visits(run)
     wrote: dict[str | None, list[Visit]] = defaultdict(list)
@@ -162,11 +162,16 @@ def _both_ways(texts: dict[str | None, list[Visit]]) -> tuple[Visit, ...]:
     # nothing was there before any request began
     ended = {text: -NEVER if text is None else first[text].end for text in texts}
     order = sorted(texts, key=lambda text: ended[text])
-    latest: list[str | None] = []  # of those that ended early, the two that begin last
+    latest: list[str | None] = []  # of those that ended early, the one whose last begins last
     position = 0
-    for text in sorted(texts, key=lambda text: last[text].start):
+
+    def begins(text: str | None) -> int:
+        return last[text].start
+
+    for text in sorted(texts, key=begins):
         while position < len(order) and ended[order[position]] < last[text].start:
-            latest = sorted((*latest, order[position]), key=lambda each: last[each].start)[-2:]
+            # of two that begin together, either meets the other in its own turn
+            latest = [max(*latest, order[position], key=begins)] if latest else [order[position]]
             position += 1
         for other in latest:
             if other != text and ended[text] < last[other].start:

@@ -149,6 +149,22 @@ def test_text_that_goes_back_is_wrong():
     assert found.why.startswith("No order of visitor")
 
 
+@pytest.mark.parametrize(("one", "two"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_loads_that_touch_may_be_in_any_order(one, two):
+    """Loads of two texts in turns have no order only if each ended before the next began."""
+    saves = (save(0, "t0", end=90), save(0, "t1", end=90), save(0, "x", key="bob"))
+    turns = (load(10, "t0", end=15), load(15 + one, "t1", end=20), load(20 + two, "t0", end=25))
+    assert (verdict(*saves, *turns).verdict == "violated") == (one == two == 1)
+
+
+@pytest.mark.parametrize("tie", [0, 1])
+def test_requests_that_touch_overlap(tie):
+    """A load that begins at the nanosecond at which a save ends may come before it."""
+    others = (save(0, "x", key="bob"), load(50, "t1"))
+    once = verdict(save(0, "t0"), save(10, "t1", end=15), load(15 + tie, "t0", end=20), *others)
+    assert (once.verdict == "violated") == bool(tie)
+
+
 def test_unlabelled_texts_that_come_back_have_copies():
     """Without labels, a text that is there, then missing, then there again has several copies."""
     plain = {"boot": None, "thread": None}
@@ -216,6 +232,16 @@ def test_no_clock_can_fill_a_place():
         history.append(replace(claim(0, 0), clock=clock))
         history.append(replace(claim(20, None), clock=clock, outcome="unknown", end=None))
     found = verdict(*history)
+    assert (found.verdict, found.failures) == ("violated", frozenset())
+
+
+def test_places_taken_before_the_run_excuse_refusals():
+    """Where some places may have been taken before, a refusal is not early."""
+    history = (claim(0, 1), claim(2, 0, client=2))
+    assert verdict(*history, limit=9).failures == {Failure.TURNS_AWAY}
+    assert verdict(*history, limit=9, claimed_before=True).verdict == "holds"
+    later = (*history, claim(50, 1))
+    found = verdict(*later, limit=9, claimed_before=True)
     assert (found.verdict, found.failures) == ("violated", frozenset())
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.checker import Failure
+from loadtest.checker.kind_verdict import Limit
 from loadtest.checker.kinds import check
 from loadtest.checker.run import Run
 from loadtest.history import Operation, frame
@@ -67,7 +68,7 @@ def visits(draw):
 
 def verdict_on(history, limit=1):
     """The verdict on the kind that a history is about."""
-    (verdict,) = check(Run(frame(history)), limit)
+    (verdict,) = check(Run(frame(history)), Limit(limit))
     return verdict
 
 
