@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,17 +15,18 @@ from typing import TypeVar
 import polars as pl
 
 from loadtest import ROOT, history
-from loadtest.checker import Verdict, broken, judge
-from loadtest.checker.one_by_one import amend, without_total
+from loadtest.checker import Verdict, judge
+from loadtest.checker.one_by_one import amend
 from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
 from loadtest.client.by_hand import understand
+from loadtest.client.described import described
 from loadtest.client.http import TIMEOUT_S
 from loadtest.client.load import DEADLINE_S, ON, apply, had_room, too_long
-from loadtest.client.mapping import OURS, Told, Unclear, mapping
+from loadtest.client.mapping import OURS, Told, Unclear
+from loadtest.client.questions import Questions
+from loadtest.client.questions_by_hand import understand_questions
 from loadtest.client.recorder import Recorder
-from loadtest.client.refusals import Refusals
-from loadtest.client.refusals import beside as beside_history
 from loadtest.client.sounding import understand_running
 from loadtest.expected import Expectation, expectation, outlives
 from loadtest.kinds import CREATE, OPERATIONS
@@ -36,7 +37,8 @@ from loadtest.server.fault import Injection
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
 from loadtest.server.redis import PREFIX
-from loadtest.server.running import exception, interpreter, launch
+from loadtest.server.running import interpreter, launch
+from loadtest.server.running import why as server_why
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 
@@ -62,7 +64,6 @@ class Cell:
     done: tuple[Injection, ...] = ()
     before: tuple[int, ...] = ()
     """The count of each worker before the load, if the state could not be made empty."""
-    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def name(self) -> str:
@@ -122,49 +123,34 @@ def run(
     if (by_hand := folder / BY_HAND).exists():
         sounded = history.operations(history.read(by_hand))
         verdict = amend(verdict, sounded, history.read(path))
-    refusals = beside_history(path)
-    if trial.own:
-        verdict = of_own(verdict, trial, path, refusals)
     if outlives(trial):
         in_time(trial, asked)
         verdict = outlived(verdict, path)
     said = tuple(before(path).values())
-    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said, refusals)
-
-
-def of_own(verdict: Verdict, trial: Trial, path: Path, refusals: Refusals) -> Verdict:
-    """Return the verdict on somebody's own app, with what is only asked of these."""
-    assert trial.own
-    if COUNTER.read not in mapping(trial.own).ops:
-        verdict = without_total(verdict)
-    if trial.fault:
-        return verdict
-    verdict = broken.amend(verdict, history.read(path))
-    if verdict.broken_since is None:
-        return verdict
-    log = path.with_suffix(".server.log")
-    logged = exception(log) if log.exists() else ""
-    first = f" The first failure: {refusals.first}." if refusals.first else ""
-    cause = f" {log} has the reason: {logged}." if logged else ""
-    return replace(verdict, why=f"{verdict.why}{first}{cause}")
+    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said)
 
 
 def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
-    """The app as it is after one increment and one read by hand, and sentences on what was
-    understood. Its own server may keep copies: they are sounded. Raises ServerError or Unclear."""
+    """Return the app as it is understood after some requests by hand, and sentences about them.
+
+    A server of somebody's may keep copies of a count: they are sounded. Raises ServerError or
+    Unclear.
+    """
+    asked = described(app)
     alone = Trial(app.target, server if app.runs_already else replace(server, workers=1, threads=1))
     log = folder / "by-hand.server.log"
     with launch(replace(alone, own=app), log=log) as running:
         try:
+            if isinstance(asked, Questions):
+                return app, understand_questions(asked, running.url)
             if app.runs_already:
                 return understand_running(app, running.url, folder / BY_HAND)
             learnt, sentence = understand(app, running.url)
         except Unclear as error:
             running.check()
-            reason = f": {log}" if log.exists() and " answered 5" in str(error) else ""
-            if reason and (logged := exception(log)):
-                reason += f" ({logged})"
-            raise Unclear(f"{error}{reason}") from None
+            raise Unclear(
+                f"{error}{f' ({server_why(log)})' if ' 500 ' in str(error) else ''}"
+            ) from None
         return learnt, [sentence]
 
 
@@ -189,7 +175,7 @@ def ask_afresh(trial: Trial, path: Path, env: dict[str, str]) -> None:
     Raises ServerError, PythonError, GuardianError and NotRecorded."""
     alone = replace(trial, server=replace(trial.server, workers=1, threads=1), fault=None)
     log = path.with_suffix(".afresh.log")
-    recorder = Recorder(afresh(path), mapping=mapping(trial.own) if trial.own else OURS)
+    recorder = Recorder(afresh(path), mapping=described(trial.own) if trial.own else OURS)
     recorder.baseline = Baseline(before(path))
     if trial.own:
         with launch(alone, log=log, env=env) as server:
@@ -271,7 +257,17 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     few = server.worker_class not in ("gthread", "sync") or trial.fault
     threads = None if few else server.threads or None
     operations = history.read(path)
-    verdict = judge(operations, workers=server.workers or None, threads=threads)
+    asked = described(trial.own) if trial.own else None
+    limit, one_limit = (1, False)
+    if isinstance(asked, Questions):
+        limit, one_limit = asked.limit, asked.one_limit
+    verdict = judge(
+        operations,
+        workers=server.workers or None,
+        threads=threads,
+        limit=limit,
+        claimed_before=one_limit,
+    )
     done = struck(operations, injections.read(injections.file(path)))
     if trial.fault and not done:
         missing = f"{trial.fault} was not done while requests were in flight"

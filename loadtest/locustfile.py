@@ -20,7 +20,6 @@ import signal
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -38,10 +37,11 @@ from requests import RequestException
 from loadtest.client import files
 from loadtest.client.audit import audit, empty
 from loadtest.client.baseline import Unready, awake, quiet
+from loadtest.client.described import described
 from loadtest.client.files import Files
 from loadtest.client.http import TIMEOUT_S
 from loadtest.client.mapping import OURS, Reply, Routes, Steps, kept
-from loadtest.client.mapping import mapping as understood
+from loadtest.client.questions import Questions
 from loadtest.client.recorder import NotRecorded, Recorder
 from loadtest.history.operation import Op
 from loadtest.kinds import CREATE, KINDS, Kind, Operation
@@ -49,7 +49,7 @@ from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
 from loadtest.report.live.web_ui import Live
 from loadtest.server import injections
-from loadtest.trial import App
+from loadtest.trial import DESCRIBED, App
 
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
@@ -143,25 +143,21 @@ def options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
     )
     # of an app of one's own: loadtest/README.md
-    for name in ("increment", "read", "count", "increment-count", "mapping"):
-        parser.add_argument(f"--{name}", default="", include_in_web_ui=False)
+    for name in DESCRIBED:
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, default="", include_in_web_ui=False)
+    parser.add_argument("--limit", type=int, default=1, include_in_web_ui=False)
     parser.add_argument("--redirected", action="store_true", include_in_web_ui=False)
     parser.add_argument("--headers", default="", env_var="HEADERS", include_in_web_ui=False)
 
 
-def mapping(options: Namespace) -> Routes | Steps:
+def mapping(options: Namespace) -> Routes | Steps | Questions:
     """Somebody's app, if anything is said of one, else our routes."""
-    app = App(
-        increment=options.increment,
-        read=options.read,
-        count=options.count,
-        increment_count=options.increment_count,
-        mapping=options.mapping,
-        redirected=options.redirected,
-    )
+    fields = {name: getattr(options, name) for name in (*DESCRIBED, "limit", "redirected")}
+    app = App(**fields)
     # HEADERS may be there for something else
     if app != App():
-        return understood(replace(app, headers=options.headers))
+        return described(replace(app, headers=options.headers))
     return OURS.only(options.kinds) if options.kinds else OURS
 
 
@@ -198,6 +194,8 @@ class Run:
             self.recorder.mapping = mapping(self.options)
         if CREATE.name in self.recorder.mapping.ops:
             empty(self.recorder, self.host, self.options.boots)
+            return
+        if isinstance(self.recorder.mapping, Questions):
             return
         if self.files.distributed:
             raise Unready("an app that cannot be made empty is loaded from one locust process")
@@ -274,7 +272,7 @@ class Client(FastHttpUser):
         kind = kinds[turn // BLOCK % len(kinds)]
         operation = self.next_of(kind) if kind else self.mixed()
         self.asked[operation.name] += 1
-        item = self.item(kind, turn) if operation.carries else None
+        item = self.item(operation, kind, turn) if operation.carries else None
         key = str(self.number) if kind and kind.of_a_visitor else None
         self.send(operation.name, item, key)
 
@@ -295,12 +293,15 @@ class Client(FastHttpUser):
         ]
         return random.choices(asked, [operation.weight for operation in asked])[0]
 
-    def item(self, kind: Kind | None, turn: int) -> str:
+    def item(self, operation: Operation, kind: Kind | None, turn: int) -> str:
         """An item that nobody else sends, or one that the rivals of a block send, too.
 
         The first rivals of every block ask for what those of the first block have, since a server
         that forgets gives it away again.
         """
+        if isinstance(self.mapping, Questions):
+            number = next(self.recorder.tokens)
+            return self.mapping.item(operation.name, self.number, number)
         if kind is None or kind.rivals == 1:
             return f"{self.number}-{next(self.recorder.tokens)}"
         block, place = turn // BLOCK, turn % BLOCK // kind.rivals
@@ -442,15 +443,25 @@ def is_worker(environment: Environment) -> bool:
     return isinstance(environment.runner, WorkerRunner)
 
 
-def reach(acknowledged: Mapping[str, int], increments: float) -> None:
-    """Waits until so many are acknowledged: for 30 s, or until none was for ten."""
+def reach(recorder: Recorder, enough: float) -> None:
+    """Wait until so many increments are acknowledged: for 30 s, or until none was for ten.
+
+    Of an app without a count, all that is acknowledged counts.
+    """
     for _ in range(3):
-        before = acknowledged[COUNTER.write]
+        before = progress(recorder)
         with gevent.Timeout(10, exception=False):
-            while acknowledged[COUNTER.write] < increments:
+            while progress(recorder) < enough:
                 gevent.sleep(0.05)
-        if acknowledged[COUNTER.write] >= increments or acknowledged[COUNTER.write] == before:
+        if progress(recorder) >= enough or progress(recorder) == before:
             return
+
+
+def progress(recorder: Recorder) -> int:
+    """Return how much of what a load is to reach has been acknowledged."""
+    if COUNTER.write in recorder.mapping.ops:
+        return recorder.acknowledged[COUNTER.write]
+    return recorder.acknowledged.total()
 
 
 def stop_when_enough(environment: Environment, run: Run, seconds: float, increments: float) -> None:
@@ -459,7 +470,7 @@ def stop_when_enough(environment: Environment, run: Run, seconds: float, increme
         told.fault, told.target, run.files.path, seconds=seconds
     )
     gevent.sleep(seconds)
-    reach(run.recorder.acknowledged, increments)
+    reach(run.recorder, increments)
     if fault:
         said, _ = fault.communicate()
         if fault.returncode:

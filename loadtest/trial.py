@@ -71,12 +71,20 @@ UNDER_FAULT = 200
 """So many increments are enough where a fault takes seconds, in which a store may stand still."""
 
 
+DESCRIBED = (
+    *("increment", "read", "count", "increment_count", "mapping"),
+    *("claim", "echo", "write", "read_back", "id"),
+)
+"""What people say of their app in words, by the names of the fields of App."""
+
+
 @dataclass(frozen=True)
 class App:
     """Somebody's own app, and what they say of it, as they typed it (`history.mapping`).
 
     `target` is what gunicorn is given, found from the folder `chdir`, or the address of a server
     that runs already. `redirected`: its increments answer with a redirect, and have happened.
+    `limit`: so many claims of an item may succeed.
     """
 
     target: str = ""
@@ -88,6 +96,12 @@ class App:
     mapping: str = ""
     redirected: bool = False
     chdir: str = ""
+    claim: str = ""
+    limit: int = 1
+    echo: str = ""
+    write: str = ""
+    read_back: str = ""
+    id: str = ""
 
     @property
     def runs_already(self) -> bool:
@@ -96,10 +110,10 @@ class App:
     @property
     def said(self) -> dict[str, str]:
         """The description of its requests, by option; a secret is in `headers` instead."""
-        names = ("increment", "read", "count", "increment_count", "mapping")
+        limit = {"limit": str(self.limit)} if self.limit != 1 else {}
         return {
-            name.replace("_", "-"): getattr(self, name) for name in names if getattr(self, name)
-        }
+            name.replace("_", "-"): getattr(self, name) for name in DESCRIBED if getattr(self, name)
+        } | limit
 
 
 @dataclass(frozen=True)

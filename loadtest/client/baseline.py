@@ -18,6 +18,7 @@ from gevent.pool import Pool
 from requests import RequestException, Timeout
 
 from loadtest.client.mapping import Routes, Steps, at_rest
+from loadtest.client.questions import Questions
 from loadtest.errors import CouldNotRun
 from loadtest.history.chains import copies, steps
 from loadtest.history.operation import Op
@@ -67,7 +68,7 @@ Said = tuple[str | None, int]
 """An answer: the worker start that gave it, and the count."""
 
 
-def awake(mapping: Routes | Steps, host: str) -> None:
+def awake(mapping: Routes | Steps | Questions, host: str) -> None:
     """Waits until anybody answers anything. Raises Unready."""
     # a write that is given up, while the server still starts, would happen later
     deadline = time.monotonic() + STARTUP_S

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -322,7 +323,7 @@ def kept(host: str) -> list[str]:
 
 
 def mapping(app: App) -> Routes | Steps:
-    """Parse the description of an app. Raise Unclear."""
+    """Parse the description of an app's count. Raise Unclear."""
     if app.mapping:
         if app.increment or app.read or app.count or app.increment_count or app.headers:
             raise Unclear("MAPPING says it all; leave INCREMENT, READ, COUNT and HEADERS out")
@@ -413,28 +414,20 @@ class Steps:
     def send(self, client: Any, op: Op, item: str | None = None) -> Reply:
         client.seen.clear()
         number: object = None
-        status, text = 200, ""
+        status = 200
         try:
             number = self.increment(client) if op == COUNTER.write else self.read(client)
         except requests.HTTPError:
             earlier = [reply for reply in client.seen[:-1] if writes(reply)]
             # what was posted before it was refused may count
             status = 500 if earlier else client.seen[-1].status_code
-            text = client.seen[-1].text
         except requests.RequestException:
             raise
         except Exception as error:
             raise StepFailed(f"{op}(http) in {self.file}: {in_a_line(error)}") from None
-        if not client.seen:
-            raise StepFailed(
-                f"{op}(http) in {self.file} sent no request; it has to ask the app, with the http "
-                "that it is given"
-            )
         answered = ([*filter(writes, client.seen)] or client.seen)[-1:]
-        headers = answered[0].headers
-        if number is not None:
-            text = json.dumps(number, default=str)
-        return Told(status, text, headers)
+        headers = answered[0].headers if answered else {}
+        return Told(status, "" if number is None else json.dumps(number, default=str), headers)
 
     def name(self, op: Op) -> str:
         return f"{op}(http)"
@@ -453,8 +446,8 @@ def writes(reply: requests.Response) -> bool:
     return reply.request.method not in ("GET", "HEAD")
 
 
-def steps(path: Path) -> Steps:
-    """The functions in a mapping file. Raises Unclear."""
+def module_of(path: Path) -> ModuleType:
+    """Import a mapping file. Raises Unclear."""
     if not path.is_file():
         raise Unclear(f"MAPPING={path} is no file")
     spec = importlib.util.spec_from_file_location("mapping", path.absolute())
@@ -468,6 +461,12 @@ def steps(path: Path) -> Steps:
         raise Unclear(f"MAPPING={path} cannot be imported: {in_a_line(error)}") from None
     finally:
         sys.path.pop(0)
+    return module
+
+
+def steps(path: Path) -> Steps:
+    """The functions of a count in a mapping file. Raises Unclear."""
+    module = module_of(path)
     missing = [name for name in COUNTER.ops if not callable(getattr(module, name, None))]
     if missing:
         raise Unclear(

@@ -13,9 +13,9 @@ import click
 from click.core import ParameterSource
 
 from loadtest import cell
-from loadtest.client.mapping import mapping
+from loadtest.client.described import described
 from loadtest.server.interpreter import look
-from loadtest.trial import AS_IT_RUNS, App, Server
+from loadtest.trial import AS_IT_RUNS, DESCRIBED, App, Server
 
 OPTIONS = (
     click.option("--app", envvar="APP", help="An app of your own: what gunicorn is given."),
@@ -26,18 +26,26 @@ OPTIONS = (
     click.option("--count", envvar="COUNT", help=r"data.hits, /(\d+) views/ or @Header."),
     click.option("--increment-count", envvar="INCREMENT_COUNT", help="If it differs, or none."),
     click.option("--headers", envvar="HEADERS", help="'Name: value', or a JSON object."),
-    click.option("--mapping", envvar="MAPPING", help="A file with increment(http), read(http)."),
+    click.option("--claim", envvar="CLAIM", help="A request for a place: 'POST /seats/{item}'."),
+    click.option(
+        "--limit", envvar="LIMIT", type=click.IntRange(1), help="Claims that may succeed; 1."
+    ),
+    click.option("--echo", envvar="ECHO", help="A request with data: 'GET /hello?name={token}'."),
+    click.option("--write", envvar="WRITE", help="A visitor's text: 'PUT /me name={token}'."),
+    click.option("--read-back", envvar="READ_BACK", help="Asks for it: 'GET /me'."),
+    click.option("--id", envvar="ID", help="Where WRITE's answer has the {id} for READ_BACK."),
+    click.option("--mapping", envvar="MAPPING", help="A file with increment(http), read(http), …"),
     click.option("--chdir", envvar="CHDIR", help="The folder that the app is found from."),
 )
-NAMES = ("app", "url", "confirm_host", "increment", "read", "count", "increment_count")
+NAMES = ("app", "url", "confirm_host", "headers", "chdir", *DESCRIBED)
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what an app of one's own is; a command gets them as `own`."""
 
     def gathered(**given: Any) -> Any:
-        names = (*NAMES, "headers", "mapping", "chdir")
-        said = {name: given.pop(name) or "" for name in names}
+        said = {name: given.pop(name) or "" for name in NAMES}
+        said["limit"] = given.pop("limit") or 1
         source = click.get_current_context().get_parameter_source
         if given.get("variants") or given.get("variant"):
             # a variant that is named is meant, whatever APP and URL are there for
@@ -89,18 +97,18 @@ def first_look(
 ) -> tuple[App, tuple[Server, ...], list[str]]:
     """The app as it is understood by hand, the servers that it can have, and sentences that say
     what was understood. Raises PythonError, ServerError and Unclear."""
-    if not (own.increment or own.mapping):
+    if not any((own.increment, own.mapping, own.claim, own.echo, own.write, own.read_back)):
         raise click.UsageError(
             "INCREMENT is missing: which request adds one? Such as INCREMENT='POST /hits' "
-            "READ='GET /hits' COUNT=hits; loadtest/README.md has more"
+            "READ='GET /hits' COUNT=hits; or ask with CLAIM, ECHO or WRITE: loadtest/README.md"
         )
-    mapping(own)
+    described(own)
     if own.runs_already:
         servers = (AS_IT_RUNS,)
     else:
         servers = tuple(dict.fromkeys(fitting(own, server, folder) for server in servers))
     own, understood = cell.first_look(own, servers[0], folder)
-    if not mapping(own).quick:
+    if not described(own).quick:
         understood.append("The load uses a client that never sends a request twice.")
     return own, servers, understood
 

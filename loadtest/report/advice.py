@@ -9,6 +9,7 @@ from urllib.parse import quote
 from loadtest import ROOT
 from loadtest.cell import Cell
 from loadtest.checker import Failure, Verdict
+from loadtest.checker.words import both
 from loadtest.history.operation import printable
 from loadtest.trial import Server
 
@@ -17,8 +18,10 @@ FIXED_BY = {
     Failure.DIVIDED: ("sqlite_row", "redis_key"),
     Failure.ANSWERS_LATE: ("redis_key",),
     Failure.FORGETS: ("sqlite_row",),
+    Failure.LEAKS: ("flask_g",),
+    Failure.OVERSELLS: ("sqlite_row", "redis_key"),
+    Failure.TURNS_AWAY: ("sqlite_row", "redis_key"),
     Failure.REFUSES: ("redis_key",),
-    Failure.REPEATS: ("sqlite_row", "redis_key"),
 }
 """The variants that show a fix; a lock is one if there is one worker."""
 EXPLAINED = {
@@ -31,19 +34,6 @@ EXPLAINED = {
         "two requests read the same state, and both wrote",
         Failure.LOSES.fix,
         FIXED_BY[Failure.LOSES],
-    ),
-    (Failure.LOSES, "coroutine"): (
-        "two requests read the same state, and both wrote; in one process they overlap at each "
-        "await of an async def, and a def runs in a pool of threads",
-        "make read and write one step: in async def hold an asyncio.Lock, in def a threading.Lock "
-        "(which hangs the app if it is held across an await); with several workers, a "
-        "transaction or one command of the store",
-        ("sqlite_row", "redis_key"),
-    ),
-    (Failure.REFUSES, "broken"): (
-        "from some moment on every request or every write failed",
-        "look at the first failure; what one request left half written stops all later ones",
-        ("sqlite_row", "redis_key"),
     ),
     (Failure.DIVIDED, "worker"): (
         "each worker has a copy, and no answer is the total",
@@ -67,10 +57,40 @@ EXPLAINED = {
     ),
 }
 """Meaning, fix and variants of a failure, if the verdict shows its cause."""
-
-
-SLOW_MS = 1000
-"""The median of answers, in milliseconds, that is mentioned."""
+OF_KINDS = {
+    (Failure.LEAKS, "request"): (
+        "a request is answered with what another left in a place that both share",
+        "keep it in flask.g, or hand it on as an argument",
+        ("flask_g",),
+    ),
+    (Failure.LEAKS, "visitor"): (
+        "a visitor is answered what another wrote",
+        "keep it under a key of the visitor, such as a row of their own, or in their cookie",
+        ("sqlite_row", "redis_key"),
+    ),
+    (Failure.LOSES, "request"): (
+        "what a request put there does not come back in its answer",
+        "keep it in flask.g, or hand it on as an argument",
+        ("flask_g",),
+    ),
+    (Failure.DIVIDED, "visitor"): (
+        "the other workers do not have what a visitor wrote to one",
+        "keep it in one place that all workers share, or in the visitor's cookie",
+        ("sqlite_row", "redis_key"),
+    ),
+    (Failure.FORGETS, "visitor"): (
+        "what a visitor wrote is gone, though it was acknowledged",
+        "keep it in a place that outlives the request and the worker",
+        ("sqlite_row",),
+    ),
+}
+"""Like EXPLAINED, of the kinds of state that are no count."""
+HELD = {
+    "request": "each request was answered with its own data",
+    "visitor": "each visitor's last text came back",
+    "claim": "no more claims succeeded than there are places",
+}
+"""The kinds of state that are no count, in a sentence about cells in which nothing is wrong."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ class Advice:
 
     def __str__(self) -> str:
         files = ", ".join(f"variants/{variant}.py" for variant in self.variants)
-        return f"{self.meaning} {self.fix}" + (f" See {files}." if files else "")
+        return f"{self.meaning} {self.fix} See {files}."
 
     @property
     def meaning(self) -> str:
@@ -132,40 +152,33 @@ def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
         servers: dict[tuple[str, str, tuple[str, ...]], list[Server]] = {}
         for cell in cells:
             if failure in cell.verdict.failures:
-                asgi = cell.trial.server.worker_class == "asgi"
-                explained = explain(failure, cell.verdict, asgi=asgi)
-                servers.setdefault(explained, []).append(cell.trial.server)
+                servers.setdefault(explain(failure, cell.verdict), []).append(cell.trial.server)
         for (cause, remedy, variants), where in servers.items():
             several = any(server.workers != 1 for server in where)
             shown = tuple(each for each in variants if not (several and each == "locked_global"))
             yield Advice(failure, ", ".join(map(str, where)), cause, remedy, shown)
 
 
-def explain(
-    failure: Failure, verdict: Verdict, *, asgi: bool = False
-) -> tuple[str, str, tuple[str, ...]]:
+def explain(failure: Failure, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
     """Return cause, fix and variants of a failure, as far as the verdict shows its cause."""
+    if verdict.only_kinds:
+        of_kinds = [(failure, each.kind) for each in verdict.kinds if failure in each.failures]
+        known = [OF_KINDS[each] for each in of_kinds if each in OF_KINDS]
+        return [*known, (failure.meaning, failure.fix, FIXED_BY[failure])][0]
     of = str(verdict.division.of) if verdict.division else ""
     if failure is Failure.LOSES and of != "request":
         names = {anomaly.name for anomaly in verdict.anomalies}
-        of = ("coroutine" if asgi else "overlap") if "lost update" in names else ""
-    if failure is Failure.REFUSES and verdict.broken_since is not None:
-        of = "broken"
-    general = (failure.meaning, failure.fix, FIXED_BY.get(failure, ()))
+        of = "overlap" if "lost update" in names else ""
+    general = (failure.meaning, failure.fix, FIXED_BY[failure])
     return EXPLAINED.get((failure, of), general)
 
 
 def summary(cells: Sequence[Cell]) -> str:
     """Summarize cells in which nothing is wrong or nothing is shown."""
+    kinds = {each.kind: HELD[each.kind] for cell in cells for each in cell.verdict.kinds}
+    if all(cell.verdict.verdict == "holds" for cell in cells):
+        return f"Nothing went wrong: {both(kinds.values())}. What no request did is not shown."
     if all(cell.verdict.linearizable for cell in cells):
-        if failed := [cell for cell in cells if cell.verdict.mostly_failed]:
-            return " ".join(
-                f"{cell.name}: {cell.verdict.ok:,} of {cell.verdict.asked:,} requests were "
-                "answered ok, and nothing is wrong among these."
-                for cell in failed
-            )
-        if any(cell.verdict.refuses for cell in cells):
-            return ""
         whoever = "Nothing went wrong: one count, whoever was asked"
         if all(cell.trial.after_restart for cell in cells):
             return f"{whoever}, after a restart too. What no request did is not shown."
@@ -178,8 +191,7 @@ def summary(cells: Sequence[Cell]) -> str:
         said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
         theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)
         return (
-            f"{said} Served from here, with APP=…, each answer names its worker, so that lost "
-            "updates and several copies can be distinguished."
+            f"{said} Served from here, with APP=…, several copies can be told from lost updates."
             if theirs
             else said
         )
@@ -197,15 +209,11 @@ def before(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def refused(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield sentences on requests that the app refused on purpose, and on slow answers."""
+    """Yield sentences on requests that the app refused on purpose."""
     for cell in cells:
         verdict = cell.verdict
         if verdict.refused:
-            statuses = f" ({cell.refusals.refused})" if cell.refusals.refused else ""
             yield (
                 f"{cell.name}: {verdict.refused:,} of {verdict.asked:,} requests were answered "
-                f"4xx{statuses}. That is an answer, not a failure."
+                "4xx. That is an answer, not a failure."
             )
-        slowest = max((kind.median or 0 for kind in verdict.answered), default=0)
-        if slowest >= SLOW_MS:
-            yield f"{cell.name}: half of the answers took {slowest / 1000:.1f} s or longer."

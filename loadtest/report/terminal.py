@@ -23,6 +23,8 @@ NARROW = 4
 
 def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     """A verdict in one or two words, and its figure; `excused`: see below."""
+    if verdict.only_kinds:
+        return figures_of_kinds(verdict)
     division = verdict.division
     unclear = division is not None and division.of == "unclear"
     copies = f"{len(division.copies)} {division.what}s" if division else ""
@@ -37,7 +39,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         lost = f"lost {items:,}/{verdict.appended:,}"
     lost_any = verdict.lost or items
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
-        case word, _ if verdict.refuses and not excused and leads(word, verdict):
+        case "linearizable", _ if verdict.refuses and not excused:
             return refusal(verdict), f"{verdict.unanswered:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
@@ -52,9 +54,6 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return copies, f"lost ?/{verdict.acknowledged:,}" if unclear and not lost_any else lost
         case _, found if Failure.LOSES in found:
             return "loses", lost
-        case _, found if Failure.REPEATS in found:
-            twice = sum(each.count for each in verdict.anomalies if each.name == "duplicate value")
-            return "repeats", f"{twice:,} of {verdict.acknowledged:,} numbers"
         case _, ["answers late"]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
@@ -66,10 +65,16 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     return verdict.anomalies[0].name, f"{verdict.anomalies[0].count:,} times"
 
 
-def leads(word: Word, verdict: Verdict) -> bool:
-    """Return True if the requests that were not answered are the headline."""
-    broken = verdict.broken_since is not None or verdict.availability < 0.5
-    return word == "linearizable" or (word == "violated" and broken)
+def figures_of_kinds(verdict: Verdict) -> tuple[str, str]:
+    """Like `figures`, of a run that asked for neither counter nor list."""
+    found = [each for each in verdict.kinds if each.verdict == verdict.verdict]
+    judged = sum(each.judged for each in found)
+    if verdict.verdict == "violated":
+        names = ", ".join(sorted(verdict.failures - {Failure.REFUSES}))
+        return names or "unclear", f"{sum(each.wrong for each in found):,}/{judged:,}"
+    if verdict.verdict == "holds":
+        return "holds", f"0 in {judged:,}"
+    return "inconclusive", verdict.missing[0] if verdict.missing else ""
 
 
 def excused(cell: Cell) -> bool:
@@ -218,21 +223,12 @@ def conclusion(cells: Sequence[Cell]) -> Text:
             f"{under} go wrong, if each is equally likely to. Green is evidence, not proof.\n"
         )
     broken = [cell for cell in cells if not cell.as_expected]
-    text.append(all_as_expected(cells), "bold green")
+    if not broken:
+        text.append(f"Everything as expected: {len(cells)} of {len(cells)} cells.", "bold green")
     for cell in broken:
         text.append(f"NOT AS EXPECTED: {cell.name}: {comparison(cell)}\n", "bold red")
     text.rstrip()
     return text
-
-
-def all_as_expected(cells: Sequence[Cell]) -> str:
-    """Count the cells that came out as expected; "" if one did not."""
-    if not all(cell.as_expected for cell in cells):
-        return ""
-    either = sum(cell.expectation.expect == "either" for cell in cells)
-    certain = len(cells) - either
-    more = f" {number(either, 'other cell')} could come out either way." if either else ""
-    return f"Everything as expected: {certain} of {number(certain, 'cell')}.{more}"
 
 
 def worth(words: str, increments: int, appends: int) -> list[str]:
@@ -248,10 +244,11 @@ def comparison(cell: Cell) -> str:
     """Compare what was expected with what was found."""
     word, figure, *more = words(cell)
     rest = "".join(f", {said}" for said in more)
+    holds = "no failure" if cell.verdict.only_kinds else "linearizable"
     expected = {
-        "holds": "linearizable",
+        "holds": holds,
         "breaks": " and ".join(sorted(cell.expectation.must)),
-        "either": ", or ".join(["linearizable", *sorted(cell.expectation.may - {Failure.REFUSES})]),
+        "either": ", or ".join([holds, *sorted(cell.expectation.may - {Failure.REFUSES})]),
     }[cell.expectation.expect]
     return f"expected {expected}, found {word} ({figure}){rest}."
 

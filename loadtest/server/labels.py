@@ -17,7 +17,6 @@ import secrets
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,12 +99,7 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
                 message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 
-        try:
-            await app(scope, receive, send_labelled)
-        except Exception:
-            # some servers answer 500 and log nothing
-            traceback.print_exc()
-            raise
+        await app(scope, receive, send_labelled)
 
     return labelled
 
