@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +15,8 @@ from typing import TypeVar
 import polars as pl
 
 from loadtest import ROOT, history
-from loadtest.checker import Verdict, judge
-from loadtest.checker.one_by_one import amend
+from loadtest.checker import Verdict, broken, judge
+from loadtest.checker.one_by_one import amend, without_total
 from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
 from loadtest.client.by_hand import understand
@@ -27,6 +27,8 @@ from loadtest.client.mapping import OURS, Told, Unclear
 from loadtest.client.questions import Questions
 from loadtest.client.questions_by_hand import understand_questions
 from loadtest.client.recorder import Recorder
+from loadtest.client.refusals import Refusals
+from loadtest.client.refusals import beside as beside_history
 from loadtest.client.sounding import understand_running
 from loadtest.expected import Expectation, expectation, outlives
 from loadtest.kinds import CREATE, OPERATIONS
@@ -37,8 +39,7 @@ from loadtest.server.fault import Injection
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
 from loadtest.server.redis import PREFIX
-from loadtest.server.running import interpreter, launch
-from loadtest.server.running import why as server_why
+from loadtest.server.running import exception, interpreter, launch
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 
@@ -64,6 +65,7 @@ class Cell:
     done: tuple[Injection, ...] = ()
     before: tuple[int, ...] = ()
     """The count of each worker before the load, if the state could not be made empty."""
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def name(self) -> str:
@@ -123,11 +125,32 @@ def run(
     if (by_hand := folder / BY_HAND).exists():
         sounded = history.operations(history.read(by_hand))
         verdict = amend(verdict, sounded, history.read(path))
+    refusals = beside_history(path)
+    if trial.own:
+        verdict = of_own(verdict, trial, path, refusals)
     if outlives(trial):
         in_time(trial, asked)
         verdict = outlived(verdict, path)
     said = tuple(before(path).values())
-    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said)
+    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said, refusals)
+
+
+def of_own(verdict: Verdict, trial: Trial, path: Path, refusals: Refusals) -> Verdict:
+    """Return the verdict on somebody's own app, with what is only asked of these."""
+    assert trial.own
+    ops = described(trial.own).ops
+    if COUNTER.write in ops and COUNTER.read not in ops:
+        verdict = without_total(verdict)
+    if trial.fault:
+        return verdict
+    verdict = broken.amend(verdict, history.read(path))
+    if verdict.broken_since is None:
+        return verdict
+    log = path.with_suffix(".server.log")
+    logged = exception(log) if log.exists() else ""
+    first = f" The first failure: {refusals.first}." if refusals.first else ""
+    cause = f" {log} has the reason: {logged}." if logged else ""
+    return replace(verdict, why=f"{verdict.why}{first}{cause}")
 
 
 def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
@@ -148,9 +171,10 @@ def first_look(app: App, server: Server, folder: Path) -> tuple[App, list[str]]:
             learnt, sentence = understand(app, running.url)
         except Unclear as error:
             running.check()
-            raise Unclear(
-                f"{error}{f' ({server_why(log)})' if ' 500 ' in str(error) else ''}"
-            ) from None
+            reason = f": {log}" if log.exists() and " answered 5" in str(error) else ""
+            if reason and (logged := exception(log)):
+                reason += f" ({logged})"
+            raise Unclear(f"{error}{reason}") from None
         return learnt, [sentence]
 
 

@@ -22,6 +22,12 @@ class Failure(StrEnum):
         "make read and write one step: a lock that all writers share, a transaction that locks "
         "first, or one command of the store",
     )
+    REPEATS = (
+        "repeats",
+        "a number was answered to two requests; nothing shows whether anything is gone",
+        "make reading the last number and storing the next one step: a sequence of the database, "
+        "or a UNIQUE constraint and another try",
+    )
     DIVIDED = (
         "divided",
         "there are several copies, and no answer is the total",

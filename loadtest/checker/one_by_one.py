@@ -14,13 +14,17 @@ import polars as pl
 
 from loadtest.checker.anomalies import Anomaly
 from loadtest.checker.division import MANY, Copy, Division
+from loadtest.checker.failures import Failure
 from loadtest.checker.verdict import Verdict
+from loadtest.checker.words import where
 from loadtest.history import Operation
 from loadtest.history.chains import copies, steps
 from loadtest.kinds.counter import COUNTER
 
 UNLIKELY = 1e-4
 """A loss is reported if the copies that would explain the answers are missed in fewer tries."""
+TWICE = ("lost update", "duplicate value")
+"""The anomalies that are two equal answers."""
 ANYWHERE = ("duplicate value", "real-time inversion", "non-monotonic read", "read-your-writes")
 """The anomalies that need no common count at the beginning of a run."""
 
@@ -176,6 +180,41 @@ def of_one(verdict: Verdict, found: Evidence) -> Verdict:
     division = Division("none", (replace(copy, lost=lost),), sentence)
     anomalies = tuple(map(as_lost_update, verdict.anomalies))
     return replace(verdict, why=sentence, division=division, lost=lost, anomalies=anomalies)
+
+
+def without_total(verdict: Verdict) -> Verdict:
+    """Return the verdict on increments whose total no request reads: a number given twice.
+
+    Nothing shows that something is gone: two invoices with one number are both there.
+    """
+    failures = verdict.failures
+    if Failure.LOSES not in failures or failures & {Failure.DIVIDED, Failure.FORGETS}:
+        return verdict
+    twice = [as_duplicate(each) for each in verdict.anomalies if each.name in TWICE]
+    if not twice:
+        return verdict
+    kept = [each for each in verdict.anomalies if each.name == "real-time inversion"]
+    count = twice[0].count
+    why = (
+        f"{count:,} of {verdict.acknowledged:,} increments were answered a number that another "
+        "was answered, too. No request reads a total, so nothing shows whether anything is gone."
+    )
+    return replace(
+        verdict,
+        why=why,
+        anomalies=(twice[0], *kept),
+        division=None,
+        lost=0,
+        audited=None,
+        total_unread=True,
+    )
+
+
+def as_duplicate(anomaly: Anomaly) -> Anomaly:
+    """Return two equal answers without a word about what is lost."""
+    one, other = anomaly.witness
+    why = f"Two increments were both answered {one.value:,}{where(one, other)}."
+    return replace(anomaly, name="duplicate value", why=why)
 
 
 def as_lost_update(anomaly: Anomaly) -> Anomaly:

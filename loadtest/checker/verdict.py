@@ -76,6 +76,8 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
+    broken_since  the seconds after the first request, from which every request or write failed
+    total_unread  True if no request reads a total, so that nothing can be missing from it
     kinds         the verdicts on the other kinds of state that were asked for
     """
 
@@ -101,6 +103,8 @@ class Verdict:
     late: bool = False
     unread: int = 0
     kinds: tuple[KindVerdict, ...] = ()
+    broken_since: float | None = None
+    total_unread: bool = False
 
     @property
     def linearizable(self) -> bool:
@@ -165,6 +169,11 @@ class Verdict:
         return self.availability < 0.99
 
     @property
+    def mostly_failed(self) -> bool:
+        """True if fewer than half of the load was answered ok."""
+        return 2 * self.ok < self.asked
+
+    @property
     def only_kinds(self) -> bool:
         """True if neither the counter nor the list was asked for, but other kinds were."""
         counted = ("increment", "read", "append", "items")
@@ -195,6 +204,8 @@ class Verdict:
         found = {fault for fault, there in faults.items() if there}
         if self.late and not found:
             found.add(Failure.ANSWERS_LATE)
+        if self.total_unread and "duplicate value" in names:
+            found.add(Failure.REPEATS)
         if Failure.LOSES in found:
             # which says that nothing is lost, and may be true of the list alone
             found.discard(Failure.ANSWERS_LATE)
@@ -314,7 +325,7 @@ def judge(
     elif found:
         verdict, why = "violated", _why(found, division, guarantees)
     elif missing:
-        verdict, why = "inconclusive", f"Nothing is wrong, but nothing is shown: {missing[0]}."
+        verdict, why = "inconclusive", _unproved(missing[0], answered(run))
     else:
         worth = [f"0 in {counted(n, kind)} (under {percent(3 / n)})" for kind, n in writes.items()]
         verdict, why = "linearizable", f"{both(worth)}, at 95 %."
@@ -342,6 +353,16 @@ def judge(
         unread=unread(run),
         kinds=others,
     )
+
+
+def _unproved(missing: str, kinds: tuple[Answered, ...]) -> str:
+    """Return why a clean history shows nothing; it is not fine if most requests failed."""
+    asked, ok = (
+        sum(count) for count in zip(*((k.asked, k.ok) for k in kinds), (0, 0), strict=True)
+    )
+    if 2 * ok < asked:
+        return f"Nothing is shown: {missing}. Of {counted(asked, 'request')} {ok:,} succeeded."
+    return f"Nothing is wrong, but nothing is shown: {missing}."
 
 
 def _of_kinds(verdicts: tuple[KindVerdict, ...]) -> tuple[Word, str, tuple[str, ...]]:

@@ -414,20 +414,28 @@ class Steps:
     def send(self, client: Any, op: Op, item: str | None = None) -> Reply:
         client.seen.clear()
         number: object = None
-        status = 200
+        status, text = 200, ""
         try:
             number = self.increment(client) if op == COUNTER.write else self.read(client)
         except requests.HTTPError:
             earlier = [reply for reply in client.seen[:-1] if writes(reply)]
             # what was posted before it was refused may count
             status = 500 if earlier else client.seen[-1].status_code
+            text = client.seen[-1].text
         except requests.RequestException:
             raise
         except Exception as error:
             raise StepFailed(f"{op}(http) in {self.file}: {in_a_line(error)}") from None
+        if not client.seen:
+            raise StepFailed(
+                f"{op}(http) in {self.file} sent no request; it has to ask the app, with the http "
+                "that it is given"
+            )
         answered = ([*filter(writes, client.seen)] or client.seen)[-1:]
-        headers = answered[0].headers if answered else {}
-        return Told(status, "" if number is None else json.dumps(number, default=str), headers)
+        headers = answered[0].headers
+        if number is not None:
+            text = json.dumps(number, default=str)
+        return Told(status, text, headers)
 
     def name(self, op: Op) -> str:
         return f"{op}(http)"

@@ -13,6 +13,7 @@ import requests
 from loadtest.client.baseline import Baseline
 from loadtest.client.mapping import OURS, Reply, Routes, Steps
 from loadtest.client.questions import Questions
+from loadtest.client.refusals import Refusals
 from loadtest.errors import CouldNotRun
 from loadtest.history.operation import Op, Operation, Phase, line, mark
 from loadtest.kinds.counter import COUNTER
@@ -56,6 +57,7 @@ class Recorder:
         self.tokens = itertools.count()
         self.turns = itertools.count()
         self.boots: dict[str, int | None] = {}
+        self.refusals = Refusals()
         self.first = first
         self.clients = itertools.count(first)
 
@@ -91,6 +93,8 @@ class Recorder:
                 **reached,
             )
             (write or self.record)(operation)
+        if reply is not None and reply.status_code >= 400 and phase == "load":
+            self.refusals.count(reply.status_code, reply.text)
         if operation.outcome == "ok":
             self.acknowledged[op] += 1
             if operation.boot:
@@ -115,6 +119,7 @@ class Recorder:
             self.write(mark(self.recorded))
         with self.writing():
             self.file.close()
+            self.refusals.save(Path(self.file.name))
 
     @contextmanager
     def writing(self) -> Iterator[None]:

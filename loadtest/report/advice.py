@@ -22,6 +22,7 @@ FIXED_BY = {
     Failure.OVERSELLS: ("sqlite_row", "redis_key"),
     Failure.TURNS_AWAY: ("sqlite_row", "redis_key"),
     Failure.REFUSES: ("redis_key",),
+    Failure.REPEATS: ("sqlite_row", "redis_key"),
 }
 """The variants that show a fix; a lock is one if there is one worker."""
 EXPLAINED = {
@@ -34,6 +35,19 @@ EXPLAINED = {
         "two requests read the same state, and both wrote",
         Failure.LOSES.fix,
         FIXED_BY[Failure.LOSES],
+    ),
+    (Failure.LOSES, "coroutine"): (
+        "two requests read the same state, and both wrote; in one process they overlap at each "
+        "await of an async def, and a def runs in a pool of threads",
+        "make read and write one step: in async def hold an asyncio.Lock, in def a threading.Lock "
+        "(which hangs the app if it is held across an await); with several workers, a "
+        "transaction or one command of the store",
+        ("sqlite_row", "redis_key"),
+    ),
+    (Failure.REFUSES, "broken"): (
+        "from some moment on every request or every write failed",
+        "look at the first failure; what one request left half written stops all later ones",
+        ("sqlite_row", "redis_key"),
     ),
     (Failure.DIVIDED, "worker"): (
         "each worker has a copy, and no answer is the total",
@@ -93,6 +107,10 @@ HELD = {
 """The kinds of state that are no count, in a sentence about cells in which nothing is wrong."""
 
 
+SLOW_MS = 1000
+"""The median of answers, in milliseconds, that is mentioned."""
+
+
 @dataclass(frozen=True)
 class Advice:
     """A failure of an app, the servers that show it, its fix, and variants that show the fix."""
@@ -105,7 +123,7 @@ class Advice:
 
     def __str__(self) -> str:
         files = ", ".join(f"variants/{variant}.py" for variant in self.variants)
-        return f"{self.meaning} {self.fix} See {files}."
+        return f"{self.meaning} {self.fix}" + (f" See {files}." if files else "")
 
     @property
     def meaning(self) -> str:
@@ -152,14 +170,18 @@ def advice(cells: Sequence[Cell]) -> Iterator[Advice]:
         servers: dict[tuple[str, str, tuple[str, ...]], list[Server]] = {}
         for cell in cells:
             if failure in cell.verdict.failures:
-                servers.setdefault(explain(failure, cell.verdict), []).append(cell.trial.server)
+                asgi = cell.trial.server.worker_class == "asgi"
+                explained = explain(failure, cell.verdict, asgi=asgi)
+                servers.setdefault(explained, []).append(cell.trial.server)
         for (cause, remedy, variants), where in servers.items():
             several = any(server.workers != 1 for server in where)
             shown = tuple(each for each in variants if not (several and each == "locked_global"))
             yield Advice(failure, ", ".join(map(str, where)), cause, remedy, shown)
 
 
-def explain(failure: Failure, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
+def explain(
+    failure: Failure, verdict: Verdict, *, asgi: bool = False
+) -> tuple[str, str, tuple[str, ...]]:
     """Return cause, fix and variants of a failure, as far as the verdict shows its cause."""
     if verdict.only_kinds:
         of_kinds = [(failure, each.kind) for each in verdict.kinds if failure in each.failures]
@@ -168,8 +190,10 @@ def explain(failure: Failure, verdict: Verdict) -> tuple[str, str, tuple[str, ..
     of = str(verdict.division.of) if verdict.division else ""
     if failure is Failure.LOSES and of != "request":
         names = {anomaly.name for anomaly in verdict.anomalies}
-        of = "overlap" if "lost update" in names else ""
-    general = (failure.meaning, failure.fix, FIXED_BY[failure])
+        of = ("coroutine" if asgi else "overlap") if "lost update" in names else ""
+    if failure is Failure.REFUSES and verdict.broken_since is not None:
+        of = "broken"
+    general = (failure.meaning, failure.fix, FIXED_BY.get(failure, ()))
     return EXPLAINED.get((failure, of), general)
 
 
@@ -179,6 +203,14 @@ def summary(cells: Sequence[Cell]) -> str:
     if all(cell.verdict.verdict == "holds" for cell in cells):
         return f"Nothing went wrong: {both(kinds.values())}. What no request did is not shown."
     if all(cell.verdict.linearizable for cell in cells):
+        if failed := [cell for cell in cells if cell.verdict.mostly_failed]:
+            return " ".join(
+                f"{cell.name}: {cell.verdict.ok:,} of {cell.verdict.asked:,} requests were "
+                "answered ok, and nothing is wrong among these."
+                for cell in failed
+            )
+        if any(cell.verdict.refuses for cell in cells):
+            return ""
         whoever = "Nothing went wrong: one count, whoever was asked"
         if all(cell.trial.after_restart for cell in cells):
             return f"{whoever}, after a restart too. What no request did is not shown."
@@ -191,7 +223,8 @@ def summary(cells: Sequence[Cell]) -> str:
         said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
         theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)
         return (
-            f"{said} Served from here, with APP=…, several copies can be told from lost updates."
+            f"{said} Served from here, with APP=…, each answer names its worker, so that lost "
+            "updates and several copies can be distinguished."
             if theirs
             else said
         )
@@ -209,11 +242,15 @@ def before(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def refused(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield sentences on requests that the app refused on purpose."""
+    """Yield sentences on requests that the app refused on purpose, and on slow answers."""
     for cell in cells:
         verdict = cell.verdict
         if verdict.refused:
+            statuses = f" ({cell.refusals.refused})" if cell.refusals.refused else ""
             yield (
                 f"{cell.name}: {verdict.refused:,} of {verdict.asked:,} requests were answered "
-                "4xx. That is an answer, not a failure."
+                f"4xx{statuses}. That is an answer, not a failure."
             )
+        slowest = max((kind.median or 0 for kind in verdict.answered), default=0)
+        if slowest >= SLOW_MS:
+            yield f"{cell.name}: half of the answers took {slowest / 1000:.1f} s or longer."

@@ -39,7 +39,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         lost = f"lost {items:,}/{verdict.appended:,}"
     lost_any = verdict.lost or items
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
-        case "linearizable", _ if verdict.refuses and not excused:
+        case word, _ if verdict.refuses and not excused and leads(word, verdict):
             return refusal(verdict), f"{verdict.unanswered:,}/{verdict.asked:,}"
         case "linearizable", _:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
@@ -54,6 +54,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return copies, f"lost ?/{verdict.acknowledged:,}" if unclear and not lost_any else lost
         case _, found if Failure.LOSES in found:
             return "loses", lost
+        case _, found if Failure.REPEATS in found:
+            twice = sum(each.count for each in verdict.anomalies if each.name == "duplicate value")
+            return "repeats", f"{twice:,} of {verdict.acknowledged:,} numbers"
         case _, ["answers late"]:
             first = verdict.anomalies[0]
             return "answers late", f"{first.count:,} × {first.name}"
@@ -75,6 +78,12 @@ def figures_of_kinds(verdict: Verdict) -> tuple[str, str]:
     if verdict.verdict == "holds":
         return "holds", f"0 in {judged:,}"
     return "inconclusive", verdict.missing[0] if verdict.missing else ""
+
+
+def leads(word: Word, verdict: Verdict) -> bool:
+    """Return True if the requests that were not answered are the headline."""
+    broken = verdict.broken_since is not None or verdict.availability < 0.5
+    return word == "linearizable" or (word == "violated" and broken)
 
 
 def excused(cell: Cell) -> bool:
@@ -223,12 +232,21 @@ def conclusion(cells: Sequence[Cell]) -> Text:
             f"{under} go wrong, if each is equally likely to. Green is evidence, not proof.\n"
         )
     broken = [cell for cell in cells if not cell.as_expected]
-    if not broken:
-        text.append(f"Everything as expected: {len(cells)} of {len(cells)} cells.", "bold green")
+    text.append(all_as_expected(cells), "bold green")
     for cell in broken:
         text.append(f"NOT AS EXPECTED: {cell.name}: {comparison(cell)}\n", "bold red")
     text.rstrip()
     return text
+
+
+def all_as_expected(cells: Sequence[Cell]) -> str:
+    """Count the cells that came out as expected; "" if one did not."""
+    if not all(cell.as_expected for cell in cells):
+        return ""
+    either = sum(cell.expectation.expect == "either" for cell in cells)
+    certain = len(cells) - either
+    more = f" {number(either, 'other cell')} could come out either way." if either else ""
+    return f"Everything as expected: {certain} of {number(certain, 'cell')}.{more}"
 
 
 def worth(words: str, increments: int, appends: int) -> list[str]:

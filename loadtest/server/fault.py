@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -129,3 +130,9 @@ class Fault:
     lacking: Callable[[Adapter], str] = lambda _: ""
     button: bool = False
     documented: tuple[Quotation, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The first line of its file: what is done, in a sentence."""
+        source = self.inject or self.found_in_log
+        return str(sys.modules[source.__module__].__doc__).partition("\n")[0]

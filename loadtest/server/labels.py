@@ -17,6 +17,7 @@ import secrets
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,7 +100,12 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
                 message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 
-        await app(scope, receive, send_labelled)
+        try:
+            await app(scope, receive, send_labelled)
+        except Exception:
+            # some servers answer 500 and log nothing
+            traceback.print_exc()
+            raise
 
     return labelled
 

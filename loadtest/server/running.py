@@ -1,5 +1,6 @@
 """A running server, as a context manager."""
 
+import re
 import shlex
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from loadtest.trial import Trial
 from variants.facts import facts
 
 STARTUP_S = 30.0
+EXCEPTION = re.compile(r"[\w.]*(Error|Exception)(:|$)")
+"""The line of a traceback that names the exception."""
 
 
 class ServerError(CouldNotRun):
@@ -202,7 +205,16 @@ def answers(url: str) -> bool:
 
 def why(log: Path) -> str:
     """Return the reason in the server's log: an exception's own line if there is one."""
+    return exception(log) or (lines(log) or ["its log is empty"])[-1]
+
+
+def exception(log: Path) -> str:
+    """Return the last line of the last traceback in a log, or "" if there is none."""
+    errors = [line for line in lines(log) if EXCEPTION.match(line)]
+    return errors[-1] if errors else ""
+
+
+def lines(log: Path) -> list[str]:
+    """Return the lines of a log that are not empty."""
     text = log.read_text(errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
-    return (errors or lines or ["its log is empty"])[-1]
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -365,7 +365,7 @@ def test_unclear_answer_says_what_to_try(served, said, told):
 def test_failing_app_shows_its_log(shop, tmp_path):
     """A failing app is reported with the reason in its log."""
     app = App("shop:app", "POST /broken", "GET /hits", "data.hits", chdir=str(shop))
-    with pytest.raises(Unclear, match=r"its log says why \(KeyError: 'stock'\)"):
+    with pytest.raises(Unclear, match=r"its log says why: \S+\.log \(KeyError: 'stock'\)"):
         first_look(app, Server(1, 1), tmp_path)
 
 
@@ -439,4 +439,109 @@ def test_limit_on_purpose_is_green(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     text = " ".join(done.stdout.split())
-    assert "requests were answered 4xx. That is an answer, not a failure." in text
+    assert re.search(r"answered 4xx \([\d,]+ × 410\)\. That is an answer, not a failure\.", text)
+
+
+BREAKS = """
+from flask import Flask
+
+app = Flask(__name__)
+count = 0
+
+
+@app.post("/hits")
+def hit():
+    global count
+    count += 1
+    if count > 40:
+        raise ValueError("half written")
+    return str(count)
+
+
+@app.get("/hits")
+def show():
+    if count > 40:
+        raise ValueError("half written")
+    return str(count)
+"""
+INVOICES = """
+import time
+
+from flask import Flask
+
+app = Flask(__name__)
+numbers = [0]
+
+
+@app.post("/invoices")
+def invoice():
+    number = max(numbers) + 1
+    time.sleep(0.002)
+    numbers.append(number)
+    return {"number": number}
+"""
+HALF = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    status = 200 if scope["method"] == "OPTIONS" else 500
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"oops"})
+    if status == 500:
+        raise ValueError("half written")
+"""
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """Check an app of that source at 1×8 or 1×1; return the finished process."""
+
+    def run(source, *options, threads=8):
+        (tmp_path / "theirs.py").write_text(source)
+        command = [sys.executable, "-m", "loadtest", "check", "--app", "theirs:app"]
+        return subprocess.run(
+            [*command, "--workers", "1", "--threads", str(threads), *options],
+            cwd=tmp_path,
+            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+            | {"PYTHONPATH": str(ROOT), "COLUMNS": "2000"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    run.folder = tmp_path
+    return run
+
+
+def test_store_that_breaks_for_good(checked):
+    """A store that breaks is red, with its moment, the first failure and the cause in the log."""
+    done = checked(BREAKS, "--increment", "POST /hits", "--read", "GET /hits")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(
+        r"Broken since 0\.\d s: each of [\d,]+ requests after that failed", done.stdout
+    )
+    assert "The first failure: 500 " in done.stdout
+    assert "server.log has the reason: ValueError: half written." in done.stdout
+    assert "Nothing is wrong" not in done.stdout
+    assert "refuses" in done.stderr
+
+
+def test_invoices_are_all_there(checked):
+    """A number given twice is not a lost increment where no request reads a total."""
+    done = checked(INVOICES, "--increment", "POST /invoices", "--count", "number")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✗ repeats" in done.stdout
+    assert "No request reads a total, so nothing shows whether anything is gone." in done.stdout
+    assert "lost" not in done.stdout
+
+
+def test_log_of_a_failing_asgi_app(checked):
+    """The error names the log of an ASGI app, and the traceback is in it."""
+    said = ("--increment", "POST /hits", "--read", "GET /hits")
+    done = checked(HALF, *said, threads=1)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "GET /hits answered 500 'oops'" in line
+    log, reason = re.search(r"(results/\S+\.log) \((.*)\)", line).groups()
+    assert reason == "ValueError: half written"
+    assert "Traceback" in (checked.folder / log).read_text()

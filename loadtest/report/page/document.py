@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from loadtest.report import terminal as report
 from loadtest.report.fault_costs import cost, quoted
 from loadtest.report.page.layout import Grid, about, beside_twins, filters
 from loadtest.report.pictures.schedules import orders
+from loadtest.server.fault import Fault
+from loadtest.server.faults import FAULTS
 
 if TYPE_CHECKING:
     from loadtest.report.pictures.theme import Picture
@@ -48,6 +51,9 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
             parts=parts,
             part_of={part.id: part for part in parts},
             grid=Grid(cells),
+            summary=report.all_as_expected(cells),
+            injected=injected(cells),
+            counts=Counter(part.variant for part in parts),
             faults=[fault for fault in Failure if any(fault in c.verdict.failures for c in cells)],
             sections=groupby(parts, key=lambda part: part.variant),
             filters=filters(cells),
@@ -62,6 +68,12 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
         ),
         encoding="utf-8",
     )
+
+
+def injected(cells: Sequence[Cell]) -> list[Fault]:
+    """Return the faults of these cells, in the order of the tables."""
+    names = {cell.trial.fault for cell in cells}
+    return [fault for fault in FAULTS.values() if fault.name in names]
 
 
 def bundle() -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from loadtest.cell import Cell
+from loadtest.expected import refusal
 from variants.facts import Facts, facts, source
 
 WIDEST = 6
@@ -21,17 +23,35 @@ STORES = {
 
 
 class Grid:
-    """A row a variant and a column a server with its fault; `turned` where that is too wide."""
+    """A row a variant and a column a server with its fault; `turned` where that is too wide.
+
+    In place of a cell that was left out stands the reason, or "" if nobody asked for the cell.
+    """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         at = {(cell.trial.variant, column(cell)): cell for cell in cells}
         variants, columns = (list(dict.fromkeys(names)) for names in zip(*at, strict=True))
         self.turned = len(columns) > max(WIDEST, len(variants))
         self.heads = variants if self.turned else columns
+        like = {column(cell): cell for cell in cells}
+
+        def square(variant: str, column: str) -> Cell | str:
+            return at.get((variant, column)) or left_out(variant, like[column])
+
         self.rows = [
-            (name, [at.get((head, name) if self.turned else (name, head)) for head in self.heads])
+            (
+                name,
+                [square(head, name) if self.turned else square(name, head) for head in self.heads],
+            )
             for name in (columns if self.turned else variants)
         ]
+
+
+def left_out(variant: str, like: Cell) -> str:
+    """Return why a variant has no cell like this one; "" if it could have one."""
+    with suppress(ValueError):
+        return refusal(replace(like.trial, variant=variant, own=None)) or ""
+    return ""
 
 
 def column(cell: Cell) -> str:

@@ -3,11 +3,12 @@
 import random
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from loadtest import history
 from loadtest.checker import Failure, judge
-from loadtest.checker.one_by_one import amend, evidence
+from loadtest.checker.one_by_one import amend, evidence, without_total
 from loadtest.history import Operation
 
 
@@ -112,3 +113,22 @@ def test_no_claim_is_untrue_of_its_world(seed):
     verdict = amended(by_hand, [answer() for _ in range(60)], rng.choices(counts, k=4))
     assert evidence(by_hand).copies <= len(counts)
     assert verdict.lost == 0
+
+
+def test_number_given_twice():
+    """Two equal numbers are not a loss where no request reads a total."""
+    run = load([1, 1, 2, 2, 3, 4], [4]).with_columns(worker=pl.lit(7), boot=pl.lit("a"))
+    verdict = judge(run)
+    assert verdict.failures == {Failure.LOSES}
+    given = without_total(verdict)
+    assert given.failures == {Failure.REPEATS}
+    assert not given.lost
+    assert "nothing shows whether anything is gone" in given.why
+    assert "lost" not in str(given)
+    assert [anomaly.name for anomaly in given.anomalies] == ["duplicate value"]
+
+
+def test_number_given_once():
+    """Without two equal numbers the verdict stays."""
+    verdict = judge(load(range(1, 41), [40]))
+    assert without_total(verdict) == verdict

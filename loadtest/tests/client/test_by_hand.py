@@ -72,3 +72,21 @@ def test_state_per_request_is_understood():
         app, sentence = looked_at(url)
     assert app.increment_count == ""
     assert "POST /i answered 1 twice, and GET /r still answers 0: understood" in sentence
+
+
+ASKS_NOBODY = """
+def increment(http):
+    http.post("/i")
+
+
+def read(http):
+    return 7
+"""
+
+
+def test_mapping_that_asks_nobody(tmp_path):
+    """A function of a mapping file that sends no request is reported at once."""
+    (tmp_path / "counter.py").write_text(ASKS_NOBODY)
+    app = App("shop:app", mapping=str(tmp_path / "counter.py"))
+    with counting() as url, pytest.raises(Unclear, match=r"read\(http\) in .* sent no request"):
+        understand(app, url)

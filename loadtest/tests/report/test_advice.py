@@ -1,9 +1,18 @@
 """Tests that the advice follows from the division that the verdict found."""
 
-from loadtest import history
+from collections import Counter
+from pathlib import Path
+
+from loadtest import history, trial
+from loadtest.cell import Cell
 from loadtest.checker import Failure, judge
+from loadtest.client.refusals import Refusals
+from loadtest.expected import expectation as expected_of
 from loadtest.history import Operation
-from loadtest.report.advice import explain
+from loadtest.report.advice import explain, meaning
+
+ALONE = trial.Server(1, 1)
+ASGI = trial.Server(1, 1, "asgi")
 
 
 def increments(answers, audit, labels=lambda number: {"worker": 1, "boot": "a", "thread": 1}):
@@ -66,3 +75,65 @@ def test_overlap_needs_one_step():
     assert "read the same state" in explain(Failure.LOSES, verdict)[0]
     lost = increments([1, 2, 3], [2])
     assert explain(Failure.LOSES, lost)[0] == Failure.LOSES.meaning
+
+
+def cell_of(verdict, statuses=(), server=ALONE):
+    """Return the cell of an app of somebody's with that verdict."""
+    own = trial.App("shop:app", "POST /hits", "GET /hits")
+    asked = trial.Trial("shop:app", server, own=own)
+    expected = expected_of(asked)
+    return Cell(asked, expected, verdict, Path(), 1.0, refusals=Refusals(Counter(statuses)))
+
+
+def overlapping():
+    """Return the verdict on two increments of one worker that overlapped and lost one."""
+    label = {"worker": 1, "boot": "a", "thread": 1}
+    pair = [
+        Operation(client=n, op="increment", start=n, end=90 + n, value=1, **label) for n in (0, 1)
+    ]
+    more = Operation(client=0, op="increment", start=100, end=105, value=2, **label)
+    last = Operation(client=0, op="increment", start=110, end=115, value=3, **label)
+    read = Operation(client=9, op="read", start=200, end=201, value=3, phase="audit", **label)
+    return judge(history.frame([*pair, more, last, read]))
+
+
+def test_fix_of_an_asgi_app():
+    """A coroutine needs an asyncio.Lock, and a def in the thread pool a threading.Lock."""
+    (advice,) = meaning([cell_of(overlapping(), server=ASGI)]).advice
+    assert "asyncio.Lock" in advice.fix
+    assert "in def a threading.Lock" in advice.fix
+    assert "await" in advice.meaning
+    assert "locked_global" not in advice.variants
+    (advice,) = meaning([cell_of(overlapping())]).advice
+    assert "asyncio" not in advice.fix
+
+
+def test_statuses_of_refusals():
+    """The note on refusals on purpose counts them by status."""
+    answers = [
+        Operation(client=0, op="increment", start=9 * n, end=9 * n + 5, outcome="fail")
+        for n in range(3)
+    ]
+    (note,) = meaning([cell_of(judge(history.frame(answers)), {410: 2, 429: 1})]).refused
+    assert "3 of 3 requests were answered 4xx (2 × 410, 1 × 429)" in note
+
+
+def test_slow_answers_are_mentioned():
+    """A median of two seconds is worth a sentence."""
+    slow = [
+        Operation(
+            client=0, op="increment", start=n * 3 * 10**9, end=(n * 3 + 2) * 10**9, value=n + 1
+        )
+        for n in range(3)
+    ]
+    notes = meaning([cell_of(judge(history.frame(slow)))]).refused
+    assert notes == ("shop:app at 1×1: half of the answers took 2.0 s or longer.",)
+
+
+def test_every_failure_has_advice():
+    """Each failure has a cause and a fix, whether or not a variant shows the fix."""
+    verdict = increments([1, 2, 3], [3])
+    for failure in Failure:
+        cause, fix, _ = explain(failure, verdict)
+        assert cause
+        assert fix

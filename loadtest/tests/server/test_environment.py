@@ -65,6 +65,6 @@ def test_hostile_environment(hostile, tmp_path):
     out, err = (tmp_path / "out").read_text(), (tmp_path / "err").read_text()
     assert done.returncode == 0, out + err
     assert re.search(r"here\s+✓ linearizable", out)
-    assert "Everything as expected: 1 of 1 cells." in out
+    assert "Everything as expected: 1 of 1 cell." in out
     (log,) = (tmp_path / "results" / "latest").glob("*.server.log")
     assert log.read_text().count("Booting worker") == 1

@@ -121,7 +121,7 @@ def test_part_has_outcome_and_command(small):
     assert "gunicorn 27.0.1" in words
     assert "make &lt;plain&gt;" in words
     assert "duplicate value" in words
-    cost = words.split("What it costs")[1]
+    cost = words.split("What it costs")[-1]
     assert "cell median 99 % longest answered" in cost
     for each in small[0]:
         kinds = {kind.op: kind for kind in each.verdict.answered}

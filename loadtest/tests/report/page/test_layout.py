@@ -9,7 +9,7 @@ from loadtest.cell import Cell
 from loadtest.checker import Failure
 from loadtest.expected import expectation
 from loadtest.report.page.layout import Grid, beside_twins, filters, store
-from loadtest.trial import SERVERS, Trial
+from loadtest.trial import ALONE, SERVERS, Trial
 from variants import VARIANTS
 
 
@@ -28,8 +28,8 @@ def twins(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
 
 
-def cell(variant, server=SERVERS[0], faults=()):
-    trial = Trial(variant, server)
+def cell(variant, server=SERVERS[0], faults=(), fault=None):
+    trial = Trial(variant, server, fault=fault)
     verdict = SimpleNamespace(failures=set(faults), violated=bool(faults))
     return Cell(trial, expectation(trial), verdict, Path("h.jsonl"), 1.0)
 
@@ -52,7 +52,7 @@ def test_rows_and_columns():
     grid = Grid([cell("redis_key", server) for server in SERVERS] + [cell("flask_g")])
     assert grid.heads == ["1×1", "1×8", "4×1", "4×8"]
     assert [name for name, _ in grid.rows] == ["redis_key", "flask_g"]
-    assert [each is None for each in grid.rows[1][1]] == [False, True, True, True]
+    assert grid.rows[1][1][1:] == ["", "", ""]
 
 
 def test_wide_grid_is_turned():
@@ -84,3 +84,13 @@ def test_large_page_has_filters(twins):
         "nothing": ["flask_g", "sqlite_row", "redis_key", "other"],
     }
     assert filters(cells[:5]) == {}
+
+
+def test_left_out_cell_has_a_reason():
+    """A cell that cannot be run says why in its place."""
+    trials = [Trial("redis_key", ALONE, fault="kill-store"), Trial("flask_g", ALONE)]
+    cells = [cell(each.variant, each.server, fault=each.fault) for each in trials]
+    grid = Grid(cells)
+    assert grid.heads == ["1×8 under kill-store", "1×8"]
+    assert dict(grid.rows)["flask_g"][0] == "flask_g has no store"
+    assert dict(grid.rows)["redis_key"][1] == ""
