@@ -10,11 +10,15 @@ dropped, together with the connection; FILE is removed then.
 import argparse
 import asyncio
 import itertools
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
-WRITES = (b"INCR", b"RPUSH")
+COMMAND = re.compile(rb"\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n")
+"""The name of a Redis command, in the protocol's words for an array of strings."""
+WRITES = {b"INCR", b"INCRBY", b"HINCRBY", b"SET", b"HSET", b"RPUSH", b"EVAL", b"EVALSHA", b"EXEC"}
+"""The commands that write; what stands between MULTI and EXEC is written by EXEC."""
 
 
 async def connect(server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -43,7 +47,7 @@ async def main(listener: socket.socket, servers: list[str], lose: Path | None) -
             with suppress(OSError):
                 while data := await source.read(1 << 16):
                     # of several that are under way the first
-                    if losing and lose is not None and lose.exists():
+                    if losing and wrote(data) and lose is not None and lose.exists():
                         lose.unlink()
                         return
                     writer.write(data)
@@ -67,9 +71,15 @@ async def main(listener: socket.socket, servers: list[str], lose: Path | None) -
     await server.serve_forever()
 
 
-def is_write(command: bytes) -> bool:
-    """Return True if a Redis command begins with one of WRITES, after its length."""
-    return any(b"\r\n" + name in command[:40] for name in WRITES)
+def wrote(answer: bytes) -> bool:
+    """Return False for the answer to an EXEC that did nothing, since its keys had changed."""
+    return not answer.endswith((b"*-1\r\n", b"_\r\n"))
+
+
+def is_write(sent: bytes) -> bool:
+    """Return True if the Redis commands that were sent at once end with one that writes."""
+    names = COMMAND.findall(sent)
+    return bool(names) and names[-1].upper() in WRITES
 
 
 if __name__ == "__main__":
