@@ -192,6 +192,12 @@ def disturbed(alone: Expectation, said: Facts, fault: Fault, preload: bool) -> E
     if said.expires and fault.outlasts_locks:
         why = "who stands still for longer than the lock lasts goes on without it"
         return replace(alone, may=frozenset({*may, Failure.LOSES, Failure.ANSWERS_LATE}), why=why)
+    if said.sends == "again" and fault.needs != "server":
+        if fault.loses_replies and not alone.must:
+            why = "a write whose reply is lost is sent again, and counts twice"
+            must = frozenset({Failure.COUNTS_TWICE})
+            return replace(alone, must=must, may=frozenset(may), why=why)
+        may.add(Failure.COUNTS_TWICE)
     if fault.ends == "nothing" or said.lives_in == "request":
         return replace(alone, may=frozenset(may))
     outlives = SURVIVES.index(said.outlives(preload))

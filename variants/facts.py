@@ -1,6 +1,6 @@
 """Read the facts of a variant from its docstring, without running it.
 
-Four questions, a labelled line each; what follows the first words is for people:
+Five questions, a labelled line each; what follows the first words is for people:
 
     Lives in   request · client · thread · worker · machine · network
                ("worker, or machine if preloaded")
@@ -10,6 +10,8 @@ Four questions, a labelled line each; what follows the first words is for people
     Answers    inside · read again · cached · nothing    the answer comes out of that step (the
                default), or is read again after it ("read again after the pause": others have had
                their turn by then); reads come from a copy; or there is none
+    Sends      once · again    a write whose reply is lost is sent again, by a client or a loop of
+               one's own, and may happen twice; once is the default
     Survives   nothing · request · worker · server · store · machine    whose end it outlives, at
                the most ("worker if preloaded": a request, if not)
 
@@ -34,6 +36,7 @@ from variants.store import FUNCTIONS, KINDS
 
 PLACES = ("request", "client", "thread", "worker", "machine", "network")
 GUARDS = ("none", "lock", "transaction", "server")
+SENDS = ("once", "again")
 ANSWERS = ("inside", "read again", "cached", "nothing")
 SURVIVES = ("nothing", "request", "worker", "server", "store", "machine")
 OUTLIVES = {
@@ -53,7 +56,7 @@ GALLERY = Path(__file__).with_name("gallery")
 
 @dataclass(frozen=True)
 class Facts:
-    """The answers to the four questions; `preloaded` is where it lives once gunicorn has loaded
+    """The answers to the five questions; `preloaded` is where it lives once gunicorn has loaded
     the app before it forks, `under_gevent` the guard that is left among greenlets; `refuses` is
     whether requests that overlap are turned away, `expires` whether the guard ends by itself, and
     `pauses` whether the answer is read again only after the pause. `lines` are the labelled lines,
@@ -62,6 +65,7 @@ class Facts:
     lives_in: str
     guard: str
     answers: str
+    sends: str
     survives: str
     preloaded: str
     under_gevent: str
@@ -170,6 +174,7 @@ def facts(variant: str) -> Facts | None:
         lives_in=lives_in,
         guard=guard,
         answers=first("Answers", ANSWERS, "inside"),
+        sends=first("Sends", SENDS, "once"),
         survives=first("Survives", SURVIVES, OUTLIVES[lives_in]),
         preloaded=other[1] if other else lives_in,
         under_gevent="none" if re.search(r"\bor none under gevent\b", said) else guard,

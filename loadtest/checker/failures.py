@@ -43,6 +43,11 @@ class Failure(StrEnum):
         "an acknowledged write went with a worker or a store",
         "keep it in a place that outlives them",
     )
+    COUNTS_TWICE = (
+        "counts twice",
+        "one request takes effect more than once",
+        "send a write once, or give it a number by which the store knows it again",
+    )
     LEAKS = (
         "leaks",
         "an answer holds what belongs to another request or visitor",

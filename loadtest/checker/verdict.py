@@ -206,6 +206,8 @@ class Verdict:
             found.add(Failure.ANSWERS_LATE)
         if self.total_unread and "duplicate value" in names:
             found.add(Failure.REPEATS)
+        if not found and names.keys() & {"over-count", "future read", "duplicated item"}:
+            found.add(Failure.COUNTS_TWICE)
         if Failure.LOSES in found:
             # which says that nothing is lost, and may be true of the list alone
             found.discard(Failure.ANSWERS_LATE)

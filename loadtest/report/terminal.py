@@ -57,9 +57,9 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
         case _, found if Failure.REPEATS in found:
             twice = sum(each.count for each in verdict.anomalies if each.name == "duplicate value")
             return "repeats", f"{twice:,} of {verdict.acknowledged:,} numbers"
-        case _, ["answers late"]:
+        case _, ["answers late" | "counts twice" as word]:
             first = verdict.anomalies[0]
-            return "answers late", f"{first.count:,} × {first.name}"
+            return word, f"{first.count:,} × {first.name}"
         case _, [] if division and unclear:
             return (
                 "unclear",

@@ -3,6 +3,8 @@
 Lives in: network. One server keeps it for all workers, on this machine or any other.
 Guard: transaction. EXEC does nothing if another has touched the key since WATCH; then again.
 Loses: nothing. The more are at work, the more attempts it costs.
+Sends: again. redis-py raises WatchError, too, where the connection breaks before the reply to
+  EXEC: the loop then counts a second time. A number of one's own for each request would tell.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
 Seen in: redis.io/docs/latest/develop/clients/redis-py/transpipe

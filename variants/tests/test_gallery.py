@@ -24,7 +24,7 @@ from variants.facts import facts, kept, source
 from variants.gallery import GALLERY
 from variants.store import FUNCTIONS, KINDS
 
-LABELS = ["Lives in", "Guard", "Answers", "Loses", "Survives", "Needs", "Served"]
+LABELS = ["Lives in", "Guard", "Answers", "Loses", "Sends", "Survives", "Needs", "Served"]
 LABELS += ["Seen in", "Instead"]
 PACKAGES = {"diskcache", "filelock", "flask_caching", "flask_session", "prometheus_client"}
 PACKAGES |= {"psycopg", "sqlalchemy"}

@@ -62,7 +62,7 @@ def judge(drawing, **topology):
         (NO_LABELS, set()),  # one of two is lost, or in another copy
         (NO_AUDIT, set()),
         (TWO_THREADS, {Failure.DIVIDED}),  # worker 1's second thread may have its own
-        (COUNTS_TWICE, set()),  # the answers are what the state was
+        (COUNTS_TWICE, {Failure.COUNTS_TWICE}),  # and the answers are what the state was
     ],
 )
 def test_a_fault_is_named_where_it_is_certain(drawing, faults):
