@@ -15,7 +15,7 @@ from typing import TypeVar
 import polars as pl
 
 from loadtest import ROOT, history
-from loadtest.checker import Verdict, broken, judge
+from loadtest.checker import KindVerdict, Verdict, broken, judge
 from loadtest.checker.one_by_one import amend, without_total
 from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
@@ -31,6 +31,7 @@ from loadtest.client.refusals import Refusals
 from loadtest.client.refusals import beside as beside_history
 from loadtest.client.sounding import understand_running
 from loadtest.expected import Expectation, expectation, outlives
+from loadtest.expected_kinds import expectations
 from loadtest.kinds import CREATE, OPERATIONS
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
@@ -53,6 +54,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class KindOutcome:
+    """The verdict on one kind of state, beside what was expected of it."""
+
+    expectation: Expectation
+    verdict: KindVerdict
+
+    @property
+    def kind(self) -> str:
+        return self.verdict.kind
+
+    @property
+    def as_expected(self) -> bool:
+        return self.expectation.kept_by(self.verdict)
+
+
+@dataclass(frozen=True)
 class Cell:
     """A trial with its expectation and its outcome; `seconds` is how long it took, and `done`
     what was done to server or store while requests were in flight."""
@@ -72,8 +89,23 @@ class Cell:
         return self.trial.name
 
     @property
+    def kinds(self) -> tuple[KindOutcome, ...]:
+        """The outcome of each kind of state that is judged beside the counter and the list."""
+        expected = expectations(self.trial) if self.verdict.kinds else {}
+        return tuple(KindOutcome(expected[each.kind], each) for each in self.verdict.kinds)
+
+    @property
     def as_expected(self) -> bool:
-        return self.expectation.kept(self.verdict)
+        """True if every verdict in it is as expected."""
+        counted = self.verdict.only_kinds or self.expectation.kept(self.verdict)
+        return counted and all(each.as_expected for each in self.kinds)
+
+    @property
+    def inconclusive(self) -> bool:
+        """True if some verdict in it proves nothing."""
+        return self.verdict.inconclusive or any(
+            each.verdict.verdict == "inconclusive" for each in self.kinds
+        )
 
 
 def run(

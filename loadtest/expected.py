@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loadtest.checker import Failure, Verdict
+from loadtest.checker import Failure, KindVerdict, Verdict
 from loadtest.server.disk import missing
 from loadtest.server.fault import Fault
 from loadtest.server.faults import FAULTS, fault_of
@@ -50,6 +50,16 @@ class Expectation:
             or Failure.LOSES in self.may & verdict.failures
         )
         must = self.must - self.hides if verdict.violated and hidden else self.must
+        return must <= verdict.failures <= self.must | self.may
+
+    def kept_by(self, verdict: KindVerdict) -> bool:
+        """Return True if the verdict on one kind is as expected; an inconclusive one never is."""
+        if verdict.verdict == "inconclusive":
+            return False
+        wrong = verdict.verdict == "violated"
+        if self.expect == "holds":
+            return not wrong
+        must = self.must - self.hides if wrong else self.must
         return must <= verdict.failures <= self.must | self.may
 
 

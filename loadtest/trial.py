@@ -65,6 +65,8 @@ class Load:
     increments: int = 500
     pause_ms: float = 1.0
     keep_alive: bool = False
+    kind: str = ""
+    """The only kind of state that is asked about; "" is every kind that is kept."""
 
 
 UNDER_FAULT = 200
@@ -154,6 +156,7 @@ class Trial:
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
         options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]
         options += ["--keep-alive"] * load.keep_alive
+        options += ["--kind", load.kind] if load.kind else []
         options += ["--audit-after-restart"] * self.after_restart
         return options + (["--fault", self.fault] if self.fault else [])
 

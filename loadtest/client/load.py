@@ -72,7 +72,8 @@ def apply(
     log = path.with_suffix(".locust.log")
     enough = ("--at-least", str(load.seconds), str(load.increments))
     kept = ["--keep-alive"] if load.keep_alive else []
-    options = ("--headless", "--only-summary", *enough, *kept, *options)
+    kinds = ["--kinds", load.kind] if load.kind else []
+    options = ("--headless", "--only-summary", *enough, *kept, *kinds, *options)
     command = locust(server, path, load.users, *options)
     deadline = time.monotonic() + load.seconds + DEADLINE_S
     env = for_load(path.parent) | secrets(server.trial, target)

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from loadtest.kinds import KINDS
+
 
 class Between(click.FloatRange):
     """As click's own, to which nan is in every range."""
@@ -30,6 +32,14 @@ worker_class_option = click.option(
 )
 preload_option = click.option(
     "--preload", envvar="PRELOAD", is_flag=True, help="Load the app before the workers are forked."
+)
+kind_option = click.option(
+    "--kind",
+    envvar="KIND",
+    type=click.Choice(["", *KINDS]),
+    default="",
+    metavar="KIND",
+    help=f"Ask about one kind of state alone: {', '.join(KINDS)}.",
 )
 fault_option = click.option(
     "--fault", envvar="FAULT", metavar="NAME", help="What is done to server or store meanwhile."

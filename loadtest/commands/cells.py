@@ -66,6 +66,6 @@ def shown(run: Callable[[], Cell], tries: int, over: threading.Event) -> Cell:
             if over.is_set():
                 raise
             continue
-        if not done.verdict.inconclusive:
+        if not done.inconclusive:
             return done
     return run()

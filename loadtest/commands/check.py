@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from loadtest import commands, trial
 from loadtest.cell import Cell
 from loadtest.commands import own_app
 from loadtest.commands.cells import run_all
 from loadtest.commands.results import RESULTS, make_latest, new_folder
-from loadtest.expected import expectation, refusal
-from loadtest.report import terminal
+from loadtest.expected import Expectation, expectation, refusal
+from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
 from loadtest.server.interpreter import environment
 from loadtest.signals import held
@@ -53,6 +53,7 @@ from variants import VARIANTS
 )
 @commands.pause_option
 @commands.keep_alive_option
+@commands.kind_option
 @commands.fault_option
 @commands.restart_option
 @click.option(
@@ -75,6 +76,7 @@ def check(
     duration: float,
     pause_ms: float,
     keep_alive: bool,
+    kind: str,
     fault: str | None,
     after_restart: bool,
     as_json: bool,
@@ -93,6 +95,7 @@ def check(
         increments=UNDER_FAULT if fault else Load.increments,
         pause_ms=pause_ms,
         keep_alive=keep_alive,
+        kind=kind,
     )
     if own and variants:
         raise click.UsageError("name variants or an app, not both")
@@ -121,7 +124,9 @@ def check(
     if as_json:
         click.echo(json.dumps(results_as_json(cells), ensure_ascii=False))
         sys.exit(status(cells))
-    show(terminal.matrix(cells), cells)
+    counted = [cell for cell in cells if not cell.verdict.only_kinds]
+    matrix = [terminal.matrix(counted)] if counted else []
+    show(Group(*matrix, kind_tables.matrices(cells)), cells)
 
 
 def possible(asked: Sequence[Trial]) -> list[Trial]:
@@ -164,12 +169,13 @@ def write(cells: Sequence[Cell], folder: Path, more: Mapping[str, object] = {}) 
     make_latest(folder)
 
 
-def show(table: Table, cells: Sequence[Cell]) -> NoReturn:
+def show(table: RenderableType, cells: Sequence[Cell]) -> NoReturn:
     """Prints what came out, and exits as it did."""
     out = terminal.console()
     out.print(table)
     out.print(terminal.meaning(cells))
     out.print(terminal.explanations(cells))
+    out.print(kind_tables.explanations(cells))
     out.print(terminal.documentation(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
@@ -178,9 +184,18 @@ def show(table: Table, cells: Sequence[Cell]) -> NoReturn:
 
 def status(cells: Sequence[Cell]) -> int:
     """The exit status."""
-    if any(each.verdict.inconclusive for each in cells):
+    if any(each.inconclusive for each in cells):
         return 2
     return 0 if all(each.as_expected for each in cells) else 1
+
+
+def expected_as_json(expectation: Expectation) -> dict[str, object]:
+    """Return an expectation as --json prints it."""
+    return {
+        "must": sorted(expectation.must),
+        "may": sorted(expectation.may),
+        "why": expectation.why,
+    }
 
 
 def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
@@ -188,8 +203,9 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
 
     It is {as_expected, cells: [{variant, server: {workers, threads, worker_class, preload,
     python}, expected: {must, may, why}, as_expected, fault, done: [{fault, start, end, what}],
-    before, history, seconds, verdict}]}. `verdict` is as `judge --json` prints it, `done` are the
-    injections during the load, and `before` are the counts of an app's workers before it.
+    before, history, seconds, verdict, kinds: [{kind, expected, as_expected}]}]}. `verdict` is as
+    `judge --json` prints it, `done` are the injections during the load, and `before` are the counts
+    of an app's workers before it.
     """
     return {
         "as_expected": status(cells) == 0,
@@ -197,11 +213,7 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
             {
                 "variant": each.trial.variant,
                 "server": asdict(each.trial.server),
-                "expected": {
-                    "must": sorted(each.expectation.must),
-                    "may": sorted(each.expectation.may),
-                    "why": each.expectation.why,
-                },
+                "expected": expected_as_json(each.expectation),
                 "as_expected": each.as_expected,
                 "fault": each.trial.fault,
                 "done": [asdict(done) for done in each.done],
@@ -209,6 +221,14 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
                 "history": str(each.history),
                 "seconds": round(each.seconds, 3),
                 "verdict": each.verdict.to_json(),
+                "kinds": [
+                    {
+                        "kind": outcome.kind,
+                        "expected": expected_as_json(outcome.expectation),
+                        "as_expected": outcome.as_expected,
+                    }
+                    for outcome in each.kinds
+                ],
             }
             for each in cells
         ],

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from rich.console import Group
 
 from loadtest import commands, trial
 from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import possible, progress, run, show, status, write
 from loadtest.commands.results import new_folder
 from loadtest.expected import impossible
-from loadtest.report import terminal
+from loadtest.report import kind_tables, terminal
 from loadtest.server.faults import FAULTS
 from loadtest.trial import UNDER_FAULT, Load, Server, Trial
 from variants import VARIANTS
@@ -46,7 +47,7 @@ def faults(
     load = Load(users=users, pause_ms=pause_ms, increments=UNDER_FAULT)
     trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
     cells = run(trials, at_once=AT_ONCE)
-    show(terminal.survival(cells), cells)
+    show(Group(terminal.survival(cells), kind_tables.survivals(cells)), cells)
 
 
 def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Trial]:

@@ -8,7 +8,7 @@ from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import progress, what_ran
 from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.report import gallery as table
-from loadtest.report import terminal
+from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
 from variants.gallery import GALLERY
 
@@ -39,6 +39,7 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
         table.README.write_text(table.readme(cells), encoding="utf-8")
     out = terminal.console()
     out.print(terminal.matrix(cells))
+    out.print(kind_tables.matrices(cells))
     if left_out:
         out.print(
             f"Not run: {left_out} cells that by the rule go wrong just as they do at 4×1; "
@@ -47,6 +48,6 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
         )
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
-    if any(each.verdict.inconclusive for each in cells):
+    if any(each.inconclusive for each in cells):
         sys.exit(2)
     sys.exit(0 if all(each.as_expected for each in cells) else 1)

@@ -7,7 +7,7 @@ CLAIMS = Kind(
     name="claim",
     functions=("claim",),
     operations=(CLAIM,),
-    title="one place each",
+    title="claims",
     together=True,
     rivals=4,
 )

@@ -15,6 +15,7 @@ from loadtest.history import Operation
 from loadtest.history.operation import printable, short
 from loadtest.report import advice
 from loadtest.report.fault_costs import cost, quotations
+from loadtest.report.kind_words import surprises
 from loadtest.report.page.layout import column
 
 NARROW = 4
@@ -178,7 +179,7 @@ def explanations(cells: Iterable[Cell]) -> RenderableType:
 
 def explanation(cell: Cell) -> Iterator[RenderableType]:
     verdict, expectation = cell.verdict, cell.expectation
-    if not verdict.linearizable:
+    if not verdict.linearizable and not verdict.only_kinds:
         yield Text.assemble((cell.name, "bold"), f"  {printable(verdict.why)}")
         if verdict.anomalies:
             yield Padding(witness(verdict.anomalies[0].witness), (0, 0, 0, 2), expand=False)
@@ -187,7 +188,7 @@ def explanation(cell: Cell) -> Iterator[RenderableType]:
         yield Text.assemble((cell.name, "bold"), f"  {cost(cell)}\n")
     elif verdict.refuses:
         yield Text.assemble((cell.name, "bold"), f"  {refused(verdict)}\n")
-    if expectation.expect == "either":
+    if expectation.expect == "either" and not verdict.only_kinds:
         yield Text.assemble((cell.name, "bold"), f"  may come out either way: {expectation.why}.\n")
 
 
@@ -260,9 +261,12 @@ def worth(words: str, increments: int, appends: int) -> list[str]:
 
 def comparison(cell: Cell) -> str:
     """Compare what was expected with what was found."""
+    others = "; ".join(surprises(cell))
+    if cell.verdict.only_kinds or cell.expectation.kept(cell.verdict):
+        return f"{others}."
     word, figure, *more = words(cell)
-    rest = "".join(f", {said}" for said in more)
-    holds = "no failure" if cell.verdict.only_kinds else "linearizable"
+    rest = "".join(f", {said}" for said in more) + f"; {others}" * bool(others)
+    holds = "linearizable"
     expected = {
         "holds": holds,
         "breaks": " and ".join(sorted(cell.expectation.must)),

@@ -74,7 +74,7 @@ def test_only_what_shows_nothing_is_run_again(runs, each, tries, asked):
     def run(*_, **__):
         if (word := next(said)) == "error":
             raise LoadError("it broke")
-        return SimpleNamespace(verdict=SimpleNamespace(inconclusive=word == "nothing"), said=word)
+        return SimpleNamespace(inconclusive=word == "nothing", said=word)
 
     (done,) = runs([Trial("plain_global", ALONE)], run, tries=tries)
     assert done.said == each[asked - 1]

@@ -19,6 +19,7 @@ ORDER = [
     "server",
     "client",
     "expected",
+    "expected_kinds",
     "cell",
     "report",
     "bench",
