@@ -74,7 +74,7 @@ UNDER_FAULT = 200
 
 
 DESCRIBED = (
-    *("increment", "read", "count", "increment_count", "mapping"),
+    *("increment", "read", "count", "increment_count", "mapping", "worker_header"),
     *("claim", "echo", "write", "read_back", "id"),
 )
 """What people say of their app in words, by the names of the fields of App."""
@@ -96,6 +96,7 @@ class App:
     increment_count: str = ""
     headers: str = field(default="", repr=False)
     mapping: str = ""
+    worker_header: str = ""
     redirected: bool = False
     chdir: str = ""
     claim: str = ""

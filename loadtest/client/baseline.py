@@ -17,7 +17,7 @@ import gevent
 from gevent.pool import Pool
 from requests import RequestException, Timeout
 
-from loadtest.client.mapping import Routes, Steps, at_rest
+from loadtest.client.mapping import Routes, Steps, at_rest, origin
 from loadtest.client.questions import Questions
 from loadtest.errors import CouldNotRun
 from loadtest.history.chains import copies, steps
@@ -161,7 +161,7 @@ def ask(mapping: Routes | Steps, client: Any, op: Op) -> Said | None:
     except RequestException:
         return None
     value = at_rest(mapping, reply) if op == COUNTER.read else mapping.answer(op, reply).value
-    return None if value is None else (reply.headers.get("X-Boot"), value)
+    return None if value is None else (origin(reply.headers, mapping.worker_header).boot, value)
 
 
 def shared(said: Sequence[Said]) -> bool:

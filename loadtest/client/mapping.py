@@ -206,6 +206,7 @@ class Routes:
     counts: Mapping[Op, Count] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     redirected: bool = False
+    worker_header: str = ""
 
     @property
     def ops(self) -> frozenset[Op]:
@@ -324,13 +325,45 @@ def kept(host: str) -> list[str]:
 
 def mapping(app: App) -> Routes | Steps:
     """Parse the description of an app's count. Raise Unclear."""
+    header = parse_worker_header(app.worker_header)
     if app.mapping:
         if app.increment or app.read or app.count or app.increment_count or app.headers:
             raise Unclear("MAPPING says it all; leave INCREMENT, READ, COUNT and HEADERS out")
-        return steps(Path(app.mapping))
-    return routes(
+        return replace(steps(Path(app.mapping)), worker_header=header)
+    described = routes(
         app.increment, app.read, app.count, app.increment_count, app.headers, app.redirected
     )
+    return replace(described, worker_header=header)
+
+
+def parse_worker_header(text: str) -> str:
+    """Return the header that names the worker, from '@X-Pid'. Raise Unclear."""
+    if text and not re.fullmatch(r"@[\w!#$%&'*+.^`|~-]+", text):
+        raise Unclear(f"WORKER_HEADER={text!r} names no header; write @X-Pid")
+    return text[1:]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The worker, its thread and its start that an answer names; None where it does not."""
+
+    worker: int | None
+    thread: int | None
+    boot: str | None
+
+
+def origin(headers: Mapping[str, str], worker_header: str) -> Origin:
+    """Return where an answer comes from, by our labels or else by a header of the app's own."""
+    own = headers.get(worker_header) if worker_header else None
+    return Origin(
+        number(headers.get("X-Worker", own)),
+        number(headers.get("X-Thread")),
+        headers.get("X-Boot", own),
+    )
+
+
+def number(label: str | None) -> int | None:
+    return int(label) if label and label.isdecimal() and len(label) < 10 else None
 
 
 def routes(
@@ -400,6 +433,7 @@ class Steps:
     ops: frozenset[Op] = frozenset(COUNTER.ops)
     # what it posts may be a form that redirects, and what it says may be read from that page
     quick: bool = False
+    worker_header: str = ""
 
     def connect(self, host: str, *, keep_alive: bool = False) -> Http:
         """A client of its own, set up. Raises StepFailed."""

@@ -83,6 +83,7 @@ class Questions:
     setup: Callable[[Http], object] | None = None
     file: str = ""
     quick: bool = False
+    worker_header: str = ""
 
     @property
     def ops(self) -> frozenset[Op]:

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from loadtest.client.baseline import Baseline
-from loadtest.client.mapping import OURS, Reply, Routes, Steps
+from loadtest.client.mapping import OURS, Reply, Routes, Steps, origin
 from loadtest.client.questions import Questions
 from loadtest.client.refusals import Refusals
 from loadtest.errors import CouldNotRun
@@ -133,16 +133,7 @@ class Recorder:
         answer = dict(vars(self.mapping.answer(op, reply)))
         if reply is None or not reply.status_code:
             return answer
-        boot = reply.headers.get("X-Boot")
+        named = origin(reply.headers, self.mapping.worker_header)
         if op in COUNTER.ops and answer["value"] is not None:
-            answer["value"] -= self.baseline.of(boot)
-        return answer | {
-            "end": end,
-            "worker": number(reply.headers.get("X-Worker")),
-            "thread": number(reply.headers.get("X-Thread")),
-            "boot": boot,
-        }
-
-
-def number(label: str | None) -> int | None:
-    return int(label) if label and label.isdecimal() and len(label) < 10 else None
+            answer["value"] -= self.baseline.of(named.boot)
+        return answer | {"end": end, **vars(named)}

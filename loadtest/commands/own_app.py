@@ -35,6 +35,7 @@ OPTIONS = (
     click.option("--read-back", envvar="READ_BACK", help="Asks for it: 'GET /me'."),
     click.option("--id", envvar="ID", help="Where WRITE's answer has the {id} for READ_BACK."),
     click.option("--mapping", envvar="MAPPING", help="A file with increment(http), read(http), …"),
+    click.option("--worker-header", envvar="WORKER_HEADER", help="@X-Pid: it names the worker."),
     click.option("--chdir", envvar="CHDIR", help="The folder that the app is found from."),
 )
 NAMES = ("app", "url", "confirm_host", "headers", "chdir", *DESCRIBED)

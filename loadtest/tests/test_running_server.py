@@ -9,8 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from loadtest import ROOT, history
+from loadtest.server.guardian import guarded
+from loadtest.server.interpreter import theirs
 from loadtest.tests.copies import counting
+from loadtest.tests.locusts import answers, free_port
 from loadtest.tests.sockets import serving
+from loadtest.tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -78,3 +82,58 @@ def test_copies_by_address(tmp_path):
     rows = history.operations(history.read(tmp_path / cell["history"]))
     assert min(each.value for each in rows if each.value is not None) >= 7
     assert "At least 3 copies answer" in done.stderr
+
+
+NAMED = """
+import os
+
+from flask import Flask
+
+app = Flask(__name__)
+hits = 0
+
+
+@app.after_request
+def name(response):
+    response.headers["X-Pid"] = str(os.getpid())
+    return response
+
+
+@app.post("/hits")
+def hit():
+    global hits
+    hits += 1
+    return str(hits)
+
+
+@app.get("/hits")
+def show():
+    return str(hits)
+"""
+
+
+def test_worker_that_the_app_names(tmp_path):
+    """A header that names the worker tells the copies of a running server apart."""
+    (tmp_path / "named.py").write_text(NAMED)
+    port = free_port()
+    server = [sys.executable, "-m", "gunicorn", "named:app", "--bind", f"127.0.0.1:{port}"]
+    server += ["--workers", "3", "--chdir", str(tmp_path), "--no-control-socket"]
+    url = f"http://127.0.0.1:{port}"
+    with guarded(server, log=tmp_path / "log", env=theirs()):
+        wait_until(lambda: answers(f"{url}/hits"))
+        options = ["--url", url, "--increment", "POST /hits", "--read", "GET /hits"]
+        done = check(*options, "--worker-header", "@X-Pid", cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (cell,) = json.loads(done.stdout)["cells"]
+    division = cell["verdict"]["division"]
+    assert division["of"] == "worker"
+    assert len(division["copies"]) == 3
+    assert all(copy["worker"] for copy in division["copies"])
+
+
+def test_worker_header_that_is_none(tmp_path):
+    """A header without @ is one line with status 2."""
+    with counting() as url:
+        done = check("--url", url, "--increment", "POST /i", "--worker-header", "pid", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "error: WORKER_HEADER='pid' names no header; write @X-Pid\n"
