@@ -163,7 +163,8 @@ def run(
     if outlives(trial):
         in_time(trial, asked)
         verdict = outlived(verdict, path)
-    said = tuple(before(path).values())
+    down = trial.own is not None and trial.own.descends
+    said = tuple(-count if down else count for count in before(path).values())
     return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said, refusals)
 
 

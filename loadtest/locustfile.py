@@ -51,6 +51,8 @@ from loadtest.report.live.web_ui import Live
 from loadtest.server import injections
 from loadtest.trial import DESCRIBED, App
 
+LEARNT = ("redirected", "descends")
+"""What is known of an app from the requests by hand."""
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
 BLOCK = 32
@@ -147,13 +149,14 @@ def options(parser: LocustArgumentParser) -> None:
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, default="", include_in_web_ui=False)
     parser.add_argument("--limit", type=int, default=1, include_in_web_ui=False)
-    parser.add_argument("--redirected", action="store_true", include_in_web_ui=False)
+    for name in LEARNT:
+        parser.add_argument(f"--{name}", action="store_true", include_in_web_ui=False)
     parser.add_argument("--headers", default="", env_var="HEADERS", include_in_web_ui=False)
 
 
 def mapping(options: Namespace) -> Routes | Steps | Questions:
     """Somebody's app, if anything is said of one, else our routes."""
-    fields = {name: getattr(options, name) for name in (*DESCRIBED, "limit", "redirected")}
+    fields = {name: getattr(options, name) for name in (*DESCRIBED, *LEARNT, "limit")}
     app = App(**fields)
     # HEADERS may be there for something else
     if app != App():

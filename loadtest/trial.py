@@ -86,7 +86,7 @@ class App:
 
     `target` is what gunicorn is given, found from the folder `chdir`, or the address of a server
     that runs already. `redirected`: its increments answer with a redirect, and have happened.
-    `limit`: so many claims of an item may succeed.
+    `descends`: its count goes down. `limit`: so many claims of an item may succeed.
     """
 
     target: str = ""
@@ -98,6 +98,7 @@ class App:
     mapping: str = ""
     worker_header: str = ""
     redirected: bool = False
+    descends: bool = False
     chdir: str = ""
     claim: str = ""
     limit: int = 1

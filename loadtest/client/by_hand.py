@@ -6,6 +6,7 @@ asked, what came, and what to try.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,14 +46,14 @@ class Inconsistent(Unclear):
 def understand(app: App, host: str) -> tuple[App, str]:
     """Return the app with what its answers taught us, and a sentence about it.
 
-    An increment without a number is blind from then on, and an increment that redirects is marked
-    so. Raises Unclear.
+    An increment without a number is blind from then on; one that redirects, and a count that goes
+    down, are marked so. Raises Unclear.
     """
     asked = mapping(app)
     try:
         with asked.connect(host) as http:
             if COUNTER.read not in asked.ops:
-                return app, increments_alone(app, asked, http)
+                return increments_alone(app, asked, http)
             return between_reads(app, asked, http)
     except StepFailed as error:
         raise Unclear(str(error)) from None
@@ -79,6 +80,8 @@ def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str
         )
     _, two, _ = increment(app, asked, http, again=True)
     third = settled(asked, http, second, wait=two is None or two == one)
+    if (second, third) == (first - 1, first - 2) and not app.descends:
+        return falling(app, http)
     begin = f"{shows} answered {'nothing yet' if absent else f'{first:,}'}, {did} answered "
     rises = (second, third) == (first + 1, first + 2)
     if one is not None and (one, two) == (first + 1, first + 2):
@@ -117,6 +120,16 @@ def between_reads(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str
     raise Inconsistent(adds_more(asked, first, third), learnt)
 
 
+def falling(app: App, http: Http) -> tuple[App, str]:
+    """Look again at a count that goes down by one, such as a stock: its negative goes up."""
+    down = replace(app, descends=True)
+    learnt, sentence = between_reads(down, mapping(down), http)
+    # in the app's own numbers
+    sentence = re.sub(r"(answers|answered|and) -(?=[0-9])", r"\1 ", sentence)
+    return learnt, sentence.replace(": understood", f": {BY_ONE}")
+
+
+BY_ONE = "goes down by one: understood"
 BLINDLY = "understood; the increment is blind"
 
 
@@ -191,12 +204,21 @@ def settled(asked: Routes | Steps, http: Http, before: int, *, wait: bool) -> in
     return after
 
 
-def increments_alone(app: App, asked: Routes | Steps, http: Http) -> str:
+def increments_alone(app: App, asked: Routes | Steps, http: Http) -> tuple[App, str]:
     """Send increments to an app without a read."""
     name = asked.name(COUNTER.write)
     one, two = (number(asked, http, COUNTER.write) for _ in range(2))
+    if abs(two - one) == 1:
+        how = "understood" if two > one else BY_ONE
+        sentence = f"{name} answered {one:,}, then {two:,}: {how}; it is read with increments"
     if two == one + 1:
-        return f"{name} answered {one:,}, then {two:,}: understood; it is read with increments"
+        return app, sentence
+    if two == one - 1:
+        # two copies, or a toggle, can look so once
+        three = number(asked, http, COUNTER.write)
+        if three == one - 2:
+            return replace(app, descends=True), sentence
+        raise Inconsistent(toggles(name, name, (one, two, three)), app)
     values = [one, two, *(number(asked, http, COUNTER.write) for _ in range(2))]
     if values[:2] == values[2:] and one != two:
         raise Inconsistent(toggles(name, name, values), app)

@@ -215,6 +215,7 @@ def locust(server: Running, path: Path, users: int, *options: str) -> list[str]:
     return [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), *options, *said),
         *(["--redirected"] if own and own.redirected else []),
+        *(["--descends"] if own and own.descends else []),
         *("--exit-code-on-error", "0", "--host", server.url, "--history", str(path.absolute())),
         *("--boots", str(server.boots)),
         *("--users", str(users), "--spawn-rate", "100"),

@@ -200,6 +200,7 @@ class Routes:
 
     Without a create nothing can be made empty: what is there before the load is subtracted. An
     increment that is `redirected` answers so as a rule (a form that was posted) and has happened.
+    Of a count that `descends`, such as a stock, the negative is counted.
     """
 
     requests: Mapping[Op, Request]
@@ -207,6 +208,7 @@ class Routes:
     headers: Mapping[str, str] = field(default_factory=dict)
     redirected: bool = False
     worker_header: str = ""
+    descends: bool = False
 
     @property
     def ops(self) -> frozenset[Op]:
@@ -273,7 +275,7 @@ class Routes:
         value = self.count(op).number(reply)
         if value is None and not (op == COUNTER.write and self.blind):
             return Answer("unknown")
-        return Answer("ok", value)
+        return Answer("ok", value if value is None or not self.descends else -value)
 
 
 def as_answer(answers: Answers, found: object) -> Answer:
@@ -329,11 +331,11 @@ def mapping(app: App) -> Routes | Steps:
     if app.mapping:
         if app.increment or app.read or app.count or app.increment_count or app.headers:
             raise Unclear("MAPPING says it all; leave INCREMENT, READ, COUNT and HEADERS out")
-        return replace(steps(Path(app.mapping)), worker_header=header)
+        return replace(steps(Path(app.mapping)), worker_header=header, descends=app.descends)
     described = routes(
         app.increment, app.read, app.count, app.increment_count, app.headers, app.redirected
     )
-    return replace(described, worker_header=header)
+    return replace(described, worker_header=header, descends=app.descends)
 
 
 def parse_worker_header(text: str) -> str:
@@ -434,6 +436,7 @@ class Steps:
     # what it posts may be a form that redirects, and what it says may be read from that page
     quick: bool = False
     worker_header: str = ""
+    descends: bool = False
 
     def connect(self, host: str, *, keep_alive: bool = False) -> Http:
         """A client of its own, set up. Raises StepFailed."""
@@ -481,7 +484,9 @@ class Steps:
         if op == COUNTER.write and not reply.text:
             return Answer("ok")
         value = as_count(read_json(reply.text))
-        return Answer("unknown" if value is None else "ok", value)
+        if value is None:
+            return Answer("unknown")
+        return Answer("ok", -value if self.descends else value)
 
 
 def writes(reply: requests.Response) -> bool:

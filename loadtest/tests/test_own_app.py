@@ -139,6 +139,16 @@ def metrics():
     return f'hits_total{{method="POST"}} {hits - 41}.0' if hits > 41 else "# nothing yet"
 
 
+@app.post("/buy")
+def buy():
+    return jsonify(stock=1001 - add())
+
+
+@app.get("/stock")
+def stock():
+    return jsonify(stock=1001 - hits)
+
+
 @app.get("/slash/")
 def slash():
     return str(hits)
@@ -228,6 +238,22 @@ def test_blind_app_with_a_loss(judge):
     whole, _ = judge(Server(1, 8), **said)
     assert whole.verdict.linearizable, str(whole.verdict)
     assert whole.verdict.blind == whole.verdict.acknowledged >= 500
+
+
+def test_stock_goes_down(judge):
+    """A count that goes down by one is understood as it stands, with an answer or without."""
+    stock = {"increment": "POST /buy", "read": "GET /stock", "count": "stock"}
+    judged, understood = judge(Server(1, 8), locked=False, **stock)
+    assert "GET /stock answered 958, POST /buy answered 957 and 956: goes down by one" in understood
+    assert judged.verdict.failures == {Failure.LOSES}
+    assert judged.before == (960,)
+    assert not judged.verdict.anomalies[0].name.startswith("over")
+    judged, understood = judge(Server(1, 8), increment_count="none", **stock)
+    assert "goes down by one: understood; the increment is blind" in understood
+    assert judged.verdict.linearizable
+    judged, understood = judge(Server(1, 8), **{**stock, "read": ""})
+    assert "goes down by one: understood; it is read with increments" in understood
+    assert judged.verdict.linearizable
 
 
 def test_blind_app_is_divided(judge):
