@@ -9,8 +9,8 @@ PY := .venv/bin/python
 SETTINGS := A APP AUDIT_AFTER_RESTART B BUSY CHDIR CLAIM CONFIRM_HOST COUNT COURSE DATABASE_URL \
     DURATION ECHO EVERY FAULT FILE HEADERS HISTORIES ID INCREMENT INCREMENT_COUNT KIND LIMIT \
     MAPPING PAUSE_MS PORT PRELOAD PY PYTEST_ADDOPTS PYTHON READ READ_BACK README REDIS_PREFIX \
-    REDIS_URL REQUESTS ROUNDS SEED SERVER_PYTHON SQLITE_PATH STATE_PATH THREADS TIMES URL USERS \
-    VARIANT WORKERS WORKER_CLASS WORKER_HEADER WRITE
+    REDIS_URL REQUESTS ROUNDS SEED SERVE SERVER SERVER_PYTHON SQLITE_PATH STATE_PATH THREADS TIMES \
+    URL USERS VARIANT WORKERS WORKER_CLASS WORKER_HEADER WRITE
 nearest = $(shell $(PYTHON) -c 'import difflib, sys; \
     found = difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1); \
     print(*(f"; did you mean {each}?" for each in found))' '$(subst ','\'',$(1))' $(2))
@@ -150,9 +150,10 @@ lock: .venv/dev ### lock the newest releases that pyproject.toml allows
 	lock --group notebooks --constraint requirements.txt --output-file requirements-notebooks.txt && \
 	lock --group dev --constraint requirements-notebooks.txt --output-file requirements-dev.txt && \
 	lock --group gallery --constraint requirements-dev.txt --output-file requirements-gallery.txt && \
-	$(PY) -m uv --quiet pip compile --group pyproject.toml:server --upgrade --universal \
-	    --generate-hashes --no-annotate --no-header --python-version 3.9 \
-	    --output-file loadtest/server/requirements.txt
+	theirs() { $(PY) -m uv --quiet pip compile --group pyproject.toml:$$1 --upgrade --universal \
+	    --generate-hashes --no-annotate --no-header --python-version 3.9 --output-file $$2; }; \
+	theirs server loadtest/server/requirements.txt && \
+	for file in loadtest/server/servers/*.txt; do theirs "$$(basename "$$file" .txt)" "$$file" || exit; done
 
 .venv/run: requirements.txt pyproject.toml
 .venv/notebooks: requirements-notebooks.txt .venv/run

@@ -9,7 +9,7 @@ from loadtest.checker import Failure, KindVerdict, Verdict
 from loadtest.server.disk import missing
 from loadtest.server.fault import Fault
 from loadtest.server.faults import FAULTS, fault_of
-from loadtest.server.servers import adapter_of, at_once, preloads
+from loadtest.server.servers import adapter_of, at_once, preloads, with_master
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
@@ -95,8 +95,10 @@ def impossible(trial: Trial) -> str | None:
         return None
     if trial.own and trial.own.runs_already:
         return "a server that runs already is not ours"
-    if lacking := fault.lacking(adapter_of(trial.server)):
-        return f"{adapter_of(trial.server).title} {lacking}"
+    adapter = with_master(trial.server)
+    if lacking := fault.lacking(adapter):
+        alone = " with one worker" if adapter != adapter_of(trial.server) else ""
+        return f"{adapter.title}{alone} {lacking}"
     if trial.own and fault.needs != "server":
         return "the store of an app of one's own is not ours"
     if fault.needs == "server":

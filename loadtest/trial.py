@@ -13,7 +13,8 @@ WORKER_CLASSES: tuple[WorkerClass, ...] = get_args(WorkerClass)
 class Server:
     """A server: workers × threads, their class, preload, the interpreter, and its adapter's name.
 
-    `preload` forks workers from a master that has loaded the app; `python` "" is ours.
+    `preload` forks workers from a master that has loaded the app; `python` "" is ours; `template`
+    is the command of a server without an adapter. 0 workers and threads are the server's defaults.
 
     Raises ValueError for a combination that gunicorn would silently change.
     """
@@ -24,6 +25,7 @@ class Server:
     preload: bool = False
     python: str = ""
     name: str = "gunicorn"
+    template: str = ""
 
     def __post_init__(self) -> None:
         if self.threads > 1 and self.worker_class != "gthread":
@@ -36,7 +38,8 @@ class Server:
         python = Path(self.python).name
         more += [python] * (python not in ("", "python", "python3"))
         more += [self.name] * (self.name != "gunicorn")
-        return " ".join([f"{self.workers}×{self.threads}", *more])
+        shape = f"{self.workers}×{self.threads}" if self.workers else "as it comes"
+        return " ".join([shape, *more])
 
     @classmethod
     def parse(cls, text: str) -> "Server":
@@ -52,7 +55,7 @@ SERVERS = tuple(Server(*shape) for shape in ((1, 1), (1, 8), (4, 1), (4, 8)))
 ALONE = Server(1, 8)
 """The topology of the second table: there a global behind a lock is right without faults."""
 
-AS_IT_RUNS = Server(0, 0)
+AS_IT_RUNS = Server(0, 0, name="")
 """A server of somebody's that runs already; nothing is known of it."""
 
 
@@ -148,12 +151,14 @@ class Trial:
         """The options of `python -m loadtest check` that run it again."""
         server, load = self.server, self.load
         options = [self.variant] if not self.own else own_options(self.own)
-        if server != AS_IT_RUNS:
+        if server.workers:
             options += ["--workers", str(server.workers), "--threads", str(server.threads)]
         if server.worker_class != "gthread":
             options += ["--worker-class", server.worker_class]
         options += ["--preload"] * server.preload
-        options += ["--server", server.name] if server.name != "gunicorn" else []
+        options += ["--serve", server.template] if server.template else []
+        named = server.name not in ("", "gunicorn", "template")
+        options += ["--server", server.name] if named else []
         options += ["--server-python", server.python] if server.python else []
         options += ["--users", str(load.users), "--duration", f"{load.seconds:g}"]
         options += [] if self.own else ["--pause-ms", f"{load.pause_ms:g}"]

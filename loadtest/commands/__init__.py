@@ -20,19 +20,6 @@ class Between(click.FloatRange):
         return number
 
 
-workers_option = click.option("--workers", envvar="WORKERS", type=click.IntRange(1, 64))
-threads_option = click.option("--threads", envvar="THREADS", type=click.IntRange(1, 256))
-worker_class_option = click.option(
-    "--worker-class",
-    envvar="WORKER_CLASS",
-    type=click.Choice(["gthread", "sync", "gevent", "asgi"]),
-    default="gthread",
-    show_default=True,
-    help="gunicorn's; all but gthread have one thread.",
-)
-preload_option = click.option(
-    "--preload", envvar="PRELOAD", is_flag=True, help="Load the app before the workers are forked."
-)
 kind_option = click.option(
     "--kind",
     envvar="KIND",
@@ -43,12 +30,6 @@ kind_option = click.option(
 )
 fault_option = click.option(
     "--fault", envvar="FAULT", metavar="NAME", help="What is done to server or store meanwhile."
-)
-python_option = click.option(
-    "--server-python",
-    envvar="SERVER_PYTHON",
-    default="",
-    help="The interpreter that serves: a command, or the path of one in its environment.",
 )
 users_option = click.option(
     "--users", envvar="USERS", type=click.IntRange(1, 1000), default=16, show_default=True

@@ -20,28 +20,25 @@ import click
 from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest import commands, trial
+from loadtest import commands
 from loadtest.cell import Cell
 from loadtest.commands import own_app
 from loadtest.commands.cells import run_all
 from loadtest.commands.results import RESULTS, make_latest, new_folder
+from loadtest.commands.server_options import Wanted, server_options
 from loadtest.expected import Expectation, expectation, refusal
 from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
-from loadtest.server.interpreter import environment
+from loadtest.server.interpreter import prepare
 from loadtest.signals import held
-from loadtest.trial import UNDER_FAULT, App, Load, Server, Trial, WorkerClass
+from loadtest.trial import UNDER_FAULT, App, Load, Trial
 from variants import VARIANTS
 
 
 @click.command()
 @click.argument("variants", nargs=-1)
 @own_app.options
-@commands.workers_option
-@commands.threads_option
-@commands.worker_class_option
-@commands.preload_option
-@commands.python_option
+@server_options
 @commands.users_option
 @click.option(
     "--duration",
@@ -67,11 +64,7 @@ from variants import VARIANTS
 def check(
     own: App | None,
     variants: tuple[str, ...],
-    workers: int | None,
-    threads: int | None,
-    worker_class: WorkerClass,
-    preload: bool,
-    server_python: str,
+    wanted: Wanted,
     users: int,
     duration: float,
     pause_ms: float,
@@ -88,7 +81,7 @@ def check(
     one topology, that one. An app is yours, as it is: loadtest/README.md. Exit status: 0 if every
     cell came out as expected, 1 if any did not, 2 if one was inconclusive or could not be run.
     """
-    servers = columns(workers, threads, worker_class, preload, server_python)
+    servers = wanted.topologies()
     load = Load(
         users=users,
         seconds=duration,
@@ -105,8 +98,8 @@ def check(
         own, servers, understood = own_app.first_look(own, servers, folder)
         for sentence in understood:
             terminal.console(error=True).print(sentence, markup=False)
-    elif server_python:
-        environment(server_python)
+    else:
+        prepare(servers[0], RESULTS)
     chosen = (own.target,) if own else tuple(dict.fromkeys(variants)) or VARIANTS
     asked = [
         Trial(name, server, load, own, fault, after_restart)
@@ -202,10 +195,10 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
     """Return the document that --json prints.
 
     It is {as_expected, cells: [{variant, server: {workers, threads, worker_class, preload,
-    python}, expected: {must, may, why}, as_expected, fault, done: [{fault, start, end, what}],
-    before, history, seconds, verdict, kinds: [{kind, expected, as_expected}]}]}. `verdict` is as
-    `judge --json` prints it, `done` are the injections during the load, and `before` are the counts
-    of an app's workers before it.
+    python, name, template}, expected: {must, may, why}, as_expected, fault, done: [{fault, start,
+    end, what}], before, history, seconds, verdict, kinds: [{kind, expected, as_expected}]}]}.
+    `verdict` is as `judge --json` prints it, `done` are the injections during the load, and
+    `before` are the counts of an app's workers before it.
     """
     return {
         "as_expected": status(cells) == 0,
@@ -233,23 +226,6 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
             for each in cells
         ],
     }
-
-
-def columns(
-    workers: int | None,
-    threads: int | None,
-    worker_class: WorkerClass,
-    preload: bool,
-    python: str = "",
-) -> tuple[Server, ...]:
-    """The servers that these options ask for: the one named, or all topologies that there are."""
-    named = workers or threads
-    asked = (Server(workers or 1, threads or 1),) if named else trial.SERVERS
-    if worker_class != "gthread" and not named:
-        asked = tuple(server for server in asked if server.threads == 1)
-    return tuple(
-        Server(each.workers, each.threads, worker_class, preload, python) for each in asked
-    )
 
 
 def shown(typed: Sequence[str]) -> list[str]:

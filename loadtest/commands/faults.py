@@ -14,10 +14,12 @@ from rich.console import Group
 from loadtest import commands, trial
 from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import possible, progress, run, show, status, write
-from loadtest.commands.results import new_folder
+from loadtest.commands.results import RESULTS, new_folder
+from loadtest.commands.server_options import Wanted, server_options
 from loadtest.expected import impossible
 from loadtest.report import kind_tables, terminal
 from loadtest.server.faults import FAULTS
+from loadtest.server.interpreter import prepare
 from loadtest.trial import UNDER_FAULT, Load, Server, Trial
 from variants import VARIANTS
 
@@ -27,14 +29,12 @@ BUSY = "import os; owner = os.getppid()\nwhile os.getppid() == owner: pass"
 
 @click.command()
 @click.argument("variants", nargs=-1)
-@commands.workers_option
-@commands.threads_option
+@server_options
 @commands.users_option
 @commands.pause_option
 def faults(
     variants: tuple[str, ...],
-    workers: int | None,
-    threads: int | None,
+    wanted: Wanted,
     users: int,
     pause_ms: float,
 ) -> None:
@@ -43,7 +43,8 @@ def faults(
     There is one worker with eight threads, in which a global behind a lock is right as long as
     nothing happens. Exit status as of check.
     """
-    server = Server(workers or trial.ALONE.workers, threads or trial.ALONE.threads)
+    server = wanted.topology(trial.ALONE.workers, trial.ALONE.threads)
+    prepare(server, RESULTS)
     load = Load(users=users, pause_ms=pause_ms, increments=UNDER_FAULT)
     trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
     cells = run(trials, at_once=AT_ONCE)

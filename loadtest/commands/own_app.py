@@ -15,10 +15,11 @@ from click.core import ParameterSource
 from loadtest import cell
 from loadtest.client.described import described
 from loadtest.server.interpreter import look
+from loadtest.server.servers import adapter_of
 from loadtest.trial import AS_IT_RUNS, DESCRIBED, App, Server
 
 OPTIONS = (
-    click.option("--app", envvar="APP", help="An app of your own: what gunicorn is given."),
+    click.option("--app", envvar="APP", help="An app of your own, as a server takes it: shop:app."),
     click.option("--url", envvar="URL", help="Or the address of a server that runs already."),
     click.option("--confirm-host", envvar="CONFIRM_HOST", help="Its host, if it is elsewhere."),
     click.option("--increment", envvar="INCREMENT", help="A request: 'POST /hits'."),
@@ -116,7 +117,11 @@ def first_look(
 
 def fitting(own: App, server: Server, folder: Path) -> Server:
     """The server as an app needs it: an ASGI app has workers of its own kind, with one thread."""
-    found = look(own.target, own.chdir, server.python, folder, server.name)
+    found = look(own.target, own.chdir, server.python, folder, adapter_of(server))
+    if found.asgi and "asgi" not in adapter_of(server).classes:
+        raise click.UsageError(
+            f"{own.target} is an ASGI app, which {adapter_of(server).title} cannot serve"
+        )
     if found.asgi and server.worker_class != "asgi":
         return replace(server, threads=1, worker_class="asgi")
     return server

@@ -13,6 +13,7 @@ from loadtest.client.load import LoadError, secrets
 from loadtest.client.load import locust as locust_command
 from loadtest.commands import own_app
 from loadtest.commands.results import new_folder, postgres_for, redis_for
+from loadtest.commands.server_options import Wanted, server_options
 from loadtest.expected import expectation, refusal
 from loadtest.report import terminal
 from loadtest.server.environment import for_load
@@ -21,7 +22,7 @@ from loadtest.server.faults import FAULTS
 from loadtest.server.guardian import guarded
 from loadtest.server.running import Running, answers, listening, wait_for
 from loadtest.server.surroundings import surrounded
-from loadtest.trial import App, Load, Server, Trial, WorkerClass
+from loadtest.trial import App, Load, Server, Trial
 from variants.facts import facts
 
 OURS_BY_HAND = """
@@ -37,28 +38,19 @@ BY_HAND = """
 @click.command()
 @click.argument("variant", required=False)
 @own_app.options
-@commands.workers_option
-@commands.threads_option
-@commands.worker_class_option
-@commands.preload_option
-@commands.python_option
+@server_options
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8000)
 @commands.pause_option
 def serve(
     own: App | None,
     variant: str | None,
-    workers: int | None,
-    threads: int | None,
-    worker_class: WorkerClass,
-    preload: bool,
-    server_python: str,
+    wanted: Wanted,
     port: int,
     pause_ms: float,
 ) -> None:
-    """Serve VARIANT or an app under gunicorn on 127.0.0.1, 4×8 unless told otherwise, until
-    Ctrl-C."""
+    """Serve VARIANT or an app on 127.0.0.1 until Ctrl-C, at 4×8 unless options name another."""
     folder = new_folder()
-    shape = server(workers, threads, worker_class, preload, server_python)
+    shape = wanted.topology()
     if own:
         shape = own_app.fitting(own, shape, folder)
     with served(trial(own, variant, shape, pause_ms), folder, port) as (running, _):
@@ -73,11 +65,7 @@ def serve(
 @click.command()
 @click.argument("variant", required=False)
 @own_app.options
-@commands.workers_option
-@commands.threads_option
-@commands.worker_class_option
-@commands.preload_option
-@commands.python_option
+@server_options
 @commands.users_option
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8089)
 @commands.pause_option
@@ -85,11 +73,7 @@ def serve(
 def locust(
     own: App | None,
     variant: str | None,
-    workers: int | None,
-    threads: int | None,
-    worker_class: WorkerClass,
-    preload: bool,
-    server_python: str,
+    wanted: Wanted,
     users: int,
     port: int,
     pause_ms: float,
@@ -98,7 +82,7 @@ def locust(
     """Serve VARIANT or an app and open locust's web UI against it, until Ctrl-C ends both."""
     listening(port).close()
     folder = new_folder()
-    shape = server(workers, threads, worker_class, preload, server_python)
+    shape = wanted.topology()
     if own:
         own, (shape, *_), understood = own_app.first_look(own, [shape], folder)
         terminal.console().print("\n".join(understood), markup=False)
@@ -124,17 +108,6 @@ def locust(
             status = process.wait()
     if status:
         raise click.ClickException(f"locust ended by itself, with status {status}; {log} says why")
-
-
-def server(
-    workers: int | None,
-    threads: int | None,
-    worker_class: WorkerClass,
-    preload: bool,
-    python: str,
-) -> Server:
-    usual = 8 if worker_class == "gthread" else 1
-    return Server(workers or 4, threads or usual, worker_class, preload, python)
 
 
 def trial(own: App | None, variant: str | None, server: Server, pause_ms: float) -> Trial:

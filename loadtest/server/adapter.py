@@ -17,7 +17,8 @@ MANY = 1000
 class Start:
     """One start of a server, for `Adapter.command`.
 
-    server         the topology
+    server         the topology; 0 workers or threads are the server's own default
+    python         the interpreter that serves
     app            the app as MODULE:NAME, with labels on its replies
     target         the app as somebody typed it, without labels
     asgi           the app is an ASGI app
@@ -29,6 +30,7 @@ class Start:
     """
 
     server: Server
+    python: str
     app: str
     target: str
     asgi: bool
@@ -53,12 +55,15 @@ class Adapter:
 
     name           the name of its file, which SERVER= takes
     title          the name shown to people
-    module         the module that has to be importable in the interpreter that serves
-    command        the arguments of that interpreter for one start
+    module         the module that has to be importable in the interpreter that serves, or ""
+    command        the command of one start
+    lent           an interpreter that lacks the module gets a link to ours
+    wrapping       further lines of the module that has the app, which may wrap it once more
+    provides       a module that an app can import under this server alone
     classes        the worker classes that it has, the usual one first
     processes      it can have several worker processes
-    threads        "bounded": a worker begins as many requests at once as it has threads;
-                   "unbounded": each request gets a thread of its own, unless there is one thread
+    pools          a worker can have several threads
+    unbounded      each request gets a thread of its own, unless there is one thread
     usual          its defaults, workers × threads; MANY threads where nothing bounds them
     preloads       it loads the app before it forks, with or without --preload
     takes_preload  it has such an option
@@ -67,6 +72,7 @@ class Adapter:
     reloads        the signal with which its master replaces all workers
     scaling        the signals with which its master adds and ends a worker
     recycles       it can replace a worker after so many requests
+    alone          with one worker it has no master, and none of these four
     settings       environment variables that would set options which we did not give, or their
                    prefixes
     """
@@ -75,9 +81,13 @@ class Adapter:
     title: str
     module: str
     command: Callable[[Start], list[str]]
+    lent: bool = False
+    wrapping: Callable[[Start], str] = lambda _: ""
+    provides: str = ""
     classes: tuple[WorkerClass, ...] = ("gthread",)
     processes: bool = True
-    threads: str = "bounded"
+    pools: bool = True
+    unbounded: bool = False
     usual: tuple[int, int] = (1, 1)
     preloads: bool = False
     takes_preload: bool = False
@@ -86,6 +96,7 @@ class Adapter:
     reloads: signal.Signals | None = None
     scaling: Scaling | None = None
     recycles: bool = False
+    alone: bool = False
     settings: tuple[str, ...] = ()
 
     def requirements(self) -> Path | None:

@@ -7,24 +7,27 @@ app.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from loadtest.errors import CouldNotRun
 from loadtest.server.adapter import Adapter
 from loadtest.server.guardian import guarded, last_line
-from loadtest.server.servers import ADAPTERS, SETTINGS
+from loadtest.server.servers import ADAPTERS, adapter_of
+from loadtest.trial import Server
 
 PROBE = Path(__file__).with_name("probe.py")
 LABELS = Path(__file__).with_name("labels.py")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+QUIETLY = ("--quiet", "--disable-pip-version-check", "--require-hashes")
 STARTUP_S = 60
 OURS = ("APP", "URL", "INCREMENT", "READ", "COUNT", "INCREMENT_COUNT", "HEADERS", "MAPPING")
 """The settings that describe an app to us; the app itself must not see them."""
@@ -48,7 +51,7 @@ def lend(folder: Path, package: str) -> Path:
     """A folder with a link to this package of ours, and nothing else."""
     lent = folder.absolute() / "lent" / package
     lent.mkdir(parents=True, exist_ok=True)
-    spec = importlib.util.find_spec(package)
+    spec = find_spec(package)
     assert spec is not None
     assert spec.origin is not None
     link = lent / package
@@ -63,7 +66,7 @@ def look(
     chdir: str,
     python: str,
     folder: Path,
-    server: str = "gunicorn",
+    adapter: Adapter = ADAPTERS["gunicorn"],
     ours: bool = False,
 ) -> Interpreter:
     """Ask an app's interpreter (ours, if `python` is "") about the app.
@@ -74,16 +77,15 @@ def look(
     where = Path(chdir or ".")
     if not where.is_dir():
         raise PythonError(f"CHDIR={chdir} is not a folder")
-    adapter = ADAPTERS[server]
-    lent = package_folder(adapter, path, folder)
     variants = (lend(folder, "variants"),) if ours else ()
     # two may look at once
     name = f"probe-{secrets.token_hex(4)}"
     answer, log = (folder.absolute() / f"{name}.{suffix}" for suffix in ("json", "log"))
     probe = PROBE.read_text(encoding="utf-8")
-    command = [path, "-c", probe, target, adapter.module, str(lent), str(LABELS), str(answer)]
+    command = [path, "-c", probe, target, adapter.module, adapter.provides]
+    command += [str(LABELS), str(answer)]
     try:
-        with guarded(command, log=log, env=theirs(*variants), cwd=where) as process:
+        with guarded(command, log=log, env=theirs(adapter, *variants), cwd=where) as process:
             process.wait(STARTUP_S)
     except subprocess.TimeoutExpired:
         raise PythonError(f"APP={target} was not imported within {STARTUP_S} s") from None
@@ -95,16 +97,33 @@ def look(
             f"APP={target} cannot be imported: {found['error']} (in {where.resolve()}, "
             f"with Python {found['python']}); {advice(target)}"
         )
-    lending = (*variants, lent) if found["lent"] else variants
+    lending = (*variants, package_folder(adapter, path, folder)) if found["lacks"] else variants
     return Interpreter(path, found["python"], lending, found["asgi"])
 
 
 def package_folder(adapter: Adapter, python: str, folder: Path) -> Path:
     """Return a folder that has the server's package for an interpreter.
 
-    It is a link to ours, or made when it is first asked for. Raises PythonError.
+    It is a link to ours, or a folder such as `.venv-waitress-cpython-3.11.7`, which is made when it
+    is first asked for. Raises PythonError.
     """
-    return lend(folder, adapter.module) if adapter.name == "gunicorn" else folder
+    locked = adapter.requirements()
+    if adapter.lent:
+        return lend(folder, adapter.module)
+    if not locked:
+        raise PythonError(f"{python} has no {adapter.module}, which {adapter.title} needs")
+    packages = Path(f".venv-{adapter.name}-{full_name(python)}").absolute()
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--target", str(packages)]
+    install(packages, locked, [[*pip, *QUIETLY, "-r", str(locked)]])
+    return packages
+
+
+def prepare(server: Server, folder: Path) -> None:
+    """Install what a server lacks to serve variants. Raises PythonError."""
+    adapter = adapter_of(server)
+    python = environment(server.python) if server.python else sys.executable
+    if adapter.requirements() and (server.python or not find_spec(adapter.module)):
+        package_folder(adapter, python, folder)
 
 
 def advice(target: str) -> str:
@@ -115,12 +134,12 @@ def advice(target: str) -> str:
     return f"CHDIR=… is its folder, SERVER_PYTHON=… its interpreter{name}"
 
 
-def theirs(*lent: Path | None) -> dict[str, str]:
+def theirs(adapter: Adapter, *lent: Path | None) -> dict[str, str]:
     """The environment of somebody's app: as it is, and nothing is written beside it."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not (name in OURS or name.startswith(SETTINGS) or "MAKE" in name)
+        if not (name in OURS or name.startswith(adapter.settings) or "MAKE" in name)
     }
     path = pythonpath(*lent)
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": path} if path else {})
@@ -164,19 +183,26 @@ def environment(python: str) -> str:
         return found
     folder = Path(f".venv-{full_name(found)}").absolute()
     own = folder / "bin" / "python"
+    make = [found, "-m", "venv", "--clear", str(folder)]
+    pip = [str(own), "-m", "pip", "install", *QUIETLY, "-r", str(REQUIREMENTS)]
+    install(folder, REQUIREMENTS, [make, pip])
+    return str(own)
+
+
+def install(folder: Path, locked: Path, commands: Sequence[Sequence[str]]) -> None:
+    """Make a folder by these commands, unless it is there with these locked packages.
+
+    Raises PythonError.
+    """
     done = folder / "installed"
-    wanted = REQUIREMENTS.read_text(encoding="utf-8")
-    if done.exists() and done.read_text(encoding="utf-8") == wanted and own.exists():
-        return str(own)
+    wanted = locked.read_text(encoding="utf-8")
+    if done.exists() and done.read_text(encoding="utf-8") == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     print(f"installing {folder.name} (once)", file=sys.stderr)
-    quietly = ("--quiet", "--disable-pip-version-check", "--require-hashes")
-    for command in (
-        [found, "-m", "venv", "--clear", str(folder)],
-        [str(own), "-m", "pip", "install", *quietly, "-r", str(REQUIREMENTS)],
-    ):
+    for command in commands:
         made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if made.returncode:
             last = [line for line in made.stderr.splitlines() if line.strip()][-1:]
             raise PythonError(f"{folder.name} could not be made: {' '.join(last)}")
     done.write_text(wanted, encoding="utf-8")
-    return str(own)

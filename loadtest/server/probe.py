@@ -1,10 +1,10 @@
 """Describe an app before it is served; run by the interpreter that will serve it.
 
-    python -c "…this text…" MODULE:APP SERVER FOLDER LABELS FILE
+    python -c "…this text…" MODULE:APP SERVER PROVIDED LABELS FILE
 
-FOLDER has what is lent to an interpreter that lacks the module SERVER, and LABELS is the path of
-labels.py, which imports the app. Writes JSON to FILE. It runs on Python 3.8 and newer, with
-nothing but the standard library.
+SERVER is the server's module, PROVIDED a module that an app can import under this server alone, or
+"". LABELS is the path of labels.py, which imports the app. Writes JSON to FILE. It runs on Python
+3.8 and newer, with nothing but the standard library.
 """
 
 import inspect
@@ -16,12 +16,10 @@ import sys
 from importlib.util import find_spec
 
 
-def main(target: str, server: str, folder: str, labels: str) -> "dict[str, object]":
-    answer: dict[str, object] = {"python": platform.python_version(), "lent": False}
+def main(target: str, server: str, provided: str, labels: str) -> "dict[str, object]":
+    answer: dict[str, object] = {"python": platform.python_version(), "asgi": False}
     try:
-        if not find_spec(server):
-            sys.path.append(folder)
-            answer["lent"] = True
+        answer["lacks"] = bool(server) and not find_spec(server)
         # a server's first step, too, before it imports the app
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
         ours = runpy.run_path(labels)
@@ -32,9 +30,16 @@ def main(target: str, server: str, folder: str, labels: str) -> "dict[str, objec
                 inspect.signature(app).bind({}, None)
             except TypeError:
                 answer["error"] = f"it is a function that makes an app; write {target}()"
+    except ImportError as error:
+        if not provided or error.name != provided:
+            answer["error"] = in_a_line(error)
     except BaseException as error:
-        answer["error"] = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
+        answer["error"] = in_a_line(error)
     return answer
+
+
+def in_a_line(error: BaseException) -> str:
+    return "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
 
 
 if __name__ == "__main__":

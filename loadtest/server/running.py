@@ -1,5 +1,6 @@
 """A running server, as a context manager."""
 
+import os
 import re
 import shlex
 import socket
@@ -10,19 +11,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from loadtest.errors import CouldNotRun
-from loadtest.server.adapter import Start
+from loadtest.server.adapter import Adapter, Start
 from loadtest.server.environment import for_server
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
+from loadtest.server.interpreter import LABELS, look, package_folder, pythonpath, theirs
 from loadtest.server.interpreter import environment as environment_of
-from loadtest.server.interpreter import look, pythonpath, theirs
-from loadtest.server.servers import adapter_of
+from loadtest.server.servers import adapter_of, refusal, topology
 from loadtest.server.workers import serving_below
 from loadtest.trial import Trial
 from variants.facts import facts
@@ -30,6 +32,8 @@ from variants.facts import facts
 STARTUP_S = 30.0
 EXCEPTION = re.compile(r"[\w.]*(Error|Exception)(:|$)")
 """The line of a traceback that names the exception."""
+APP = "app_with_labels"
+"""The name of the module that has the app with labels."""
 
 
 class ServerError(CouldNotRun):
@@ -73,12 +77,15 @@ def launch(
         yield already(trial, log)
         return
     adapter, fault = adapter_of(server), fault_of(trial.fault)
+    if why_not := refusal(server):
+        raise ServerError(why_not)
     python, asgi, env = interpreter(trial, env, log.parent)
     with listening(port) as listener:
         number = listener.getsockname()[1]
         start = Start(
             server,
-            app=trial.app,
+            python,
+            app=f"{APP}:app",
             target=trial.app,
             asgi=asgi,
             port=number,
@@ -87,11 +94,41 @@ def launch(
             max_requests=fault.max_requests if fault else 0,
             options=options(trial),
         )
-        command = [python, *adapter.command(start)]
-        with guarded(command, log=log, env=env, pass_fds=[listener.fileno()]) as process:
+        cwd = None
+        if not adapter.labels:
+            env = env | {"PYTHONPATH": write_module(start, adapter, log, env)}
+            cwd = Path(start.chdir) if start.chdir else None
+            # it binds the port itself
+            listener.close()
+        with guarded(
+            adapter.command(start),
+            log=log,
+            env=env,
+            cwd=cwd,
+            pass_fds=[listener.fileno()] if adapter.labels else [],
+            # where the socket is there already, requests wait until the server takes them
+            ready=lambda: adapter.labels or listens(number),
+            refusal=lambda: ServerError(f"{trial.name} did not start: {why(log)}"),
+        ) as process:
             # from here on only the server holds the port: when it dies, connections are refused
             listener.close()
-            yield Running(f"http://127.0.0.1:{number}", trial, log, process, server.workers)
+            boots = topology(server).workers
+            yield Running(f"http://127.0.0.1:{number}", trial, log, process, boots)
+
+
+def write_module(start: Start, adapter: Adapter, log: Path, env: dict[str, str]) -> str:
+    """Write the module that has the app with labels; return the PYTHONPATH that finds it."""
+    folder = log.with_suffix(".app").absolute()
+    folder.mkdir(exist_ok=True)
+    text = (
+        f'"""{start.target} with labels on its replies; written for one start."""\n\n'
+        "import os\nimport runpy\nimport sys\n\n"
+        "sys.path.insert(0, os.getcwd())\n"
+        f'app = runpy.run_path({str(LABELS)!r})["labelled"]({start.target!r})\n'
+    )
+    text += adapter.wrapping(start)
+    (folder / f"{APP}.py").write_text(text, encoding="utf-8")
+    return os.pathsep.join(filter(None, (str(folder), env.get("PYTHONPATH"))))
 
 
 def interpreter(
@@ -104,12 +141,17 @@ def interpreter(
     own, server = trial.own, trial.server
     around = for_server(PAUSE_MS=str(trial.load.pause_ms), **(env or {}))
     if not (own or server.python):
-        return sys.executable, False, around
+        # ours has gunicorn and Flask
+        module = adapter_of(server).module
+        lacks = module != "" and find_spec(module) is None
+        lent = (package_folder(adapter_of(server), sys.executable, folder),) if lacks else ()
+        path = os.pathsep.join([around["PYTHONPATH"], *map(str, lent)])
+        return sys.executable, False, around | {"PYTHONPATH": path}
     python = server.python if own else environment_of(server.python)
     chdir = own.chdir if own else ""
-    found = look(trial.app, chdir, python, folder, server.name, ours=own is None)
+    found = look(trial.app, chdir, python, folder, adapter_of(server), ours=own is None)
     if own:
-        return found.path, found.asgi, theirs(*found.lent)
+        return found.path, found.asgi, theirs(adapter_of(server), *found.lent)
     return found.path, found.asgi, around | {"PYTHONPATH": pythonpath(*found.lent)}
 
 
@@ -149,7 +191,7 @@ def serve(trial: Trial, **settings: Any) -> Iterator[Running]:
 
 def wait_for(server: Running) -> None:
     """Waits until every worker has answered. Raises ServerError if the server does not start."""
-    workers = server.trial.server.workers
+    workers = server.boots
     deadline = time.monotonic() + STARTUP_S
     seen: set[int] = set()
     with ThreadPoolExecutor(2 * workers) as pool:
@@ -175,6 +217,12 @@ def listening(port: int) -> socket.socket:
             f"port {port} cannot be used ({error.strerror}); choose another with PORT=…"
         ) from None
     return listener
+
+
+def listens(port: int) -> bool:
+    """Return True if a server listens at this port; it gets no request by that."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def worker_at(url: str) -> int | None:

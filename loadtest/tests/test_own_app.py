@@ -16,6 +16,7 @@ from loadtest.client.mapping import Unclear
 from loadtest.server.guardian import guarded
 from loadtest.server.interpreter import theirs
 from loadtest.server.running import serve
+from loadtest.server.servers import ADAPTERS
 from loadtest.tests.locusts import answers, free_port
 from loadtest.tests.waiting import wait_until
 from loadtest.trial import AS_IT_RUNS, App, Server, Trial
@@ -319,7 +320,7 @@ def test_running_server_is_sounded(shop, tmp_path):
     address = f"http://127.0.0.1:{port}"
     server = [sys.executable, "-m", "gunicorn", "shop:app", "--bind", f"127.0.0.1:{port}"]
     server += ["--workers", "3", "--chdir", str(shop), "--no-control-socket"]
-    with guarded(server, log=tmp_path / "log", env=theirs()):
+    with guarded(server, log=tmp_path / "log", env=theirs(ADAPTERS["gunicorn"])):
         wait_until(lambda: answers(f"{address}/hits"))
         app = App(address, "POST /hits", "GET /hits", "data.hits")
         app, understood = first_look(app, AS_IT_RUNS, tmp_path)

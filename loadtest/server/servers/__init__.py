@@ -8,8 +8,10 @@ by name. `SERVER=` and `make servers` then have it by its name.
 """
 
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
 
+from loadtest.server import template
 from loadtest.server.adapter import MANY, Adapter
 from loadtest.trial import Server
 
@@ -28,17 +30,49 @@ SETTINGS = tuple(name for each in ADAPTERS.values() for name in each.settings)
 
 def adapter_of(server: Server) -> Adapter:
     """Return the adapter of a server. Raise ValueError if it is unknown."""
+    if server.template:
+        return template.adapter(server.template)
     if server.name not in ADAPTERS:
         raise ValueError(f"unknown server {server.name!r}; servers: {', '.join(ADAPTERS)}")
     return ADAPTERS[server.name]
+
+
+def with_master(server: Server) -> Adapter:
+    """Return the adapter of a server as it is with so many workers: it may have no master."""
+    adapter = adapter_of(server)
+    if not adapter.alone or topology(server).workers > 1:
+        return adapter
+    return replace(adapter, supervises=False, reloads=None, scaling=None, recycles=False)
+
+
+def topology(server: Server) -> Server:
+    """Return the server with its own defaults in place of what nobody named."""
+    workers, threads = adapter_of(server).usual
+    return replace(server, workers=server.workers or workers, threads=server.threads or threads)
+
+
+def refusal(server: Server) -> str | None:
+    """Return why there is no such topology of this server; None if there is one."""
+    adapter = adapter_of(server)
+    title, classes = adapter.title, adapter.classes
+    if server.worker_class not in classes:
+        there_are = " and ".join(classes)
+        return f"{title} has no workers of the class {server.worker_class}; it has {there_are}"
+    if server.workers > 1 and not adapter.processes:
+        return f"{title} has one process"
+    if server.threads > 1 and not adapter.pools:
+        return f"{title} has one thread in each worker"
+    if server.preload and not adapter.takes_preload:
+        return f"{title} has no option to load the app before it forks"
+    return None
 
 
 def at_once(server: Server) -> int:
     """Return the number of requests that a worker may begin at once, as far as that matters."""
     if server.worker_class in ("gevent", "asgi"):
         return MANY
-    unbounded = adapter_of(server).threads == "unbounded" and server.threads > 1
-    return MANY if unbounded else server.threads
+    threads = topology(server).threads
+    return MANY if adapter_of(server).unbounded and threads > 1 else threads
 
 
 def preloads(server: Server) -> bool:

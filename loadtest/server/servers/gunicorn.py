@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 from loadtest.server.adapter import Adapter, Scaling, Start
+from loadtest.trial import Server
 
 CONFIG = Path(__file__).parents[1] / "gunicorn_config.py"
 
@@ -11,13 +12,11 @@ CONFIG = Path(__file__).parents[1] / "gunicorn_config.py"
 def command(start: Start) -> list[str]:
     server = start.server
     return [
-        *("-m", "gunicorn", start.target),
+        *(start.python, "-m", "gunicorn", start.target),
         # named, so that no gunicorn.conf.py of somebody's is taken instead
         *("--config", str(CONFIG)),
         *("--bind", f"fd://{start.listener}"),
-        *("--workers", str(server.workers), "--threads", str(server.threads)),
-        # by its full name: gunicorn turns sync into gthread silently once there are threads
-        *("--worker-class", server.worker_class),
+        *(topology(server) if server.workers else []),
         # it would believe whoever is on this machine that they are a proxy
         *("--forwarded-allow-ips", ""),
         *("--graceful-timeout", "1"),
@@ -28,6 +27,13 @@ def command(start: Start) -> list[str]:
         *(recycling(start.max_requests) if start.max_requests else []),
         *(["--chdir", start.chdir] if start.chdir else []),
     ]
+
+
+def topology(server: Server) -> list[str]:
+    """Return the options for workers, threads and the worker class."""
+    numbers = ("--workers", str(server.workers), "--threads", str(server.threads))
+    # by its full name: gunicorn turns sync into gthread silently once there are threads
+    return [*numbers, "--worker-class", server.worker_class]
 
 
 def recycling(requests: int) -> list[str]:
@@ -44,6 +50,7 @@ ADAPTER = Adapter(
     classes=("gthread", "sync", "gevent", "asgi"),
     takes_preload=True,
     labels=True,
+    lent=True,
     supervises=True,
     reloads=signal.SIGHUP,
     scaling=Scaling(more=signal.SIGTTIN, fewer=signal.SIGTTOU),
