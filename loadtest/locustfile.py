@@ -53,6 +53,8 @@ from loadtest.trial import DESCRIBED, App
 
 LEARNT = ("redirected", "descends")
 """What is known of an app from the requests by hand."""
+PATHS = ("history", "mapping", "target")
+"""The options that name something on this machine."""
 NOT_RECORDED = os.EX_IOERR
 """The exit status, if operations could not be written down."""
 BLOCK = 32
@@ -178,11 +180,11 @@ def turns(ops: frozenset[Op]) -> list[Kind | None]:
 class Run:
     """One run of this process: what it was told, and where its operations are written down."""
 
-    def __init__(self, environment: Environment, told: files.Told, count: int) -> None:
+    def __init__(self, environment: Environment, exchange: files.Exchange, count: int) -> None:
         self.options: Namespace = environment.parsed_options
         # as people paste it; locust would ask for //read
         environment.host = self.host = str(environment.host or "").rstrip("/")
-        self.files = Files(environment, told, self.options.history, count)
+        self.files = Files(environment, exchange, self.options.history, count)
         # numbers of different locust processes must not meet
         index = environment.runner.worker_index + 1 if is_worker(environment) else 0
         first = 1_000_000 * index
@@ -320,7 +322,9 @@ class Runs:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.live = Live(environment)
-        self.told = files.listen(environment)
+        self.exchange = files.listen(environment)
+        # a locust worker keeps its own paths, whatever its master has
+        self.paths = {name: getattr(environment.parsed_options, name) for name in PATHS}
         self.count = 0
         self.going_on = False
         self.over = Event()
@@ -335,14 +339,17 @@ class Runs:
         self.over.wait()
         self.over.clear()
         self.count += 1
+        if is_worker(self.environment):
+            vars(self.environment.parsed_options).update(self.paths)
         try:
-            Client.current = run = Run(self.environment, self.told, self.count)
-            gevent.spawn(self.keep, run.recorder)
+            Client.current = run = Run(self.environment, self.exchange, self.count)
+            gevent.spawn(self.keep, run)
             self.going_on = True
             if is_worker(self.environment):
                 return
             self.live.begin(run.files)
             run.prepare()
+            run.files.begins()
         except NotRecorded as error:
             self.abandon(str(error), NOT_RECORDED)
             raise StopTest(str(error)) from None
@@ -356,10 +363,12 @@ class Runs:
         if run.options.at_least:
             gevent.spawn(stop_when_enough, self.environment, run, *run.options.at_least)
 
-    def keep(self, recorder: Recorder) -> None:
+    def keep(self, run: Run) -> None:
         """Lets the history reach its file often, and ends a load that cannot be written down."""
+        recorder = run.recorder
         while not recorder.file.closed:
             recorder.flush()
+            run.files.send()
             if recorder.broken:
                 log.error(recorder.broken)
                 self.quit(NOT_RECORDED)
