@@ -16,7 +16,7 @@ import redis
 from variants.pause import pause
 
 PREFIX = os.environ.get("REDIS_PREFIX", "state:")
-CACHE, ENTRIES = PREFIX + "cache", PREFIX + "entries"
+CACHE, ENTRIES, CLAIMS = PREFIX + "cache", PREFIX + "entries", PREFIX + "claims"
 client = redis.Redis.from_url(
     os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), decode_responses=True
 )
@@ -24,7 +24,7 @@ client = redis.Redis.from_url(
 
 def create() -> int:
     client.set(CACHE, 0)
-    client.delete(ENTRIES)
+    client.delete(ENTRIES, CLAIMS)
     return 0
 
 
@@ -48,3 +48,10 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return client.lrange(ENTRIES, 0, -1)
+
+
+def claim(item: str) -> bool:
+    free = not client.sismember(CLAIMS, item)
+    pause()
+    client.sadd(CLAIMS, item)
+    return free

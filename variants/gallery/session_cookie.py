@@ -22,6 +22,7 @@ def init_app(app: Flask) -> None:
 def create() -> int:
     session["count"] = 0
     session["entries"] = []
+    session.pop("text", None)
     return 0
 
 
@@ -45,3 +46,11 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return session.get("entries", [])
+
+
+def save(visitor: str, text: str) -> None:
+    session["text"] = text
+
+
+def load(visitor: str) -> str | None:
+    return session.get("text")

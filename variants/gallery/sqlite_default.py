@@ -21,6 +21,7 @@ SCHEMA = """
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS claims (item TEXT PRIMARY KEY);
     INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
     COMMIT;
 """
@@ -32,6 +33,7 @@ def create() -> int:
     with closing(sqlite3.connect(PATH)) as db:
         db.execute("UPDATE cache SET count = 0")
         db.execute("DELETE FROM entries")
+        db.execute("DELETE FROM claims")
         db.commit()
         return 0
 
@@ -63,3 +65,12 @@ def append(item: str) -> int:
 def items() -> list[str]:
     with closing(sqlite3.connect(PATH)) as db:
         return [item for (item,) in db.execute("SELECT item FROM entries ORDER BY position")]
+
+
+def claim(item: str) -> bool:
+    with closing(sqlite3.connect(PATH)) as db:
+        free = not db.execute("SELECT 1 FROM claims WHERE item = ?", (item,)).fetchone()
+        pause()
+        db.execute("INSERT OR IGNORE INTO claims VALUES (?)", (item,))
+        db.commit()
+        return free

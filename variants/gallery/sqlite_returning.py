@@ -19,6 +19,7 @@ SCHEMA = """
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, item TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS claims (item TEXT PRIMARY KEY);
     INSERT OR IGNORE INTO cache (id, count) VALUES (1, 0);
     COMMIT;
 """
@@ -39,6 +40,7 @@ def create() -> int:
     with closing(connect()) as db:
         db.execute("UPDATE cache SET count = 0")
         db.execute("DELETE FROM entries")
+        db.execute("DELETE FROM claims")
         db.commit()
         return 0
 
@@ -70,3 +72,12 @@ def append(item: str) -> int:
 def items() -> list[str]:
     with closing(connect()) as db:
         return [item for (item,) in db.execute("SELECT item FROM entries ORDER BY position")]
+
+
+def claim(item: str) -> bool:
+    with closing(connect()) as db:
+        pause()
+        insert = "INSERT INTO claims VALUES (?) ON CONFLICT DO NOTHING RETURNING item"
+        free = db.execute(insert, (item,)).fetchone() is not None
+        db.commit()
+        return free

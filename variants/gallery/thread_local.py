@@ -52,3 +52,11 @@ def append(item: str) -> int:
 
 def items() -> list[str]:
     return list(state.entries)
+
+
+def remember(name: str) -> None:
+    state.name = name
+
+
+def recall() -> str:
+    return state.name
