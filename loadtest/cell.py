@@ -318,9 +318,10 @@ def judge_file(path: Path, trial: Trial) -> Judged:
     limit, one_limit = (1, False)
     if isinstance(asked, Questions):
         limit, one_limit = asked.limit, asked.one_limit
+    fault = fault_of(trial.fault)
     verdict = judge(
         operations,
-        workers=server.workers or None,
+        workers=server.workers * (fault.machines if fault else 1) or None,
         threads=threads,
         limit=limit,
         claimed_before=one_limit,

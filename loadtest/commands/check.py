@@ -31,7 +31,7 @@ from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
 from loadtest.server.interpreter import prepare
 from loadtest.signals import held
-from loadtest.trial import UNDER_FAULT, App, Load, Trial
+from loadtest.trial import ALONE, UNDER_FAULT, App, Load, Trial
 from variants import VARIANTS
 
 
@@ -113,7 +113,9 @@ def check(
         from loadtest.report.pictures import charts  # Altair takes a second to import
 
         charts.pictures(cells, pictures)
-        readme.renew({"measured": readme.measured(cells)})
+        apart = [Trial(name, ALONE, load, fault="two-machines") for name in chosen]
+        kinds = readme.measured_kinds([*cells, *run(apart)])
+        readme.renew({"measured": readme.measured(cells), "kinds": kinds})
     if as_json:
         click.echo(json.dumps(results_as_json(cells), ensure_ascii=False))
         sys.exit(status(cells))

@@ -8,18 +8,47 @@ import re
 from collections.abc import Sequence
 
 from loadtest import ROOT, checker, expected, history, trial
-from loadtest.cell import Cell
+from loadtest.cell import Cell, KindOutcome
 from loadtest.checker import anomalies
-from loadtest.report import terminal
+from loadtest.expected_kinds import expectations
+from loadtest.kinds.counter import COUNTER
+from loadtest.report import kind_words, terminal
+from loadtest.report.page.layout import column
 
 README = ROOT / "README.md"
 GUIDE = ROOT / "loadtest" / "README.md"
+
+
+SIMPLEST = ("flask_g", "plain_global", "locked_global", "sqlite_row", "redis_key")
+"""The variants, the one that needs least first."""
+COLUMNS: dict[str, tuple[trial.Server, str | None]] = {
+    "one thread": (trial.Server(1, 1), None),
+    "one worker, 8 threads": (trial.Server(1, 8), None),
+    "4 workers, 8 threads": (trial.Server(4, 8), None),
+    "two machines": (trial.ALONE, "two-machines"),
+}
+"""The columns of the first table: a server, and the fault that makes two machines of one."""
+ROWS = {
+    "request": "what one request hands from one function to another",
+    "visitor": "something of one visitor",
+    "counter": "a count, or a flag or setting that changes while the app runs",
+    "claim": "a limit: a stock, a seat, a coupon, a username, a job that must run once",
+}
+HEADINGS = {
+    "request": "Within a request",
+    "visitor": "Of a visitor",
+    "counter": "A count",
+    "claim": "Claims",
+}
+SURVIVES = "what-survives"
+ANCHORS = {kind: heading.lower().replace(" ", "-") for kind, heading in HEADINGS.items()}
 
 
 def parts() -> dict[str, str]:
     """The text of each part that follows from the code alone, by its name."""
     return {
         "expected": expected.markdown(trial.SERVERS),
+        "where": where(),
         "faults": expected.survival(trial.ALONE),
         "anomalies": anomaly_table(),
         "judged": f"```\n{judged(four_lines())}\n```",
@@ -35,6 +64,61 @@ def measured(cells: Sequence[Cell]) -> str:
         said = [square(cell) for cell in cells if cell.trial.variant == variant]
         rows.append([f"[`{variant}`](variants/{variant}.py)", *said])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def where() -> str:
+    """Return the first table: for each kind of state, the first variant that must hold.
+
+    Variants stand in the order of `SIMPLEST`. Each entry links to the table that measures it.
+    """
+    rows = [["what you keep", *COLUMNS], ["---"] * (len(COLUMNS) + 1)]
+    for kind, what in ROWS.items():
+        row = [what]
+        for server, fault in COLUMNS.values():
+            variant = first_that_holds(kind, server, fault)
+            # the count on two machines stands among the faults
+            anchor = SURVIVES if fault and kind == COUNTER.name else ANCHORS[kind]
+            row.append(f"[`{variant}`](#{anchor})")
+        rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def first_that_holds(kind: str, server: trial.Server, fault: str | None) -> str:
+    """Return the first variant that must hold in a column."""
+    return next(each for each in SIMPLEST if holds(kind, trial.Trial(each, server, fault=fault)))
+
+
+def holds(kind: str, one: trial.Trial) -> bool:
+    """Return True if a trial must come out right for a kind of state."""
+    if kind == COUNTER.name:
+        return expected.expectation(one).expect == "holds"
+    return expectations(one)[kind].expect == "holds"
+
+
+def measured_kinds(cells: Sequence[Cell]) -> str:
+    """Return a table of measured cells for each kind that is judged beside the count."""
+    columns = list(dict.fromkeys(column(cell) for cell in cells))
+    at = {
+        (outcome.kind, cell.trial.variant, column(cell)): outcome
+        for cell in cells
+        for outcome in cell.kinds
+    }
+    tables = []
+    for kind in [kind for kind in ROWS if kind != COUNTER.name]:
+        heads = [name.replace("1×8 under two-machines", "two machines, 1×8") for name in columns]
+        rows = [["variant", *heads], ["---"] * (len(columns) + 1)]
+        for variant in dict.fromkeys(cell.trial.variant for cell in cells):
+            row = [at.get((kind, variant, each)) for each in columns]
+            said = [kind_square(found) if found else "–" for found in row]
+            rows.append([f"[`{variant}`](variants/{variant}.py)", *said])
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        tables.append(f"### {HEADINGS[kind]}\n\n{table}")
+    return "\n\n".join(tables)
+
+
+def kind_square(outcome: KindOutcome) -> str:
+    word, figure = kind_words.figures(outcome.verdict)
+    return f"{checker.SIGN[outcome.verdict.verdict]} {word}<br>{figure}"
 
 
 def square(cell: Cell) -> str:
