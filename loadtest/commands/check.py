@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loadtest import commands
 from loadtest.cell import Cell
-from loadtest.commands import own_app
+from loadtest.commands import growth, own_app
 from loadtest.commands.cells import run_all
 from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.commands.server_options import Wanted, server_options
@@ -94,6 +94,8 @@ def check(
         raise click.UsageError("name variants or an app, not both")
     folder = new_folder() if own else None
     understood: list[str] = []
+    if own and folder and growth.is_only_read(own):
+        growth.compare(own, servers, folder, duration, as_json=as_json)
     if own and folder:
         own, servers, understood = own_app.first_look(own, servers, folder)
         for sentence in understood:
