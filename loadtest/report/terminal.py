@@ -37,7 +37,7 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
     lost = f"lost {verdict.lost:,}/{verdict.acknowledged:,}"
     items = sum(anomaly.count for anomaly in verdict.anomalies if anomaly.name == "lost item")
     if items and not verdict.lost:
-        lost = f"lost {items:,}/{verdict.appended:,}"
+        lost = f"lost {items:,}/{verdict.appended:,} items"
     lost_any = verdict.lost or items
     match verdict.verdict, sorted(verdict.failures - {Failure.REFUSES}):
         case word, _ if verdict.refuses and not excused and leads(word, verdict):

@@ -33,6 +33,13 @@ def only_its_own_page(app: flask.Flask, web_host: str | None, host: str | None) 
             return flask.jsonify(success=False, message=message, host=host)
         return None
 
+    @app.after_request
+    def no_frames(response: flask.Response) -> flask.Response:
+        # a button that is seen through another site's page would be clicked unknowingly
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        return response
+
 
 def refusal(request: flask.Request, names: set[str]) -> str | None:
     """Why a request is refused, in a line; None if it is not."""
