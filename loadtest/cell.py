@@ -15,7 +15,7 @@ from typing import TypeVar
 import polars as pl
 
 from loadtest import ROOT, history
-from loadtest.checker import KindVerdict, Verdict, broken, judge
+from loadtest.checker import KindVerdict, Verdict, broken, judge, mixed
 from loadtest.checker.one_by_one import amend, without_total
 from loadtest.client.audit import READS, audit_afresh
 from loadtest.client.baseline import Baseline
@@ -176,6 +176,8 @@ def of_own(verdict: Verdict, trial: Trial, path: Path, refusals: Refusals) -> Ve
         verdict = without_total(verdict)
     if trial.fault:
         return verdict
+    if trial.server.preload and trial.server.workers > 1:
+        verdict = mixed.amend(verdict, history.read(path))
     verdict = broken.amend(verdict, history.read(path))
     if verdict.broken_since is None:
         return verdict

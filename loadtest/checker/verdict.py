@@ -77,6 +77,7 @@ class Verdict:
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
     broken_since  the seconds after the first request, from which every request or write failed
+    mixed_replies True if workers answered with each other's replies
     total_unread  True if no request reads a total, so that nothing can be missing from it
     kinds         the verdicts on the other kinds of state that were asked for
     """
@@ -105,6 +106,7 @@ class Verdict:
     kinds: tuple[KindVerdict, ...] = ()
     broken_since: float | None = None
     total_unread: bool = False
+    mixed_replies: bool = False
 
     @property
     def linearizable(self) -> bool:
@@ -204,6 +206,9 @@ class Verdict:
         found = {fault for fault, there in faults.items() if there}
         if self.late and not found:
             found.add(Failure.ANSWERS_LATE)
+        if self.mixed_replies:
+            # what is true of such answers is not true of the state
+            return frozenset({Failure.LEAKS} | ({Failure.REFUSES} if self.refuses else set()))
         if self.total_unread and "duplicate value" in names:
             found.add(Failure.REPEATS)
         if not found and names.keys() & {"over-count", "future read", "duplicated item"}:

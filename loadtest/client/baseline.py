@@ -96,6 +96,7 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
     deadline = time.monotonic() + SETTLE_S
     counts: dict[str | None, set[int]] = defaultdict(set)
     still: dict[str | None, int] = {}
+    went_back: set[str | None] = set()
     clients = [mapping.connect(host) for _ in range(BURST)]
 
     def read(client: object) -> Said | None:
@@ -108,6 +109,8 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
             if said:
                 answers[said[0]].add(said[1])
         for boot, found in answers.items():
+            if counts[boot] and min(found) < max(counts[boot]):
+                went_back.add(boot)
             moved = not found <= counts[boot]
             still[boot] = 0 if moved else still.get(boot, 0) + 1
             counts[boot] |= found
@@ -117,6 +120,9 @@ def quiet(mapping: Routes | Steps, host: str, boots: int) -> Baseline:
             break
     if len(still) < max(boots, 1):
         raise Unready(f"{len(still)} of {boots} workers answer at {host}")
+    if all(boot in went_back for boot, rounds in still.items() if rounds < STILL):
+        # nothing adds to it: what answers has copies, or replies of others
+        return Baseline({boot: common(found) for boot, found in counts.items()})
     moving = max(counts.values(), key=len)
     shown = ", ".join(map(str, sorted(moving)[:4]))
     raise Unready(

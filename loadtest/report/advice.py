@@ -44,6 +44,12 @@ EXPLAINED = {
         "transaction or one command of the store",
         ("sqlite_row", "redis_key"),
     ),
+    (Failure.LEAKS, "connection"): (
+        "workers answer with each other's replies",
+        "open connections in each worker, at first use or in a post_fork hook; what is opened at "
+        "import is shared after a fork",
+        ("redis_key",),
+    ),
     (Failure.REFUSES, "broken"): (
         "from some moment on every request or every write failed",
         "look at the first failure; what one request left half written stops all later ones",
@@ -193,6 +199,8 @@ def explain(
         of = ("coroutine" if asgi else "overlap") if "lost update" in names else ""
     if failure is Failure.REFUSES and verdict.broken_since is not None:
         of = "broken"
+    if failure is Failure.LEAKS and verdict.mixed_replies:
+        of = "connection"
     general = (failure.meaning, failure.fix, FIXED_BY.get(failure, ()))
     return EXPLAINED.get((failure, of), general)
 

@@ -46,6 +46,8 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return "linearizable", f"0 in {verdict.acknowledged + verdict.appended:,}"
         case "inconclusive", _:
             return "inconclusive", verdict.missing[0] if verdict.missing else ""
+        case _, found if Failure.LEAKS in found:
+            return "leaks", "others' replies"
         case _, found if Failure.FORGETS in found:
             gone = verdict.lost + verdict.forgotten
             figure = f"gone {gone:,}" if gone or missing <= 0 else f"gone? {missing:,}"

@@ -198,7 +198,7 @@ def test_json_fields():
     assert " ".join(document) == (
         "verdict why anomalies division operations acknowledged unknown failed audited lost "
         "appended guarantees missing bounds blind forgotten not_audited answered silence late "
-        "unread kinds broken_since total_unread"
+        "unread kinds broken_since total_unread mixed_replies"
     )
     fork = next(anomaly for anomaly in document["anomalies"] if anomaly["name"] == "fork")
     assert list(fork) == ["name", "count", "witness", "why"]

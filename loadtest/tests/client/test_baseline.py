@@ -1,12 +1,14 @@
 """Nothing is asked of a server that still starts: what is given up would happen later."""
 
+import itertools
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from loadtest.client.baseline import Unready, awake
-from loadtest.client.mapping import OURS
+from loadtest.client.baseline import Unready, awake, quiet
+from loadtest.client.mapping import OURS, routes
+from loadtest.tests.copies import counting
 
 
 def test_waits_for_a_starting_server(monkeypatch):
@@ -50,3 +52,31 @@ def test_first_request_changes_nothing(locust, app):
             seen.append(request.recv(4096))
         run.result(60)
     assert seen[0].startswith(b"OPTIONS / ")
+
+
+def test_count_that_rises_does_not_stand_still(monkeypatch):
+    """A count to which something else adds is not loaded."""
+    monkeypatch.setattr("loadtest.client.baseline.SETTLE_S", 0.5)
+    rising = itertools.count()
+    with (
+        counting(read=lambda count: str(next(rising))) as url,
+        pytest.raises(Unready, match="does not stand still while nobody increments"),
+    ):
+        quiet(routes("POST /i", "GET /r"), url, 0)
+
+
+def test_answers_that_go_back_are_loaded(monkeypatch):
+    """Answers that go back and forth are nobody's increments; they are recorded as they are."""
+    monkeypatch.setattr("loadtest.client.baseline.SETTLE_S", 0.5)
+    numbers = itertools.count()
+    with counting(read=lambda count: str(next(numbers) * 7919 % 10_007)) as url:
+        baseline = quiet(routes("POST /i", "GET /r"), url, 0)
+    assert baseline.of(None) == 0
+
+
+def test_copies_that_differ_are_not_subtracted():
+    """Nothing is subtracted from answers of unlabelled copies that differ."""
+    with counting((150, 192)) as url:
+        assert quiet(routes("POST /i", "GET /r"), url, 0).of(None) == 0
+    with counting((150,)) as url:
+        assert quiet(routes("POST /i", "GET /r"), url, 0).of(None) == 150
