@@ -61,6 +61,8 @@ BLOCK = 32
 """So many requests in a row are about a kind that is asked by all clients together."""
 MIXED = 20
 """So many blocks are about the other kinds before it begins again."""
+MIXED_UNDER_FAULT = 3
+"""Fewer where a fault is injected: what was saved and claimed before it is asked for after it."""
 log = logging.getLogger(__name__)
 
 
@@ -167,14 +169,14 @@ def mapping(options: Namespace) -> Routes | Steps | Questions:
 
 
 @cache
-def turns(ops: frozenset[Op]) -> list[Kind | None]:
+def turns(ops: frozenset[Op], mixed: int) -> list[Kind | None]:
     """The kinds in the order in which a load asks about them, BLOCK requests each.
 
-    None is the kinds that mix.
+    None is the kinds that mix, which have `mixed` blocks.
     """
     asked = [kind for kind in KINDS.values() if ops & set(kind.ops)]
     apart: list[Kind | None] = [kind for kind in asked if kind.together]
-    return apart + [None] * MIXED * (len(apart) < len(asked))
+    return apart + [None] * mixed * (len(apart) < len(asked))
 
 
 class Run:
@@ -273,7 +275,7 @@ class Client(FastHttpUser):
     def ask(self) -> None:
         """Send the next request, about the kind of state whose turn it is."""
         turn = next(self.recorder.turns)
-        kinds = turns(self.mapping.ops)
+        kinds = turns(self.mapping.ops, MIXED_UNDER_FAULT if self.options.fault else MIXED)
         kind = kinds[turn // BLOCK % len(kinds)]
         operation = self.next_of(kind) if kind else self.mixed()
         self.asked[operation.name] += 1
