@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from loadtest.checker import Failure
 from loadtest.expected import Expectation, expect
+from loadtest.kinds import KINDS
 from loadtest.server.fault import Fault
 from loadtest.server.faults import fault_of
 from loadtest.server.servers import at_once, preloads
@@ -35,7 +36,7 @@ def expectations(trial: Trial) -> dict[str, Expectation]:
     said = None if trial.own else facts(trial.variant)
     if said is None:
         right = expect(why="nothing is known of it, so it must be right")
-        return dict.fromkeys(RULES, right)
+        return dict.fromkeys(KINDS, right)
     fault = fault_of(trial.fault)
     place = place_of(trial, said, fault)
     pauses = trial.load.pause_ms > 0

@@ -306,7 +306,7 @@ def by_status(reply: Reply | None) -> Outcome:
 
 
 OURS = Routes(
-    {operation.name: Request(operation.method, operation.path) for operation in OPERATIONS.values()}
+    {each.name: Request(each.method, each.path) for each in OPERATIONS.values() if each.path}
 )
 """The routes of `variants.app`."""
 

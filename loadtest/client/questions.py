@@ -7,6 +7,7 @@ A person types a line for each, or writes functions into a file:
     WRITE       'PUT /profile {"name": "{token}"}'                        write(http, token)
     READ_BACK   'GET /profile', or 'GET /jobs/{id}' with the id that      read_back(http) -> text
                 the answer to WRITE holds, at ID=job_id
+                whatever has to be true at any time                       check(http) -> bool
 
 A {token} is new in each request and recognized in any text, so nothing has to be extracted. Each
 client is a visitor: it keeps its cookies. A claim that is answered 4xx is refused: an answer.
@@ -44,12 +45,19 @@ from loadtest.client.mapping import (
 from loadtest.client.tokens import token, tokens
 from loadtest.history.operation import Op
 from loadtest.kinds import OPERATIONS
+from loadtest.kinds.check import CHECK
 from loadtest.kinds.claim import CLAIM
 from loadtest.kinds.request import WHOAMI
 from loadtest.kinds.visitor import LOAD, SAVE
 from loadtest.trial import App
 
-FUNCTIONS = {"claim": CLAIM.name, "echo": WHOAMI.name, "write": SAVE.name, "read_back": LOAD.name}
+FUNCTIONS = {
+    "claim": CLAIM.name,
+    "echo": WHOAMI.name,
+    "write": SAVE.name,
+    "read_back": LOAD.name,
+    "check": CHECK.name,
+}
 """The functions of a file, and what they are in a history."""
 ABSENT = (401, 403, 404, 410)
 """The statuses of an answer that has nothing for this visitor."""
@@ -278,7 +286,13 @@ def from_module(path: Path, module: ModuleType, limit: int) -> Questions | None:
         return None
     if ("write" in functions) != ("read_back" in functions):
         raise Unclear(f"MAPPING={path} has one of write(http, token) and read_back(http): add both")
-    made = {"claim": _claim_of, "echo": _echo_of, "write": _write_of, "read_back": _read_back_of}
+    made = {
+        "claim": _claim_of,
+        "echo": _echo_of,
+        "write": _write_of,
+        "read_back": _read_back_of,
+        "check": _check_of,
+    }
     asks = {FUNCTIONS[name]: made[name](path.name, each) for name, each in functions.items()}
     names = {
         FUNCTIONS[name]: f"{name}{inspect.signature(each)}" for name, each in functions.items()
@@ -325,6 +339,19 @@ def _claim_of(file: str, function: Callable[..., Any]) -> Ask:
         return _meaning(value, _last(client))
 
     return claim
+
+
+def _check_of(file: str, function: Callable[..., Any]) -> Ask:
+    def check(client: Visitor, item: str) -> Told:
+        try:
+            value = _call(file, "check", function, client)
+        except requests.HTTPError:
+            return Told(client.seen[-1].status_code, "", client.seen[-1].headers)
+        if not isinstance(value, bool):
+            _returned(file, "check", value, "True or False")
+        return _meaning(value, _last(client))
+
+    return check
 
 
 def _as_text(file: str, name: str, value: object) -> str:

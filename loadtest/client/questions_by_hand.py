@@ -13,6 +13,7 @@ from loadtest.client.mapping import StepFailed, Unclear
 from loadtest.client.questions import Questions, Visitor
 from loadtest.client.tokens import tokens
 from loadtest.history.operation import Op, short
+from loadtest.kinds.check import CHECK
 from loadtest.kinds.claim import CLAIM
 from loadtest.kinds.request import WHOAMI
 from loadtest.kinds.visitor import LOAD, SAVE
@@ -32,6 +33,8 @@ def understand_questions(asked: Questions, host: str) -> list[str]:
             sentences.append(_echo(asked, host))
         if SAVE.name in asked.ops:
             sentences.append(_visit(asked, host))
+        if CHECK.name in asked.ops:
+            sentences.append(_check(asked, host))
     except StepFailed as error:
         raise Unclear(str(error)) from None
     except requests.exceptions.InvalidURL as error:
@@ -103,6 +106,20 @@ def _visit(asked: Questions, host: str) -> str:
         if answer.answer not in (own, None):
             return f"{read} answered one visitor what another had sent to {wrote}: it leaks already"
         return f"{wrote} was sent {own}, and {read} answered it: understood"
+
+
+def _check(asked: Questions, host: str) -> str:
+    name = asked.name(CHECK.name)
+    for _ in range(TRIES):
+        with asked.connect(host) as http:
+            answer = asked.answer(CHECK.name, asked.send(http, CHECK.name))
+            if answer.outcome != "ok":
+                raise Unclear(_came(name, http, {}))
+            if answer.value:
+                return f"{name} returned True: understood"
+    raise Unclear(
+        f"{name} returned False {TRIES} times while nobody else asks: it has to return True then"
+    )
 
 
 def _item(asked: Questions, op: Op) -> str:

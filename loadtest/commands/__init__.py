@@ -20,13 +20,15 @@ class Between(click.FloatRange):
         return number
 
 
+KEPT = [kind.name for kind in KINDS.values() if kind.functions]
+"""The kinds of state that variants keep."""
 kind_option = click.option(
     "--kind",
     envvar="KIND",
-    type=click.Choice(["", *KINDS]),
+    type=click.Choice(["", *KEPT]),
     default="",
     metavar="KIND",
-    help=f"Ask about one kind of state alone: {', '.join(KINDS)}.",
+    help=f"Ask about one kind of state alone: {', '.join(KEPT)}.",
 )
 fault_option = click.option(
     "--fault", envvar="FAULT", metavar="NAME", help="What is done to server or store meanwhile."

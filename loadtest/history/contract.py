@@ -49,6 +49,7 @@ from dataclasses import asdict
 import polars as pl
 
 from loadtest.history.operation import LARGEST, OPS, OUTCOMES, PHASES, Operation
+from loadtest.kinds.check import CHECK
 from loadtest.kinds.claim import CLAIM
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
@@ -74,7 +75,7 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 """The columns of a history as a DataFrame, in this order."""
 
-VALUED = (COUNTER.read, CLAIM.name)
+VALUED = (COUNTER.read, CLAIM.name, CHECK.name)
 """An increment may be acknowledged without a count, an append without a position."""
 CARRYING = (*REQUEST.ops, SAVE.name, CLAIM.name)
 

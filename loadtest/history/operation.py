@@ -50,11 +50,12 @@ class Operation:
         """The answer in words: a number, a text, a short list, "7 items", "fail", "unknown"."""
         if self.outcome != "ok":
             return self.outcome
-        answers = OPERATIONS[self.op].answers
+        operation = OPERATIONS[self.op]
+        answers = operation.answers
         if answers == "text":
             return "nothing" if self.answer is None else printable(self.answer)
         if answers == "flag":
-            return "taken" if self.value else "refused"
+            return operation.flags[bool(self.value)]
         if self.value is None and self.items is None:
             return self.outcome
         if self.items is None:

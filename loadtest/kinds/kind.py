@@ -14,13 +14,15 @@ class Operation:
 
     name      its name in a history
     method    } its route in `variants.app`; what writes is a POST, because a client library may
-    path      } send a GET twice; {item} in it is the item that is sent
+    path      } send a GET twice; {item} in it is the item that is sent; "" if only an app of
+                one's own is asked
     answers   what its answer holds: a count (a whole number, `value` in a history), items (a list
               of texts), a text or null (`answer`), a flag (true or false, 1 or 0 as `value`), or
               nothing that is read
     weight    its share of a load, among the kinds whose requests mix
     writes    True if it changes the state
     carries   True if it sends an item, in place of {item} in the path or as JSON
+    flags     the words for false and true, if it answers a flag
     """
 
     name: str
@@ -30,6 +32,7 @@ class Operation:
     weight: int = 0
     writes: bool = False
     carries: bool = False
+    flags: tuple[str, str] = ("refused", "taken")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Kind:
     """A kind of state: something that an app keeps.
 
     name         its name in tables and settings
-    functions    what a variant has that keeps it (`variants.store`)
+    functions    what a variant has that keeps it (`variants.store`); none if no variant does
     operations   its requests, those that write first
     title        the kind in words for people, at the head of a table
     audited      how the final reads name what they read; "" if there are none

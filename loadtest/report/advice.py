@@ -9,7 +9,7 @@ from urllib.parse import quote
 from loadtest import ROOT
 from loadtest.cell import Cell
 from loadtest.checker import Failure, Verdict
-from loadtest.checker.words import both
+from loadtest.checker.words import both, percent
 from loadtest.history.operation import printable
 from loadtest.trial import Server
 
@@ -109,6 +109,7 @@ HELD = {
     "request": "each request was answered with its own data",
     "visitor": "each visitor's last text came back",
     "claim": "no more claims succeeded than there are places",
+    "check": "every check passed",
 }
 """The kinds of state that are no count, in a sentence about cells in which nothing is wrong."""
 
@@ -192,7 +193,7 @@ def explain(
     if verdict.only_kinds:
         of_kinds = [(failure, each.kind) for each in verdict.kinds if failure in each.failures]
         known = [OF_KINDS[each] for each in of_kinds if each in OF_KINDS]
-        return [*known, (failure.meaning, failure.fix, FIXED_BY[failure])][0]
+        return [*known, (failure.meaning, failure.fix, FIXED_BY.get(failure, ()))][0]
     of = str(verdict.division.of) if verdict.division else ""
     if failure is Failure.LOSES and of != "request":
         names = {anomaly.name for anomaly in verdict.anomalies}
@@ -227,6 +228,8 @@ def summary(cells: Sequence[Cell]) -> str:
             "do (AUDIT_AFTER_RESTART=1)."
         )
     unclear = [cell for cell in cells if cell.verdict.violated and not cell.verdict.failures]
+    if checks := of_checks(cells):
+        return checks
     if unclear:
         said = " ".join(f"{cell.name}: {printable(cell.verdict.why)}" for cell in unclear)
         theirs = any(cell.trial.own and cell.trial.own.runs_already for cell in unclear)
@@ -239,6 +242,34 @@ def summary(cells: Sequence[Cell]) -> str:
     if any(cell.verdict.inconclusive for cell in cells):
         return "Not everything could be shown; longer runs (DURATION=5) or more clients may."
     return ""
+
+
+def of_checks(cells: Sequence[Cell]) -> str:
+    """Compare a check of one's own over the topologies, and say what would explain the shares."""
+    shares: dict[Server, float] = {}
+    for cell in cells:
+        for each in cell.verdict.kinds:
+            if each.kind == "check" and each.judged:
+                shares[cell.trial.server] = each.wrong / each.judged
+    failing = {server: share for server, share in shares.items() if share}
+    if not failing:
+        return ""
+    shown = ", ".join(
+        f"{'none' if not share else percent(share)} at {server}" for server, share in shares.items()
+    )
+    alone = [server for server in shares if server.workers == 1]
+    if alone and not any(shares[server] for server in alone):
+        # of n copies, n - 1 do not have what another was given
+        copied = all(
+            abs(share - (1 - 1 / server.workers)) < 0.5 / server.workers
+            for server, share in failing.items()
+        )
+        why = "a copy per worker explains it" if copied else "several workers explain it"
+    elif any(server.threads == 1 and not shares[server] for server in alone):
+        why = "requests that overlap in one worker explain it"
+    else:
+        why = "neither threads nor workers explain it"
+    return f"Checks that failed: {shown}: {why}."
 
 
 def before(cells: Sequence[Cell]) -> Iterator[str]:

@@ -9,7 +9,9 @@ from loadtest.cell import first_look
 from loadtest.checker import Failure
 from loadtest.client.described import described
 from loadtest.client.mapping import Unclear
+from loadtest.client.questions import FUNCTIONS
 from loadtest.client.questions_by_hand import understand_questions
+from loadtest.report import advice
 from loadtest.server.running import serve
 from loadtest.trial import App, Server, Trial
 
@@ -101,6 +103,13 @@ def guest_book():
     if request.method == "POST":
         guests.append(request.form["name"])
     return jsonify(guests)
+
+
+@app.route("/flag", methods=["GET", "POST"])
+def flag():
+    if request.method == "POST":
+        current["on"] = True
+    return jsonify(on=current.get("on", False))
 
 
 @app.get("/nothing")
@@ -230,6 +239,23 @@ def test_functions_of_a_file_are_asked(town, tmp_path):
     assert found == {"claim": "violated", "request": "holds", "visitor": "holds"}
 
 
+def test_check_of_a_flag_is_compared(town, tmp_path):
+    """A flag that one worker keeps is not on in the others, which the topologies show."""
+    path = tmp_path / "flag_map.py"
+    path.write_text(
+        "def check(http):\n    http.post('/flag')\n    return http.get('/flag').json()['on']\n"
+    )
+    own = App("town:app", mapping=str(path), chdir=str(town))
+    servers = (Server(1, 1), Server(4, 1))
+    own, understood = first_look(own, servers[0], tmp_path)
+    assert understood == ["check(http) returned True: understood"]
+    cells = [cell.run(Trial("town:app", server, own=own), tmp_path) for server in servers]
+    alone, several = (each.verdict for each in cells)
+    assert (alone.verdict, several.kinds[0].judged > 0) == ("holds", True)
+    assert re.search(r"checks failed, first one of client \d+ at worker", several.why)
+    assert advice.summary(cells).startswith("Checks that failed: none at 1×1, ")
+
+
 @pytest.mark.parametrize(
     ("asked", "complaint"),
     [
@@ -270,6 +296,8 @@ def test_unclear_question_says_what_to_try(served, asked, complaint):
         ("def echo(http, token): return 1 / 0", "echo(http) in map.py: ZeroDivisionError"),
         ("def write(http, token): pass", "has one of write(http, token) and read_back(http)"),
         ("def claim(http, item): return False", "claim(http, item) sent no request"),
+        ("def check(http): return False", "check(http) returned False 16 times while nobody"),
+        ("def check(http): return 1", "returned 1; it has to return True or False"),
     ],
 )
 def test_unclear_function_says_what_to_try(served, tmp_path, text, complaint):
@@ -285,6 +313,4 @@ def test_guide_names_the_functions():
     """The functions that the guide shows are all that there are."""
     guide = (ROOT / "loadtest" / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- shop.py -->\n```python\n(.*?)```", guide, re.DOTALL)[1]
-    from loadtest.client.questions import FUNCTIONS
-
     assert re.findall(r"^def (\w+)", shown, re.MULTILINE) == list(FUNCTIONS)

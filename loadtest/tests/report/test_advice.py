@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from loadtest import history, trial
 from loadtest.cell import Cell
 from loadtest.checker import Failure, judge
@@ -137,3 +139,27 @@ def test_every_failure_has_advice():
         cause, fix, _ = explain(failure, verdict)
         assert cause
         assert fix
+
+
+@pytest.mark.parametrize(
+    ("failed", "why"),
+    [
+        ({(1, 1): 0, (4, 1): 75}, "a copy per worker explains it"),
+        ({(1, 1): 0, (1, 8): 0, (4, 1): 20}, "several workers explain it"),
+        ({(1, 1): 0, (1, 8): 30, (4, 1): 10}, "requests that overlap in one worker explain it"),
+        ({(1, 1): 10, (4, 1): 75}, "neither threads nor workers explain it"),
+    ],
+)
+def test_shares_of_checks_show_why(failed, why):
+    """Which topologies fail a check of one's own, and how often, shows what explains it."""
+    own = trial.App("shop:app")
+    cells = []
+    for shape, wrong in failed.items():
+        checks = [
+            Operation(client=1, op="check", start=9 * n, end=9 * n + 5, value=int(n >= wrong))
+            for n in range(100)
+        ]
+        each = trial.Trial("shop:app", trial.Server(*shape), own=own)
+        verdict = judge(history.frame(checks))
+        cells.append(Cell(each, expected_of(each), verdict, Path("x"), 1.0))
+    assert why in meaning(cells).summary

@@ -250,6 +250,19 @@ def test_untested_limit_shows_nothing():
     assert verdict(claim(0, 1), claim(2, 1), limit=3).verdict == "inconclusive"
 
 
+def test_failed_checks_are_counted():
+    """Checks that failed are counted; what they mean, only their author knows."""
+
+    def check(start, value, **more):
+        return Operation(client=1, op="check", start=start, end=start + 5, value=value, **more)
+
+    found = verdict(check(0, 1), check(10, 0, worker=7), check(20, 0))
+    assert (found.verdict, found.failures, found.wrong) == ("violated", frozenset(), 2)
+    assert found.why == "2 of 3 checks failed, first one of client 1 at worker 7."
+    assert verdict(check(0, 1), check(3, 1)).verdict == "holds"
+    assert verdict(check(0, None, outcome="unknown")).verdict == "inconclusive"
+
+
 def test_counter_and_kinds_stand_side_by_side():
     """A kind that fails does not change the verdict on the counter; the exit status knows both."""
     counter = [
