@@ -16,8 +16,9 @@ from loadtest.locustfile import BLOCK, MIXED, MIXED_UNDER_FAULT, Client, turns
 ops = frozenset(json.loads(sys.argv[1]))
 order = [[kind and kind.name for kind in turns(ops, n)] for n in (MIXED, MIXED_UNDER_FAULT)]
 from loadtest.kinds import KINDS
-client = SimpleNamespace(number=7, recorder=SimpleNamespace(first=0, tokens=iter(range(99))))
-claims = [Client.item(client, KINDS["claim"], turn) for turn in (0, 3, 4, 5 * BLOCK, 5 * BLOCK + 4)]
+client = SimpleNamespace(number=7, mapping=None, recorder=SimpleNamespace(first=0))
+claim, at = KINDS["claim"], (0, 3, 4, 5 * BLOCK, 5 * BLOCK + 4)
+claims = [Client.item(client, claim.operations[0], claim, turn) for turn in at]
 print(json.dumps([order, claims]))
 """
 
