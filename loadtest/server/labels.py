@@ -13,12 +13,14 @@ import importlib
 import inspect
 import itertools
 import os
+import runpy
 import secrets
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 SERVES, ENDS = "has loaded its app", "serves nobody any more"
@@ -80,6 +82,7 @@ class Labels:
 
 def around_wsgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
     """Return the WSGI app with labels on its replies."""
+    app = shaken(app, labels, "around_wsgi")
 
     def labelled(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -92,6 +95,7 @@ def around_wsgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
 
 def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
     """Return the ASGI app with labels on its replies."""
+    app = shaken(app, labels, "around_asgi")
 
     async def labelled(scope: Any, receive: Any, send: Callable[..., Any]) -> None:
         async def send_labelled(message: dict[str, Any]) -> None:
@@ -108,6 +112,15 @@ def around_asgi(app: Callable[..., Any], labels: Labels) -> Callable[..., Any]:
             raise
 
     return labelled
+
+
+def shaken(app: Callable[..., Any], labels: Labels, wrapper: str) -> Callable[..., Any]:
+    """Return the app with rests between its instructions if `SHAKE_PLAN` is set: see shake.py."""
+    if "SHAKE_PLAN" not in os.environ:
+        return app
+    path = Path(__file__).with_name("shake.py")
+    wrapped: Callable[..., Any] = runpy.run_path(str(path))[wrapper](app, labels)
+    return wrapped
 
 
 def is_asgi(app: Any) -> bool:
