@@ -124,6 +124,18 @@ class App:
 
 
 @dataclass(frozen=True)
+class Shake:
+    """Rests between the app's own instructions, chosen by `seed`: see server/shake.py.
+
+    `also` names packages whose instructions are rested at, too.
+    """
+
+    where: Literal["switches", "anywhere"]
+    seed: int
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Trial:
     """A variant or an app, the server that it runs under, and what is done to the two."""
 
@@ -134,6 +146,7 @@ class Trial:
     fault: str | None = None
     after_restart: bool = False
     """True if somebody asks what a process started after the load finds."""
+    shake: Shake | None = None
 
     @property
     def name(self) -> str:
@@ -144,6 +157,8 @@ class Trial:
     def slug(self) -> str:
         """For files and addresses: "plain_global-4x8"."""
         name = f"{self.variant}-{self.server}" + (f"-{self.fault}" if self.fault else "")
+        if self.shake:
+            name += f"-shaken-{self.shake.where}-{self.shake.seed}"
         return re.sub(r"[^\w.-]+", "-", name.replace("×", "x"))
 
     @property

@@ -25,6 +25,7 @@ from loadtest.server.guardian import UNGUARDED, GuardianError, guarded
 from loadtest.server.interpreter import LABELS, look, package_folder, pythonpath, theirs
 from loadtest.server.interpreter import environment as environment_of
 from loadtest.server.servers import adapter_of, refusal, topology
+from loadtest.server.shake_plan import shake_plan
 from loadtest.server.workers import serving_below
 from loadtest.trial import Trial
 from variants.facts import facts
@@ -80,6 +81,7 @@ def launch(
     if why_not := refusal(server):
         raise ServerError(why_not)
     python, asgi, env = interpreter(trial, env, log.parent)
+    env |= shake_plan(trial, log)
     with listening(port) as listener:
         number = listener.getsockname()[1]
         start = Start(

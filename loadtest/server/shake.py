@@ -53,7 +53,10 @@ from types import (
 )
 from typing import Any
 
-REST_S = 0.001
+REST_S, FIRST_REST_S = 0.001, 0.01
+"""The length of a rest, and of the first at an instruction: the first requests come slowly."""
+UNSEEN = 24.0
+"""The weight of an instruction that nobody has rested at yet."""
 LONG_S = 0.5
 """The switch interval: longer than a request, but no loop waits for another thread for ever."""
 GAP = 12.0
@@ -65,6 +68,7 @@ MOST_BYTES = 16 << 20
 READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_ATTR", "LOAD_METHOD"}
 WRITES = {"STORE_GLOBAL", "STORE_NAME", "STORE_DEREF", "STORE_ATTR", "DELETE_GLOBAL", "DELETE_ATTR"}
 ITEMS = {"STORE_SUBSCR", "DELETE_SUBSCR"}
+METHODS = {"LOAD_ATTR", "LOAD_METHOD"}
 CHANGES = {
     *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem"),
     *("popleft", "remove", "setdefault", "update"),
@@ -105,6 +109,7 @@ class Function:
     def __init__(self, code: CodeType) -> None:
         self.file = Path(code.co_filename).name
         self.name = f"{self.file}:{code.co_firstlineno}:{code.co_name}"
+        self.first = code.co_firstlineno
         self.lines: dict[int, int] = {}
         self.accesses: dict[int, tuple[str, str]] = {}
         self.after: dict[int, int] = {}
@@ -121,7 +126,7 @@ class Function:
             if index + 1 < len(instructions):
                 self.after[each.offset] = instructions[index + 1].offset
             name = str(each.argval)
-            if each.opname in READS and name in CHANGES and container:
+            if each.opname in METHODS and name in CHANGES and container:
                 self.accesses[each.offset] = ("write", container)
             elif each.opname in READS:
                 self.accesses[each.offset] = ("read", name)
@@ -131,10 +136,13 @@ class Function:
             elif each.opname in ITEMS and container:
                 self.accesses[each.offset] = ("write", container)
             if each.opname.startswith("CALL"):
+                container = ""
                 self.callees[each.offset] = callee(instructions[:index], each.arg or 0)
 
     def place(self, offset: int) -> str:
-        return f"{self.file}:{self.lines.get(offset, 0)}"
+        # a frame that calls may be inside its instruction
+        before = [each for each in self.lines if each <= offset]
+        return f"{self.file}:{self.lines[max(before)] if before else self.first}"
 
     def switches(self, done: int, following: int) -> bool:
         """Return True if 3.9 to 3.11 may switch threads between these two instructions.
@@ -217,6 +225,9 @@ class Shaker:
 
     def owns(self, name: str) -> bool:
         """Return True for a file of the app: in its folders, but in no library there."""
+        if name.startswith("<"):
+            # a module that is frozen, or made from a text
+            return False
         path = Path(os.path.realpath(name))
         around = {path, *path.parents}
         if around & self.packages:
@@ -235,7 +246,7 @@ class Shaker:
             request.steps.append((now, function.place(offset), *access))
 
     def candidate(self, request: Request, function: Function, offset: int) -> None:
-        """Rest here, if it is time to: at most where rests are few and requests meet."""
+        """Rest here, if it is time to: sooner where requests meet, and where rests are few."""
         if len(request.rests) >= MOST_RESTS:
             return
         if threading.get_ident() == self.loop_thread and not self.blocking:
@@ -247,18 +258,22 @@ class Shaker:
             local.left = local.random.expovariate(1 / GAP)
         point = f"{function.name}:{offset}"
         rests = self.rests.get(point, 0)
-        local.left -= (1 + min(3, self.met.get(function.name, 0))) / (1 + rests / 8)
+        # first where nobody has rested yet: some windows are open for the first requests alone
+        weight = 1 / (1 + rests / 8) if rests else UNSEEN
+        local.left -= weight * (1 + min(3, self.met.get(function.name, 0)))
         if local.left <= 0:
             local.left = local.random.expovariate(1 / GAP)
-            self.rests[point] = rests + 1
             self.rest(request, function, offset, point)
+            if self.blocking or len(self.active) > 1:
+                # a rest that nobody could meet is none
+                self.rests[point] = rests + 1
 
     def rest(self, request: Request, function: Function, offset: int, point: str) -> None:
         request.inside = function.name
         start = time.monotonic_ns()
         met = self.meets(request, function)
         # looked up anew: gevent's yields to the hub
-        time.sleep(REST_S)
+        time.sleep(REST_S if point in self.rests else FIRST_REST_S)
         if met or self.meets(request, function):
             self.met[function.name] = self.met.get(function.name, 0) + 1
         end = time.monotonic_ns()
