@@ -9,7 +9,7 @@ PY := .venv/bin/python
 SETTINGS := A APP AUDIT_AFTER_RESTART B BUSY CHDIR CLAIM CONFIRM_HOST COUNT COURSE DATABASE_URL \
     DURATION ECHO EVERY FAULT FILE HEADERS HISTORIES ID INCREMENT INCREMENT_COUNT KIND LIMIT \
     MAPPING PAUSE_MS PORT PRELOAD PY PYTEST_ADDOPTS PYTHON READ READ_BACK README REDIS_PREFIX \
-    REDIS_URL REQUESTS ROUNDS SEED SERVE SERVER SERVER_PYTHON SQLITE_PATH STATE_PATH THREADS TIMES \
+    REDIS_URL REQUESTS ROUNDS SEED SERVE SERVER SERVER_PYTHON SHAKE SHAKE_ALSO SHAKEN SQLITE_PATH STATE_PATH THREADS TIMES \
     URL USERS VARIANT WORKERS WORKER_CLASS WORKER_HEADER WRITE
 nearest = $(shell $(PYTHON) -c 'import difflib, sys; \
     found = difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1); \
@@ -105,6 +105,7 @@ nightly: .venv/dev ### judge 100,000 histories, and odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \
 	    ../../../$(PY) -m pytest --verbose --numprocesses 3 --timeout 0 \
 	    test_agreement.py test_truth.py test_witness.py test_worlds.py
+	@SHAKEN=$${SHAKEN:-100} $(PY) -m pytest loadtest/tests/test_shaken.py --timeout 0 -k 'twin or right'
 	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3 \
 	    --hypothesis-seed "$${SEED:-$$(date +%s)}"
 

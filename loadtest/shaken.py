@@ -10,6 +10,7 @@ from typing import Literal
 from loadtest import cell
 from loadtest.cell import Cell
 from loadtest.client.load import ON
+from loadtest.server.servers import topology
 from loadtest.server.shake_log import Coverage, Moment, ShakeLog, coverage, moment, read
 from loadtest.server.shake_plan import one_at_a_time, shake_log
 from loadtest.trial import Load, Shake, Trial
@@ -43,6 +44,7 @@ class ShakenCell:
     inconclusive: int
     seconds: float
     python: str
+    gil: bool
     coverage: Coverage
     finding: Finding | None
 
@@ -79,7 +81,7 @@ def can_be_shaken(trial: Trial) -> bool:
     """Return True if a trial is ours to shake, and two of its requests can overlap."""
     server = trial.server
     ours = trial.fault is None and not (trial.own and trial.own.runs_already)
-    return ours and (server.workers > 1 or not one_at_a_time(server))
+    return ours and (topology(server).workers > 1 or not one_at_a_time(server))
 
 
 def places(trial: Trial) -> tuple[Where, ...]:
@@ -132,6 +134,7 @@ def shake(
         inconclusive,
         time.monotonic() - began,
         requests[-1].python,
+        requests[-1].gil,
         total(requests),
         finding,
     )

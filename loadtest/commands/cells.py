@@ -2,9 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,26 @@ from loadtest.server.postgres import schema
 from loadtest.trial import Trial
 
 # each waits for its processes, or for its fault, some of the time
+Urls = Callable[[Trial], AbstractContextManager[dict[str, str | None]]]
 AT_ONCE = min(8, 1 + (os.cpu_count() or 1))
+
+
+@contextmanager
+def stores(trials: Sequence[Trial], folder: Path) -> Iterator[Urls]:
+    """Yield what makes the URLs of a trial's stores, which run until the block ends."""
+    with ExitStack() as stack:
+        variants = dict.fromkeys(each.variant for each in trials if not each.own)
+        redis_url, _ = stack.enter_context(redis_for(variants, folder))
+        database_url = stack.enter_context(postgres_for(variants, folder))
+
+        @contextmanager
+        def urls_of(trial: Trial) -> Iterator[dict[str, str | None]]:
+            # the tables have one name for all variants, and several cells run at a time
+            own = schema(database_url) if database_url else nullcontext()
+            with own as url:
+                yield {"redis_url": redis_url, "database_url": url}
+
+        yield urls_of
 
 
 def run_all(
@@ -33,16 +52,10 @@ def run_all(
     the load may not get through, or a thread not to its turn. What it shows is never asked again.
     """
     over = threading.Event()
-    with ExitStack() as stack:
-        variants = dict.fromkeys(each.variant for each in trials if not each.own)
-        redis_url, _ = stack.enter_context(redis_for(variants, folder))
-        database_url = stack.enter_context(postgres_for(variants, folder))
+    with stores(trials, folder) as urls_of:
 
         def run(trial: Trial) -> Cell:
-            # the tables have one name for all variants, and several cells run at a time
-            own = schema(database_url) if database_url else nullcontext()
-            with own as url:
-                urls = {"redis_url": redis_url, "database_url": url}
+            with urls_of(trial) as urls:
                 once = partial(cell.run, trial, folder, **urls, progress=tell, over=over)
                 done = shown(once, tries, over)
             tell(done)

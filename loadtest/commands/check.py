@@ -22,14 +22,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loadtest import commands
 from loadtest.cell import Cell
+from loadtest.checker.words import number
 from loadtest.commands import growth, own_app
 from loadtest.commands.cells import run_all
 from loadtest.commands.results import RESULTS, make_latest, new_folder
 from loadtest.commands.server_options import Wanted, server_options
+from loadtest.commands.shaking import NOT_SHAKING, Shaking, lines, shake_all, shaking_options
 from loadtest.expected import Expectation, expectation, refusal
 from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
+from loadtest.report.shaken import sentence
 from loadtest.server.interpreter import prepare
+from loadtest.shaken import ShakenCell
 from loadtest.signals import held
 from loadtest.trial import ALONE, UNDER_FAULT, App, Load, Trial
 from variants import VARIANTS
@@ -53,6 +57,7 @@ from variants import VARIANTS
 @commands.kind_option
 @commands.fault_option
 @commands.restart_option
+@shaking_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print cells and verdicts as one JSON document."
 )
@@ -72,6 +77,7 @@ def check(
     kind: str,
     fault: str | None,
     after_restart: bool,
+    shaking: Shaking,
     as_json: bool,
     pictures: Path | None,
 ) -> None:
@@ -109,7 +115,9 @@ def check(
         for server in servers
     ]
     trials = possible(asked)
-    cells = run(trials, folder, {"understood": understood} if understood else {})
+    more: dict[str, object] = {"understood": understood} if understood else {}
+    cells = run(trials, folder, more)
+    shaken = shake_clean(cells, shaking, more)
     if pictures:
         from loadtest.report import readme
         from loadtest.report.pictures import charts  # Altair takes a second to import
@@ -119,11 +127,12 @@ def check(
         kinds = readme.measured_kinds([*cells, *run(apart)])
         readme.renew({"measured": readme.measured(cells), "kinds": kinds})
     if as_json:
-        click.echo(json.dumps(results_as_json(cells), ensure_ascii=False))
-        sys.exit(status(cells))
+        found = results_as_json(cells) | {"shaken": [shaken_as_json(each) for each in shaken]}
+        click.echo(json.dumps(found, ensure_ascii=False))
+        sys.exit(max(status(cells), any(map(shaking.fails, shaken))))
     counted = [cell for cell in cells if not cell.verdict.only_kinds]
     matrix = [terminal.matrix(counted)] if counted else []
-    show(Group(*matrix, kind_tables.matrices(cells)), cells)
+    show(Group(*matrix, kind_tables.matrices(cells)), cells, shaken, shaking)
 
 
 def possible(asked: Sequence[Trial]) -> list[Trial]:
@@ -160,13 +169,34 @@ def run(
     return cells
 
 
+def shake_clean(
+    cells: Sequence[Cell], shaking: Shaking, more: Mapping[str, object]
+) -> list[ShakenCell]:
+    """Shake the clean cells that somebody wants to be shaken, and add them to the report."""
+    folder = cells[0].history.parent
+    wanted = [cell for cell in cells if shaking.wants(cell)]
+    if not wanted:
+        return []
+    click.echo(f"shaking {number(len(wanted), 'clean cell')}, about 10 s each", err=True)
+    with progress(len(wanted)) as tell:
+        shaken = shake_all(wanted, folder, shaking, tell)
+        tell("writing the report")
+        write(cells, folder, {**more, "shaken": [sentence(each) for each in shaken]})
+    return shaken
+
+
 def write(cells: Sequence[Cell], folder: Path, more: Mapping[str, object] = {}) -> None:
     """The report of these cells, which says `more` of what was run."""
     document.write(cells, folder / "report.html", {**what_ran(cells[0].trial.load), **more})
     make_latest(folder)
 
 
-def show(table: RenderableType, cells: Sequence[Cell]) -> NoReturn:
+def show(
+    table: RenderableType,
+    cells: Sequence[Cell],
+    shaken: Sequence[ShakenCell] = (),
+    shaking: Shaking = NOT_SHAKING,
+) -> NoReturn:
     """Prints what came out, and exits as it did."""
     out = terminal.console()
     out.print(table)
@@ -176,7 +206,9 @@ def show(table: RenderableType, cells: Sequence[Cell]) -> NoReturn:
     out.print(terminal.documentation(cells))
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
-    sys.exit(status(cells))
+    for line in lines(cells, shaken, shaking):
+        out.print(line)
+    sys.exit(max(status(cells), any(map(shaking.fails, shaken))))
 
 
 def status(cells: Sequence[Cell]) -> int:
@@ -229,6 +261,43 @@ def results_as_json(cells: Sequence[Cell]) -> dict[str, object]:
             }
             for each in cells
         ],
+    }
+
+
+def shaken_as_json(shaken: ShakenCell) -> dict[str, object]:
+    """Return a shaken cell as --json prints it.
+
+    It is {variant, server, seed, runs, inconclusive, seconds, python, gil, rested, met, found:
+    null or {claim, seed, where, moment, steps, failed, history, verdict}, sentence}. `rested` and
+    `met` count instructions, `failed` requests that were answered 5xx.
+    """
+    finding = shaken.finding
+    shake = finding.cell.trial.shake if finding else None
+    at = finding.moment if finding else None
+    return {
+        "variant": shaken.cell.trial.variant,
+        "server": asdict(shaken.cell.trial.server),
+        "seed": shaken.seed,
+        "runs": shaken.runs,
+        "inconclusive": shaken.inconclusive,
+        "seconds": round(shaken.seconds, 3),
+        "python": shaken.python,
+        "gil": shaken.gil,
+        "rested": len(shaken.coverage.rested),
+        "met": len(shaken.coverage.met),
+        "sentence": sentence(shaken),
+        "found": finding
+        and shake
+        and {
+            "claim": finding.claim,
+            "seed": shake.seed,
+            "where": shake.where,
+            "moment": at.sentence if at else None,
+            "steps": at.steps if at else None,
+            "failed": finding.failed,
+            "history": str(finding.cell.history),
+            "verdict": finding.cell.verdict.to_json(),
+        },
     }
 
 

@@ -55,7 +55,7 @@ from typing import Any
 
 REST_S, FIRST_REST_S = 0.001, 0.01
 """The length of a rest, and of the first at an instruction: the first requests come slowly."""
-UNSEEN = 24.0
+UNSEEN = 48.0
 """The weight of an instruction that nobody has rested at yet."""
 LONG_S = 0.5
 """The switch interval: longer than a request, but no loop waits for another thread for ever."""
@@ -263,17 +263,22 @@ class Shaker:
         local.left -= weight * (1 + min(3, self.met.get(function.name, 0)))
         if local.left <= 0:
             local.left = local.random.expovariate(1 / GAP)
-            self.rest(request, function, offset, point)
-            if self.blocking or len(self.active) > 1:
+            # counted at its start, so that the next request does not rest here as well: two that go
+            # in step would hide a window that one opens and the other has to pass
+            self.rests[point] = rests + 1
+            self.rest(request, function, offset, point, FIRST_REST_S if not rests else REST_S)
+            if not (self.blocking or len(self.active) > 1):
                 # a rest that nobody could meet is none
-                self.rests[point] = rests + 1
+                self.rests[point] = rests
 
-    def rest(self, request: Request, function: Function, offset: int, point: str) -> None:
+    def rest(
+        self, request: Request, function: Function, offset: int, point: str, seconds: float
+    ) -> None:
         request.inside = function.name
         start = time.monotonic_ns()
         met = self.meets(request, function)
         # looked up anew: gevent's yields to the hub
-        time.sleep(REST_S if point in self.rests else FIRST_REST_S)
+        time.sleep(seconds)
         if met or self.meets(request, function):
             self.met[function.name] = self.met.get(function.name, 0) + 1
         end = time.monotonic_ns()

@@ -133,15 +133,17 @@ def overlapping(requests: Sequence[Shaken], request: Shaken) -> Iterator[Shaken]
 
 def moment(requests: Sequence[Shaken], operations: Sequence[Operation] = ()) -> Moment | None:
     """Return the rest that explains why these operations, or the first that failed, went wrong."""
+    requests = [request for request in requests if request.rests or request.steps]
     failed = [request for request in requests if request.failed]
     suspects = matching(requests, operations) or failed[:1]
     pairs = [(one, other) for one in suspects for other in suspects if one is not other]
     for one in suspects:
         for other in overlapping(requests, one):
             pairs += [(one, other), (other, one)]
-    # a request that had read what another wrote says more
-    for has_read in (True, False):
-        for one, other in pairs:
+    everybody = ((one, other) for one in requests for other in overlapping(requests, one))
+    # a request that had read what another wrote says more, even if it is another request
+    for has_read, candidates in ((True, pairs), (True, everybody), (False, pairs)):
+        for one, other in candidates:
             if found := window(one, other, has_read):
                 return found
     for one in suspects:
@@ -206,7 +208,10 @@ def in_words(steps: Sequence[tuple[str, int, str, str, str]]) -> str:
     """Describe steps: "A read `hits` at shop.py:12, B read at :12, B wrote at :13"."""
     words: list[str] = []
     file = called = ""
-    for who, _, place, kind, name in steps:
+    # A is the first to come
+    letters = dict(zip(dict.fromkeys(step[0] for step in steps), "AB", strict=False))
+    for request, _, place, kind, name in steps:
+        who = letters[request]
         at, _, line = place.rpartition(":")
         what = "" if name == called else f" `{name}`"
         verb = "read" if kind == "read" else "wrote"

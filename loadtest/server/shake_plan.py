@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from loadtest import ROOT
+from loadtest.server.servers import at_once, topology
 from loadtest.trial import Server, Trial
 
 
@@ -17,7 +18,7 @@ def one_at_a_time(server: Server) -> bool:
 
     Its instructions are then met by other processes alone, which go on between any two of them.
     """
-    return server.threads == 1 and server.worker_class not in ("gevent", "asgi")
+    return at_once(server) == 1
 
 
 def shake_plan(trial: Trial, log: Path) -> dict[str, str]:
@@ -32,7 +33,7 @@ def shake_plan(trial: Trial, log: Path) -> dict[str, str]:
         "folders": [str(folder)],
         "packages": [*([package] if package else []), *shake.also],
         "where": shake.where,
-        "blocking": trial.server.workers > 1,
+        "blocking": topology(trial.server).workers > 1,
         "seed": shake.seed,
         "log": str(shake_log(log).absolute()),
     }

@@ -65,6 +65,7 @@ def environment(shop):
     return os.environ | {
         "PATH": f"{shop}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
+        "SHAKE": "0",
         "WORKERS": "4",
         "THREADS": "1",
     }
