@@ -38,7 +38,7 @@ from loadtest.client import files
 from loadtest.client.audit import audit, empty
 from loadtest.client.baseline import Unready, awake, quiet
 from loadtest.client.described import described
-from loadtest.client.files import Files
+from loadtest.client.files import SILENCE_S, Files
 from loadtest.client.http import TIMEOUT_S
 from loadtest.client.mapping import OURS, Reply, Routes, Steps, kept
 from loadtest.client.questions import Questions
@@ -371,6 +371,11 @@ class Runs:
         while not recorder.file.closed:
             recorder.flush()
             run.files.send()
+            if run.files.deserted():
+                log.error("the master has not answered for %d s: this load ends", SILENCE_S)
+                self.environment.process_exit_code = 2
+                gevent.spawn(self.environment.runner.quit)
+                return
             if recorder.broken:
                 log.error(recorder.broken)
                 self.quit(NOT_RECORDED)

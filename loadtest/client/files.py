@@ -28,6 +28,8 @@ from loadtest.history.operation import Operation, line, printable, short
 LARGEST = 200_000_000
 """The most bytes of a run that are taken over locust's connection."""
 PIECE = 250_000
+SILENCE_S = 10.0
+"""A master that has not answered for so long is gone."""
 NAME = re.compile(r"[\w-]{1,80}")
 
 
@@ -74,7 +76,6 @@ class Files:
             self.run = self.options.run if NAME.fullmatch(str(self.options.run)) else "run"
             self.path = Path(given or f"results/{self.run}/history.jsonl")
             self.own = self.path.with_stem(f"{self.path.stem}.{self.runner.worker_index}")
-            self.heard = [int(self.options.run_begins), time.monotonic_ns()]
         else:
             self.run = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{secrets.token_hex(4)}"
             self.path = Path(given or time.strftime("results/%Y-%m-%d_%H-%M-%S/history.jsonl"))
@@ -86,8 +87,11 @@ class Files:
                 # locust sends the master's options to its workers, those that it does not know too
                 self.options.run = self.run
         self.offset = self.sent = self.taken = self.began = 0
+        self.heard: list[int] = []
         exchange.files = self
         self.parts = exchange.parts.setdefault(self.run, {})
+        if isinstance(self.runner, WorkerRunner):
+            self.heard = [int(self.options.run_begins), time.monotonic_ns()]
         if isinstance(self.runner, MasterRunner):
             clients = self.runner.clients
             for worker in (*clients.ready, *clients.spawning, *clients.running):
@@ -112,14 +116,20 @@ class Files:
         if lines and not lines[-1].endswith("\n"):
             lines.pop()
         self.offset += sum(len(each.encode()) for each in lines)
-        while lines or last:
+        # also without a line: the master's reply shows that it is there
+        while True:
             text = ""
             while lines and len(text) < PIECE:
                 text += lines.pop(0)
             last_piece = last and not lines
             self.send_piece(text, last=last_piece)
-            if last_piece:
+            if not lines:
                 return
+
+    def deserted(self) -> bool:
+        """Return True in a locust worker whose master has not answered for a while."""
+        silence = (time.monotonic_ns() - self.heard[1]) / 1e9 if self.heard else 0.0
+        return silence > SILENCE_S
 
     def send_piece(self, text: str, *, last: bool) -> None:
         piece = {

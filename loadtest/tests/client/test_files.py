@@ -10,6 +10,7 @@ from loadtest import history
 from loadtest.server.guardian import guarded
 from loadtest.tests.locusts import LOCUST, ROOT, free_port, of, recorded
 from loadtest.tests.odd import odd
+from loadtest.tests.waiting import wait_until
 
 
 def two_have_asked(folder):
@@ -187,3 +188,19 @@ def test_dead_before_its_first_message(worker, locust):
         done = locust(server.url, *master(port), "--stop-timeout", "1")
     assert done.returncode == 2
     assert "nothing was heard of it" in done.stdout
+
+
+def test_killed_master_ends_its_workers(worker, tmp_path):
+    """A worker whose master was killed ends within seconds, and not with status 0."""
+    port = free_port()
+    with odd() as server, worker(port) as alone:
+        command = [LOCUST, "-f", ROOT / "loadtest" / "locustfile.py", "--headless", "-u", "4"]
+        command += ["--host", server.url, "--history", tmp_path / "h.jsonl", "--master"]
+        command += ["--master-bind-port", port, "--expect-workers", "1"]
+        with guarded(list(map(str, command)), log=tmp_path / "master.log") as its_master:
+            wait_until(lambda: recorded(tmp_path, "h.part*.jsonl"))
+            (process,) = psutil.Process(its_master.pid).children()
+            process.kill()
+        assert alone.wait(40) == 2
+    (log,) = tmp_path.glob("worker*.log")
+    assert "the master has not answered for 10 s" in log.read_text()
