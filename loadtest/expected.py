@@ -9,7 +9,7 @@ from loadtest.checker import Failure, KindVerdict, Verdict
 from loadtest.server.disk import missing
 from loadtest.server.fault import Fault
 from loadtest.server.faults import FAULTS, fault_of
-from loadtest.server.servers import adapter_of, at_once, preloads, with_master
+from loadtest.server.servers import adapter_of, at_once, preloads, topology, with_master
 from loadtest.trial import Server, Trial
 from variants import VARIANTS
 from variants.facts import SURVIVES, Facts, facts
@@ -150,7 +150,7 @@ def outlives(trial: Trial) -> bool:
 
 def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
     """Return the expectation without a fault."""
-    server = trial.server
+    server = topology(trial.server)
     greenlets = server.worker_class == "gevent"
     place = said.preloaded if preloads(server) else said.lives_in
     # a greenlet ends with its connection

@@ -37,9 +37,10 @@ class Server:
         more = [self.worker_class] * (self.worker_class != "gthread") + ["preload"] * self.preload
         python = Path(self.python).name
         more += [python] * (python not in ("", "python", "python3"))
-        more += [self.name] * (self.name != "gunicorn")
-        shape = f"{self.workers}×{self.threads}" if self.workers else "as it comes"
-        return " ".join([shape, *more])
+        if not self.workers:
+            return " ".join([self.name, "as it comes", *more])
+        more += [self.name] * (self.name not in ("gunicorn", self.worker_class))
+        return " ".join([f"{self.workers}×{self.threads}", *more])
 
     @classmethod
     def parse(cls, text: str) -> "Server":

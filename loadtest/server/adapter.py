@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from loadtest.trial import Server, WorkerClass
 
@@ -43,10 +44,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The signals with which a server's master starts one more worker, and ends the oldest."""
+    """The signals with which a server's master starts one more worker, and ends one."""
 
     more: signal.Signals
     fewer: signal.Signals
+    ends: Literal["oldest", "newest"]
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ def inject(target: Target) -> str:
     master(target).send_signal(scaling.more)
     wait_until_back(target, [], len(before) + 1)
     time.sleep(APART_S)
+    ending = before[0] if scaling.ends == "oldest" else serving(target)[-1]
     master(target).send_signal(scaling.fewer)
-    # the oldest is ended
-    wait_until_back(target, before[:1], len(before))
-    return f"one more, then worker {before[0]} ends"
+    wait_until_back(target, [ending], len(before))
+    return f"one more, then worker {ending} ends"
 
 
 FAULT = Fault(

@@ -23,5 +23,6 @@ ADAPTER = Adapter(
     command=command,
     classes=("gevent", "sync"),
     processes=False,
+    pools=False,
     settings=("GEVENT_",),
 )

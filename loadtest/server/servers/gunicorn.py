@@ -53,7 +53,7 @@ ADAPTER = Adapter(
     lent=True,
     supervises=True,
     reloads=signal.SIGHUP,
-    scaling=Scaling(more=signal.SIGTTIN, fewer=signal.SIGTTOU),
+    scaling=Scaling(more=signal.SIGTTIN, fewer=signal.SIGTTOU, ends="oldest"),
     recycles=True,
     settings=("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "SCRIPT_NAME", "FORWARDED_ALLOW_IPS"),
 )

@@ -34,7 +34,6 @@ ADAPTER = Adapter(
     wrapping=wrapping,
     classes=("gthread", "asgi"),
     usual=(1, min(32, (os.cpu_count() or 1) + 4)),
-    supervises=True,
     recycles=True,
     alone=True,
 )

@@ -33,7 +33,7 @@ ADAPTER = Adapter(
     usual=(1, 10),
     supervises=True,
     reloads=signal.SIGHUP,
-    scaling=Scaling(more=signal.SIGTTIN, fewer=signal.SIGTTOU),
+    scaling=Scaling(more=signal.SIGTTIN, fewer=signal.SIGTTOU, ends="newest"),
     recycles=True,
     alone=True,
     settings=("UVICORN_", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"),
