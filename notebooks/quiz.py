@@ -17,8 +17,8 @@ from course import Stop, reading, tell
 from ladder import RUNGS
 from outcomes import WORDS, Found, card, come_out, facts_of, redis_url, source, together, words
 
+from loadtest import gallery
 from loadtest.expected import expectation, refusal
-from loadtest.report import gallery
 from loadtest.server.faults import FAULTS
 from loadtest.trial import ALONE, SERVERS, Server, Trial
 from variants import VARIANTS

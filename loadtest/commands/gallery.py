@@ -7,6 +7,7 @@ import click
 from loadtest.commands.cells import AT_ONCE, run_all
 from loadtest.commands.check import progress, what_ran
 from loadtest.commands.results import RESULTS, make_latest, new_folder
+from loadtest.gallery import BARE, LOAD, trials
 from loadtest.report import gallery as table
 from loadtest.report import kind_tables, terminal
 from loadtest.report.page import document
@@ -25,15 +26,15 @@ def gallery(idioms: tuple[str, ...], every: bool, readme: bool) -> None:
     """
     if unknown := [idiom for idiom in idioms if idiom not in GALLERY]:
         raise ValueError(f"unknown idiom {unknown[0]!r}; idioms: {', '.join(GALLERY)}")
-    trials = table.trials(idioms or GALLERY, every=every or readme)
-    left_out = len(table.trials(idioms or GALLERY, every=True)) - len(trials)
-    # each is told beside the bare route, as it was in the same run
-    trials += [] if idioms else [table.BARE]
+    asked = trials(idioms or GALLERY, every=every or readme)
+    left_out = len(trials(idioms or GALLERY, every=True)) - len(asked)
+    # the table compares each idiom's cost with the bare route's in the same run
+    asked += [] if idioms else [BARE]
     folder = new_folder()
-    with progress(len(trials)) as tell:
-        cells = run_all(trials, folder, tell, at_once=AT_ONCE, tries=3)
+    with progress(len(asked)) as tell:
+        cells = run_all(asked, folder, tell, at_once=AT_ONCE, tries=3)
         tell("writing the report")
-        document.write(cells, folder / "report.html", what_ran(table.LOAD))
+        document.write(cells, folder / "report.html", what_ran(LOAD))
     make_latest(folder)
     if readme:
         table.README.write_text(table.readme(cells), encoding="utf-8")

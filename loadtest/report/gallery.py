@@ -1,41 +1,22 @@
-"""The gallery: which trials it takes to tell its idioms apart, and the README that they fill."""
+"""The README of the gallery, filled from the trials of its idioms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from loadtest.cell import Cell
 from loadtest.checker import Failure, Verdict
 from loadtest.checker.words import number
 from loadtest.expected import expectation
+from loadtest.gallery import BARE, COLUMNS, LOAD, idiom_facts, served, trial
 from loadtest.kinds.counter import COUNTER
 from loadtest.report.pictures.schedules import orders
-from loadtest.trial import Load, Server, Trial
+from loadtest.trial import Trial
 from variants import VARIANTS
 from variants.facts import GALLERY as FOLDER
-from variants.facts import Facts, facts
 from variants.gallery import GALLERY
 
 README = FOLDER / "README.md"
-LOAD = Load(users=12, seconds=0.3, increments=200)
-BARE = Trial("plain_global", Server(1, 8), LOAD)
-"""The bare route: the same three steps, and nothing that keeps anybody out."""
-LONGER = replace(LOAD, seconds=4.0)
-"""Long enough for a worker to stand still four times: now and then that is in the wrong place."""
-Column = tuple[Server, str | None, Load]
-COLUMNS: dict[str, Column] = {
-    "1×8": (Server(1, 8), None, LOAD),
-    "4×1": (Server(4, 1), None, LOAD),
-    "4×8 preload": (Server(4, 8, preload=True), None, LOAD),
-    "2×1 gevent": (Server(2, 1, worker_class="gevent"), None, LOAD),
-    "two machines": (Server(1, 8), "two-machines", LOAD),
-    "2×1 paused": (Server(2, 1), "pause-worker", LONGER),
-}
-"""Threads of one worker; workers alone; both, and what they share when forked; greenlets; two
-servers that share nothing but the network; and a worker that stands still for a second."""
-BESIDE = ("4×8 preload", "2×1 gevent", "two machines")
-"""The columns left out for idioms that fail there just as at 4×1."""
 OUTLIVES = {
     "nothing": "nothing",
     "request": "a request",
@@ -99,59 +80,13 @@ LEFT_OUT = """## Left out
 """
 
 
-def trials(idioms: Iterable[str], *, every: bool = False) -> list[Trial]:
-    """Each idiom in each column that can serve it, and that can show something of it; `every` one
-    also where it goes wrong as it does at 4×1."""
-    asked = ((idiom, column) for idiom in idioms for column in COLUMNS)
-    tried = (trial(*each) for each in asked if every or not known(*each))
-    return [each for each in tried if each]
-
-
-def known(idiom: str, column: str) -> bool:
-    """Return True if the idiom is expected to fail in that column just as at 4×1."""
-    if column not in BESIDE:
-        return False
-    workers, there = trial(idiom, "4×1"), trial(idiom, column)
-    if not (workers and there):
-        return False
-    must = expectation(workers).must
-    return bool(must) and must == expectation(there).must and wrong(workers) == wrong(there)
-
-
-def trial(idiom: str, column: str) -> Trial | None:
-    """Return the trial of that column.
-
-    None if the idiom cannot be served so, or if a paused worker changes nothing there.
-    """
-    server, fault, load = COLUMNS[column]
-    each = Trial(idiom, server, load, fault=fault)
-    idle = fault == "pause-worker" and wrong(each) == wrong(replace(each, fault=None))
-    return each if served(idiom, server) and not idle else None
-
-
-def served(idiom: str, server: Server) -> bool:
-    return not said(idiom).lines.get("Served", "").startswith(f"not by {server.worker_class}")
-
-
-def wrong(each: Trial) -> frozenset[Failure]:
-    """Return the failures that must or may come out, refusals excepted."""
-    return (expectation(each).must | expectation(each).may) - {Failure.REFUSES}
-
-
-def said(idiom: str) -> Facts:
-    """Return the facts of an idiom. Raise ValueError if it states none."""
-    if (lines := facts(idiom)) is None:
-        raise ValueError(f"{idiom} says nothing of itself")
-    return lines
-
-
 def expected_failures(each: Trial) -> str:
     """A cell's words, without its figure: they follow from what the idiom says of itself."""
     rule = expectation(each)
     if rule.must:
         return f"✗ {', '.join(sorted(rule.must, reverse=True))}"
     # the audit may read an old copy, which looks like a loss
-    unlike = {Failure.LOSES} if said(each.variant).answers == "cached" else set()
+    unlike = {Failure.LOSES} if idiom_facts(each.variant).answers == "cached" else set()
     may = [verb for fault, verb in MAY.items() if fault in rule.may - unlike]
     return f"may {' or '.join(may)}" if may else "✓"
 
@@ -205,14 +140,16 @@ def rest(idiom: str, verdicts: Mapping[Trial, Verdict]) -> list[str]:
     cost = [", ".join(f"{time:.0f}" for time in own) + " ms"] * bool(own)
     cost += [f"{' and '.join(ratios)} bare"] * bool(ratios)
     shown = "<br>".join(cost) or "–"
-    survives = OUTLIVES[said(idiom).survives]
-    survives += ", if preloaded" * (said(idiom).outlives(preload=False) != said(idiom).survives)
+    survives = OUTLIVES[idiom_facts(idiom).survives]
+    survives += ", if preloaded" * (
+        idiom_facts(idiom).outlives(preload=False) != idiom_facts(idiom).survives
+    )
     return [survives, shown, instead(idiom)]
 
 
 def instead(idiom: str) -> str:
     """Return the alternative to an idiom, or that it may stay."""
-    here, apart = (said(idiom).instead(machines) for machines in (1, 2))
+    here, apart = (idiom_facts(idiom).instead(machines) for machines in (1, 2))
     words = link(here) if here else "keep it"
     return words + (f"; on two machines {link(apart)}" if apart and apart != here else "")
 
@@ -230,12 +167,13 @@ def link(variant: str) -> str:
 
 def story(idiom: str) -> str:
     """An idiom in words: what it is, what it loses, step by step, and who shows it."""
-    lines = said(idiom).lines
-    text = f"**{idiom}**: {said(idiom).title[0].lower()}{said(idiom).title[1:]}."
+    lines = idiom_facts(idiom).lines
+    title = idiom_facts(idiom).title
+    text = f"**{idiom}**: {title[0].lower()}{title[1:]}."
     text += f" *Guard*: {lines['Guard']} *Loses*: {lines['Loses']}"
     for order in orders(idiom):
         text += f"\n\n{order.where}:" * bool(order.where)
-        steps = (*order.steps, f"({order.known})")
+        steps = (*order.steps, f"({order.evidence})")
         text += "\n\n" + "\n".join(f"    {step}" for step in steps)
     text += "\n" * bool(orders(idiom))
     seen = lines.get("Seen in")

@@ -10,7 +10,7 @@ import requests
 
 from loadtest import cell
 from loadtest.expected import expectation
-from loadtest.report.gallery import LOAD, trials
+from loadtest.gallery import LOAD, trials
 from loadtest.server.disk import missing
 from loadtest.server.postgres import postgres_server, schema
 from loadtest.server.running import serve

@@ -4,6 +4,8 @@ Lives in: worker. Each worker has an app of its own.
 Guard: none. While one thread pauses, another reads the same count.
 Loses: updates between the threads of a worker, and the total between workers.
 Survives: request.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/fastapi/fastapi/issues/592 (app.counter)
 Instead: redis_key
 """

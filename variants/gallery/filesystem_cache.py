@@ -4,6 +4,8 @@ Lives in: machine. The folder is one for all workers that can open it.
 Guard: none. `inc` reads one file and replaces it by another, and `add` looks before it writes.
 Loses: updates, although `inc` is said to be atomic "for supporting caches": this one is none.
 Survives: server. A cache may also forget what it has no room for, or what got old.
+Steps: loses, by hand: A reads 0 from the file; B reads 0 from the file; A replaces it by 1, is
+  answered 1; B replaces it by 1, is answered 1
 Seen in: github.com/pallets-eco/cachelib (src/cachelib/base.py, inc),
   github.com/pallets-eco/flask-caching/issues/192
 Instead: redis_cache

@@ -6,6 +6,8 @@ Loses: updates. Two get the same count, and both put back one more. Before anybo
   raises, although the recipe names a default (gunicorn 27).
 Survives: worker. It ends with the arbiter.
 Served: with --dirty-app variants.gallery.gunicorn_stash:Nothing --dirty-workers 1
+Steps: loses, by hand: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/benoitc/gunicorn (docs/content/dirty.md, Global Counters)
 Instead: redis_key
 """

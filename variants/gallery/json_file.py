@@ -6,6 +6,8 @@ Loses: updates. Who reads while another writes may find half a file, and answers
   at once may leave one that nobody can read.
 Survives: server, but who is killed while it writes may leave half a file. Nobody waits for the
   disk.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/danieldeer/seriousdb/pull/9, github.com/linux-netdev/nipa/pull/90
 Instead: json_file_locked, or redis_key on two machines
 """
@@ -22,39 +24,39 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 CACHE, ENTRIES = FOLDER / "cache.json", FOLDER / "entries.json"
 
 
-def load(path: Path, default: Any) -> Any:
+def from_file(path: Path, default: Any) -> Any:
     return json.loads(path.read_text()) if path.exists() else default
 
 
-def save(path: Path, data: Any) -> None:
+def to_file(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data))
 
 
 def create() -> int:
-    save(CACHE, {"count": 0})
-    save(ENTRIES, [])
+    to_file(CACHE, {"count": 0})
+    to_file(ENTRIES, [])
     return 0
 
 
 def increment() -> int:
-    cache = load(CACHE, {"count": 0})
+    cache = from_file(CACHE, {"count": 0})
     pause()
     cache["count"] += 1
-    save(CACHE, cache)
+    to_file(CACHE, cache)
     return cache["count"]
 
 
 def read() -> int:
-    return load(CACHE, {"count": 0})["count"]
+    return from_file(CACHE, {"count": 0})["count"]
 
 
 def append(item: str) -> int:
-    entries = load(ENTRIES, [])
+    entries = from_file(ENTRIES, [])
     pause()
     entries.append(item)
-    save(ENTRIES, entries)
+    to_file(ENTRIES, entries)
     return len(entries)
 
 
 def items() -> list[str]:
-    return load(ENTRIES, [])
+    return from_file(ENTRIES, [])

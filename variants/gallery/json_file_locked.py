@@ -24,11 +24,11 @@ CACHE, ENTRIES = FOLDER / "cache.json", FOLDER / "entries.json"
 LOCK = FOLDER / "lock"
 
 
-def load(path: Path, default: Any) -> Any:
+def from_file(path: Path, default: Any) -> Any:
     return json.loads(path.read_text()) if path.exists() else default
 
 
-def save(path: Path, data: Any) -> None:
+def to_file(path: Path, data: Any) -> None:
     with NamedTemporaryFile("w", dir=FOLDER, delete=False) as file:
         json.dump(data, file)
     Path(file.name).replace(path)
@@ -36,34 +36,34 @@ def save(path: Path, data: Any) -> None:
 
 def create() -> int:
     with FileLock(LOCK):
-        save(CACHE, {"count": 0})
-        save(ENTRIES, [])
+        to_file(CACHE, {"count": 0})
+        to_file(ENTRIES, [])
         return 0
 
 
 def increment() -> int:
     with FileLock(LOCK):
-        cache = load(CACHE, {"count": 0})
+        cache = from_file(CACHE, {"count": 0})
         pause()
         cache["count"] += 1
-        save(CACHE, cache)
+        to_file(CACHE, cache)
         return cache["count"]
 
 
 def read() -> int:
     with FileLock(LOCK):
-        return load(CACHE, {"count": 0})["count"]
+        return from_file(CACHE, {"count": 0})["count"]
 
 
 def append(item: str) -> int:
     with FileLock(LOCK):
-        entries = load(ENTRIES, [])
+        entries = from_file(ENTRIES, [])
         pause()
         entries.append(item)
-        save(ENTRIES, entries)
+        to_file(ENTRIES, entries)
         return len(entries)
 
 
 def items() -> list[str]:
     with FileLock(LOCK):
-        return load(ENTRIES, [])
+        return from_file(ENTRIES, [])

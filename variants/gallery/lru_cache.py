@@ -7,6 +7,10 @@ Loses: nothing, but the other workers go on reading what they have read before; 
   the copy is dropped may put the old count back, until its worker increments again.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
+Steps: answers late, by hand, between workers: A at worker 1 reads 0, which worker 1 keeps; B at
+  worker 2 counts up to 1, is answered 1; A at worker 1 reads, is answered 0 | answers late,
+  tested, within a worker: A reads 0 from Redis, to keep it; B counts up to 1, drops what is kept,
+  is answered 1; A keeps 0, is answered 0; C reads, is answered 0
 Seen in: krzysztofzuraw.com/blog/2017/gunicorn-and-lru-cache-pitfall
 Instead: redis_key
 """

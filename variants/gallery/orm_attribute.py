@@ -5,6 +5,8 @@ Guard: none. The object was read before the transaction wrote anything.
 Loses: updates. SQLAlchemy writes the number itself, `SET count=5`, whatever is there by then.
 Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
   journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/flaskbb/flaskbb (flaskbb/forum/views.py, topic.views),
   python-code.dev/articles/10720150 ("atomically")
 Instead: orm_returning, or postgres_returning on two machines

@@ -6,6 +6,8 @@ Answers: read again. commit expires the object, and `cache.count` asks the datab
 Loses: nothing, but others may have counted by the time of the answer: then two are told the same.
 Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
   journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
+Steps: answers late, by hand: A writes count + 1, and commits; B writes count + 1, and commits; A
+  reads, is answered 2; B reads, is answered 2
 Seen in: docs.sqlalchemy.org/en/20/orm/persistence_techniques.html ("useful for atomic updates")
 Instead: orm_returning, or postgres_returning on two machines
 """

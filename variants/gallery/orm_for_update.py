@@ -5,6 +5,8 @@ Guard: none. SQLite has no FOR UPDATE, and SQLAlchemy leaves it out without a wo
 Loses: updates, while the same code on PostgreSQL loses none.
 Survives: store. The row is on the disk when commit returns, but on SQLite a power cut may bring the
   journal back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: restack.io/p/sqlalchemy-knowledge-with-for-update-example-cat-ai ("locked"),
   github.com/IBM/mcp-context-forge/issues/1641 ("ignored")
 Instead: orm_returning, or postgres_returning on two machines

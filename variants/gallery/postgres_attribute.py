@@ -5,6 +5,8 @@ Guard: none. READ COMMITTED, the default, lets two transactions read the same co
 Loses: updates. Both commits succeed, and the second undoes the first.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: dev.to/ivankwongtszfung/safe-update-operation-in-postgresql-using-sqlalchemy-3ela,
   as not safe
 Instead: postgres_for_update

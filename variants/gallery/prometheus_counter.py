@@ -6,6 +6,8 @@ Answers: read again after the pause. `inc` answers nothing.
 Loses: nothing within a worker, but the total between workers; `prometheus_multiprocess` adds them
   up. An item that comes twice is there once, at its later place: a label has one value.
 Survives: request.
+Steps: answers late, explored: A counts up to 1, and pauses; B counts up to 2, and pauses; A
+  reads, is answered 2; B reads, is answered 2; the count is 2
 Seen in: github.com/freelawproject/courtlistener/issues/7980
 Instead: redis_key
 """

@@ -6,6 +6,8 @@ Answers: read again after the pause. `inc` answers nothing, and the sum is taken
 Loses: nothing. The sum is right; it is no number of its own for each request. An item that comes
   twice is there once, at its later place. `create` starts the count over in one worker alone.
 Survives: server. The file of a worker that has ended is still added up.
+Steps: answers late, explored: A counts up to 1, and pauses; B counts up to 2, and pauses; A
+  reads, is answered 2; B reads, is answered 2; the count is 2
 Seen in: prometheus.github.io/client_python/multiprocess
 Instead: redis_key
 """

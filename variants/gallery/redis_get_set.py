@@ -5,6 +5,8 @@ Guard: none. Each command is one step; the two of them are not.
 Loses: updates. Between GET and SET others may get the same count.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/mozilla/send/pull/1299, github.com/openshift-eng/art-tools/pull/2920
 Instead: redis_key
 """

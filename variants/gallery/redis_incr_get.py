@@ -6,6 +6,8 @@ Answers: read again after the pause. INCR has answered; that is thrown away, and
 Loses: nothing, but others may have counted between INCR and GET: then two are told the same.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
+Steps: answers late, explored: A counts up to 1, and pauses; B counts up to 2, and pauses; A
+  reads, is answered 2; B reads, is answered 2; the count is 2
 Seen in: github.com/docker/awesome-compose (flask-redis/app.py)
 Instead: redis_key
 """

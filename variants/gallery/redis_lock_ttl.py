@@ -7,6 +7,9 @@ Loses: nothing, until a worker stands still for a second: others have the lock m
   takes a longer standstill.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
+Steps: loses, tested: A takes the lock, reads 0, and stands still until it has expired; B takes
+  the lock, reads 0, writes 1, is answered 1; C takes the lock, reads 1, writes 2, is answered 2;
+  A goes on, writes 1, is refused, since the lock is not its own; the count is 1
 Seen in: github.com/repository-service-tuf/repository-service-tuf-worker/issues/151,
   github.com/openshift-eng/art-tools/pull/366
 Instead: redis_key

@@ -8,6 +8,8 @@ Guard: none. A request begins by reading all of the session, and ends by writing
 Loses: updates. By default even a request that changes nothing writes back what it has read.
 Survives: store. Redis reads its append-only file when it starts again; by default it keeps none.
 Needs: Redis
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: github.com/pallets-eco/flask-session/issues/71
 Instead: redis_key
 """

@@ -6,6 +6,9 @@ Loses: nothing between threads, but updates under gevent; without --preload the 
   workers.
 Survives: worker if preloaded. It ends with the server. A worker that is killed while it has the
   lock keeps it for ever, and all wait.
+Steps: loses, tested, under gevent: A takes the lock, reads 0, and pauses; B, a greenlet of the
+  same thread, takes the lock again, reads 0, and pauses; A writes 1, is answered 1; B writes 1,
+  is answered 1; the count is 1
 Seen in: w3toppers.com/increment-counter-for-every-access-to-a-flask-view
 Instead: redis_key
 """

@@ -5,6 +5,8 @@ Guard: none. Reading takes the lock, and writing takes it again; in between it i
 Loses: updates, and without --preload the total between workers. `shared_value` mends the first,
   except under gevent.
 Survives: worker if preloaded. It ends with the server.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: giraycoskun.dev/blog/2023/12/18/sharing-data-in-a-flask-app-accross-gunicorn-workers
 Instead: redis_key
 """

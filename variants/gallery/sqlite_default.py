@@ -5,6 +5,8 @@ Guard: none. The transaction begins with the UPDATE; the SELECT before it keeps 
 Loses: updates. Both commits succeed, and no error says that one of them undid the other.
 Survives: store. The data is on the disk when commit returns, but a power cut may bring the journal
   back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
+Steps: loses, explored: A reads 0, and pauses; B reads 0, and pauses; A writes 1, is answered 1; B
+  writes 1, is answered 1; the count is 1
 Seen in: docs.python.org/3/library/sqlite3.html (transaction control by isolation_level),
   github.com/MakazhanAlpamys/Soup/issues/252
 Instead: sqlite_returning, or postgres_returning on two machines

@@ -6,6 +6,8 @@ Loses: nothing. Who has read what another is about to change gets "database is l
 Survives: store. The data is on the disk when COMMIT returns, but a power cut may bring the journal
   back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Served: not by gevent. Who waits for SQLite stops the greenlet that has the lock as well.
+Steps: refuses, by hand: A begins, and reads 0; B begins, and reads 0; A writes 1, but its COMMIT
+  waits until B reads no more; B wants to write, is refused, since the database is locked
 Seen in: blog.pecar.me/django-sqlite-dblock
 Instead: sqlite_returning, or postgres_returning on two machines
 """

@@ -7,6 +7,8 @@ Loses: nothing within a thread, but the total between threads, and between worke
   that a connection has counted ends with it.
 Survives: request. Under flask run each connection has a thread of its own, so that it ends with the
   request.
+Steps: loses, tested, under gevent: A counts up to 1, is answered 1; A's connection ends, and its
+  greenlet with it; B reads, is answered 0
 Seen in: github.com/arXiv/arxiv-base/pull/125 (as a fix), github.com/feincms/feincms/issues/454
 Instead: redis_key
 """

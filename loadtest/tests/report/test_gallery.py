@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 
 from loadtest.expected import expectation
+from loadtest.gallery import COLUMNS, idiom_facts, served, trial, trials
 from loadtest.report import gallery
-from loadtest.report.gallery import COLUMNS, README, said, trial
+from loadtest.report.gallery import README
 from variants import VARIANTS
 from variants.gallery import GALLERY
 
@@ -27,7 +28,7 @@ def test_figures_only_where_served():
         cells = row.split(" | ")[1 : 1 + len(COLUMNS)]
         for column, shown in zip(COLUMNS, cells, strict=True):
             assert trial(idiom, column) or shown in ("–", "")
-            assert (shown == "–") != gallery.served(idiom, COLUMNS[column][0])
+            assert (shown == "–") != served(idiom, COLUMNS[column][0])
 
 
 def test_sign_agrees_with_figure():
@@ -40,8 +41,8 @@ def test_sign_agrees_with_figure():
 
 def expectations(idiom):
     """Return its expectation in each column that it has."""
-    served = {column: trial(idiom, column) for column in COLUMNS}
-    return {column: expectation(each) for column, each in served.items() if each}
+    tried = {column: trial(idiom, column) for column in COLUMNS}
+    return {column: expectation(each) for column, each in tried.items() if each}
 
 
 def test_wrong_idiom_is_shown_wrong():
@@ -49,8 +50,8 @@ def test_wrong_idiom_is_shown_wrong():
     for idiom in GALLERY:
         wrong = {column for column, each in expectations(idiom).items() if each.expect != "holds"}
         here = wrong - {"two machines"}
-        assert bool(here) == bool(said(idiom).instead()), idiom
-        assert bool(wrong) == bool(said(idiom).instead(machines=2)), idiom
+        assert bool(here) == bool(idiom_facts(idiom).instead()), idiom
+        assert bool(wrong) == bool(idiom_facts(idiom).instead(machines=2)), idiom
 
 
 def test_alternative_holds():
@@ -59,16 +60,16 @@ def test_alternative_holds():
         for column, each in expectations(idiom).items():
             if each.expect == "holds":
                 continue
-            twin = said(idiom).instead(machines=2 if column == "two machines" else 1)
+            twin = idiom_facts(idiom).instead(machines=2 if column == "two machines" else 1)
             there = replace(trial(idiom, column), variant=twin)
-            assert twin in VARIANTS or gallery.served(twin, there.server), (idiom, twin, column)
+            assert twin in VARIANTS or served(twin, there.server), (idiom, twin, column)
             assert expectation(there).expect == "holds", f"{twin} does not fix {idiom} at {column}"
 
 
 def test_paused_worker_is_tried():
     """A paused worker is tried wherever the rule says that it matters."""
     tried = [idiom for idiom in GALLERY if trial(idiom, "2×1 paused")]
-    assert tried == [idiom for idiom in GALLERY if said(idiom).expires]
+    assert tried == [idiom for idiom in GALLERY if idiom_facts(idiom).expires]
     assert tried
     assert {gallery.expected_failures(trial(idiom, "2×1 paused")) for idiom in tried} == {
         "may lose or answer late"
@@ -77,7 +78,7 @@ def test_paused_worker_is_tried():
 
 def test_left_out_fails_like_the_rest():
     """Cells left out fail just as in the column that is run."""
-    quick, every = gallery.trials(GALLERY), gallery.trials(GALLERY, every=True)
+    quick, every = trials(GALLERY), trials(GALLERY, every=True)
     left_out = set(every) - set(quick)
     assert left_out
     assert [each for each in every if each not in left_out] == quick
