@@ -21,6 +21,7 @@ ORDER = [
     "expected",
     "expected_kinds",
     "cell",
+    "gallery",
     "shaken",
     "report",
     "bench",
