@@ -23,7 +23,9 @@ Each worker writes a line at its start: {"python", "gil"}; then a line a request
 
 It runs in the server's interpreter, which may be another than ours: Python 3.9 or newer, and
 nothing but the standard library. It uses `sys.monitoring` where there is one (3.12), which costs
-nothing outside the app's files, else `sys.settrace`.
+nothing outside the app's files, else `sys.settrace`, for which each call of any Python function
+pays: 20,000 calls of a library's function took 0.8 ms without it and 13 ms with it on 3.11, and
+1.0 ms either way on 3.12 and 3.13.
 """
 
 from __future__ import annotations
@@ -277,8 +279,8 @@ class Shaker:
         request.inside = function.name
         start = time.monotonic_ns()
         met = self.meets(request, function)
-        # looked up anew: gevent's yields to the hub
-        time.sleep(seconds)
+        # looked up anew: gevent's yields to the hub, and other greenlets are to be traced meanwhile
+        sys.call_tracing(time.sleep, (seconds,))
         if met or self.meets(request, function):
             self.met[function.name] = self.met.get(function.name, 0) + 1
         end = time.monotonic_ns()

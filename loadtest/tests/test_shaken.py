@@ -9,9 +9,11 @@ import pytest
 
 from loadtest import ROOT, cell, shaken
 from loadtest.cell import first_look
+from loadtest.report.shaken import sentence
 from loadtest.shaken import can_be_shaken, clean, shake
 from loadtest.tests.shaken_apps import PAIRS
 from loadtest.trial import AS_IT_RUNS, App, Load, Server, Trial
+from variants.tests.interpreters import interpreters
 
 pytestmark = pytest.mark.timeout(400)
 ONLY_LATER = {"one_liner", "pop_after_len"}
@@ -149,6 +151,45 @@ def test_asgi_rests_at_awaits(add, found, tmp_path, monkeypatch):
     assert judged.coverage.rested
     assert bool(judged.finding) == found
     assert not found or judged.finding.claim == 1
+
+
+def test_gevent_rests_yield_to_the_hub(cell_of, tmp_path, monkeypatch):
+    """Under gevent other requests run during a rest, and what they do is seen."""
+    monkeypatch.setattr(shaken, "BUDGET_S", 60.0)
+    judged = shake(cell_of("racy", Server(1, 1, "gevent")), tmp_path / "shaken", seed=1)
+    assert judged.finding.claim == 2
+    assert judged.finding.moment.steps
+    assert judged.coverage.met
+
+
+PLAIN = """
+state = {}
+
+
+def current():
+    return state.get("hits", 0)
+
+
+def app(environ, start):
+    if environ["REQUEST_METHOD"] == "POST":
+        seen = current()
+        state["hits"] = seen + 1
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [str(current()).encode()]
+"""
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_each_python_is_shaken(python, tmp_path, monkeypatch):
+    """An app is shaken in whichever Python serves it, and the report names that one."""
+    monkeypatch.setattr(shaken, "BUDGET_S", 60.0)
+    (tmp_path / "shop.py").write_text(PLAIN)
+    app = App("shop:app", "POST /hits", "GET /hits", increment_count="none", chdir=str(tmp_path))
+    trial = Trial("shop:app", Server(1, 8, python=python), own=app)
+    judged = shake(cell.run(trial, tmp_path / "results"), tmp_path / "shaken", seed=1)
+    assert judged.finding
+    assert judged.finding.claim == 1
+    assert judged.python in sentence(judged)
 
 
 @pytest.mark.parametrize(
