@@ -95,7 +95,7 @@ def lost_update(run: Run) -> Finding | None:
 
         A@1.1    |-- increment → 1 --|
         B@1.2        |-- increment → 1 --|
-        audit@1                              |-- read → 1 --|
+        audit@1.3                            |-- read → 1 --|
     """
     division = run.counter_division
     if division is None or division.lost == 0 or division.of not in ("none", "worker", "thread"):
@@ -463,20 +463,47 @@ def _less_than_before(
     explains=True,
 )
 def reset(run: Run) -> Finding | None:
-    """No audit heard of the boot that went, and one that came after it counts again below; or else
-    one thread of a boot counts from 1 again, as when its store forgot. Counted: boots that went, or
-    such beginnings.
+    """Find a boot that went, of which no audit heard, while those after it count again below.
+
+    Or else one copy went back to an earlier state, while no write was under way that may have
+    written back what it read before; or one thread of a boot counts from 1 again. Counted: boots
+    that went, or such answers.
 
     A, boot 1      |-- increment → 1 --|
     B, boot 2                              |-- increment → 1 --|
     audit, boot 2                                                 |-- read → 1 --|
     """
-    division = run.counter_division
-    if division and division.of in ("request", "client"):
-        return None
-    if run.resets.is_empty():
-        return _from_one_again(run)
-    old, new, *rows = run.resets.row(0)
+    for state, division, resets in (
+        (run.counter, run.counter_division, run.resets),
+        (run.items, run.items_division, run.items_resets),
+    ):
+        if division and division.of in ("request", "client"):
+            continue
+        if not resets.is_empty():
+            return _went(run, division, resets)
+        for copy in division.copies if division else ():
+            if division is None or division.of not in ("none", "worker") or not copy.lost:
+                continue
+            drops = run.drops(state, copy if division.of == "worker" else None)
+            if not drops.is_empty():
+                return _went_back(run, drops)
+    return _from_one_again(run)
+
+
+def _went_back(run: Run, drops: pl.DataFrame) -> Finding:
+    """One copy shows less than it held at a moment when no write was under way."""
+    one, other = run.operations(*drops.select("other", "row").row(0))
+    why = (
+        f"{whose(one)} {answer(one)}{where(one)}, and later {whose(other)} {answer(other)}"
+        f"{where(other)}, though no write was under way in between that may have written back what "
+        "it read before: the state went back to an earlier one"
+    )
+    return Finding(drops.height, (one, other), sentence(why))
+
+
+def _went(run: Run, division: Division | None, resets: pl.DataFrame) -> Finding:
+    """A boot went, and its count with it."""
+    old, new, *rows = resets.row(0)
     one, other = run.operations(*rows)
     at, then_at = where(one), where(other)
     why = sentence(
@@ -484,9 +511,9 @@ def reset(run: Run) -> Finding | None:
         f"then {whose(other)} {answer(other)}{then_at} (boot {new})"
     )
     if division is not None and division.forgotten:
-        acknowledged = number(division.forgotten, "acknowledged increment")
+        acknowledged = number(division.forgotten, f"acknowledged {run.write_of(division.what)}")
         why += f" {acknowledged} {'is' if division.forgotten == 1 else 'are'} forgotten."
-    return Finding(run.resets.height, (one, other), why)
+    return Finding(resets.height, (one, other), why)
 
 
 def _from_one_again(run: Run) -> Finding | None:
@@ -550,7 +577,7 @@ def lost_item(run: Run) -> Finding | None:
     audit@1                             |-- items → [y] --|
     """
     audit, division = run.items.audit, run.items_division
-    if division is None or division.of in ("unclear", "client"):
+    if division is None or division.of in ("unclear", "client") or run.threads_hidden(run.items):
         return None
     audits = run.rows.filter(op=LIST.read, outcome="ok", phase="audit")
     present = audits.select(item="items").collect().explode("item")

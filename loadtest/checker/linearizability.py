@@ -156,7 +156,7 @@ def _after(ops: pl.DataFrame, earlier: pl.DataFrame, what: str, within: Within) 
 
 
 def _named(run: Run) -> State | Contradiction:
-    """The list as a counter: unknown appends that were read stand where they were read."""
+    """Return the list as a counter, with each append in the place where it was read."""
     longest = run.longest
     if run.forks.height:
         row, at = run.forks.sort("at", "row").row(0)
@@ -189,15 +189,18 @@ def _named(run: Run) -> State | Contradiction:
         other = (read.items or ())[absent["value"][0] - 1]
         why = f"{whose(append)} {answer(append)}, and {whose(read)} has {quoted(other)} there"
         return Contradiction(rows, sentence(why))
-    seen = stands.filter(~pl.col("ok")).select(row="row_append", value="at")
-    placed = run.items.unknown.join(seen, on="row").with_columns(
-        end=pl.lit(NEVER), write=pl.lit(True), rank=2 * pl.col("value")
-    )
+    seen = stands.filter(~pl.col("ok") | pl.col("value").is_null())
+    seen = seen.select(row="row_append", value="at")
+    pending = [run.items.unknown.with_columns(end=pl.lit(NEVER)), run.items.blind]
+    columns = run.items.blind.columns
+    placed = pl.concat([part.select(columns) for part in pending]).join(seen, on="row")
+    placed = placed.with_columns(write=pl.lit(True), rank=2 * pl.col("value"))
     answered = pl.concat([run.items.answered, placed.select(run.items.answered.columns)])
     return replace(
         run.items,
         answered=answered.sort("rank", "start"),
         unknown=run.items.unknown.join(seen, on="row", how="anti"),
+        blind=run.items.blind.join(seen, on="row", how="anti"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 
 from loadtest import history as h
-from loadtest.checker.division import LEVELS, Division, divide
+from loadtest.checker.division import LABELLED, LEVELS, Copy, Division, divide
 from loadtest.kinds import CREATE, Kind
 from loadtest.kinds.counter import COUNTER
 from loadtest.kinds.list import LIST
@@ -80,6 +80,18 @@ class State:
         """The starts of writes that may have happened: clock, at."""
         parts = (self.writes, self.blind, self.unknown)
         return pl.concat([part.select("clock", at="start") for part in parts])
+
+    def known_rows(self, labels: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of writes, final reads, and reads of those who answered one of these.
+
+        `labels` are row, boot, worker and thread of the whole history.
+        """
+        own = [*LEVELS["thread"]]
+        sure = pl.concat([self.ends.select("row"), self.audit.select("row")])
+        owners = labels.join(sure, on="row", how="semi").filter(LABELLED).select(own).unique()
+        reads = labels.join(self.reads.select("row"), on="row", how="semi")
+        reads = reads.join(owners, on=own, how="semi", nulls_equal=True)
+        return pl.concat([sure, reads.select("row")]).unique()
 
     @property
     def asked(self) -> bool:
@@ -243,7 +255,41 @@ class Run:
         """The division of the list."""
         return self._divide(self.items)
 
+    def division_of(self, state: State) -> Division | None:
+        """The division of the counter or the list."""
+        return self.counter_division if state.kind is COUNTER else self.items_division
+
+    def all_had_it(self, state: State) -> bool:
+        """Return True if whoever answered a read also acknowledged a write or was audited."""
+        labels = self.history.select(LEVELS["thread"]).with_row_index("row")
+        return state.reads.join(state.known_rows(labels), on="row", how="anti").is_empty()
+
+    def overlapped(self, state: State) -> bool:
+        """Return True if two acknowledged writes may have been under way at one time."""
+        if self.within:
+            return True
+        writes = pl.concat([part.select("start", "end") for part in (state.writes, state.blind)])
+        before = pl.col("end").cum_max().shift(1)
+        return bool(writes.sort("start").select((pl.col("start") <= before).any()).item())
+
+    def labelled(self, state: State) -> bool:
+        """Return True if every operation is answered, by a worker and a thread that are known."""
+        labels = self.history.select("clock", *LEVELS["thread"])
+        answered = labels[pl.concat([state.answered["row"], state.blind["row"]])]
+        known = answered.select((LABELLED & pl.col("thread").is_not_null()).all()).item()
+        return bool(known and state.unknown.is_empty() and not self.within)
+
+    def threads_hidden(self, state: State) -> bool:
+        """Return True if an answer names its worker and not its thread."""
+        labels = self.history.select(LEVELS["thread"])[state.answered["row"]]
+        return bool(labels.select((LABELLED & pl.col("thread").is_null()).any()).item())
+
+    def write_of(self, what: str) -> str:
+        """Return the name of the operation that writes to the counter or the list."""
+        return self.counter.write if what == self.counter.name else self.items.write
+
     def _divide(self, state: State) -> Division | None:
+        resets = self.resets if state.kind is COUNTER else self.items_resets
         asked = pl.col("op").is_in(state.kind.ops)
         answered = self.rows.filter(asked, outcome="ok").select(
             *("start", "end", "value", "client", "clock", *LEVELS["thread"]),
@@ -253,7 +299,7 @@ class Run:
         whose = self.history.select("client", "clock")[audit["row"]]
         audit = pl.concat([audit, whose], how="horizontal")
         return divide(
-            state.name, answered.collect(), audit, state.unknown.height, set(self.resets["before"])
+            state.name, answered.collect(), audit, state.unknown.height, set(resets["before"])
         )
 
     @cached_property
@@ -288,43 +334,115 @@ class Run:
 
     @cached_property
     def resets(self) -> pl.DataFrame:
-        """Boots that answered more than one that came after them begins with: before, after,
-        row and other (of what proves it), by the time of the other.
+        """The boots whose count a later boot did not take over: see `_resets`."""
+        return self._resets(self.counter)
 
-        The first answer of the one ended after the last of the other. Its count is below only if
-        it was asked for after the other had answered more.
+    @cached_property
+    def items_resets(self) -> pl.DataFrame:
+        """The boots whose list a later boot did not take over: see `_resets`."""
+        return self._resets(self.items)
+
+    def _resets(self, state: State) -> pl.DataFrame:
+        """Return the boots that answered more than those that came after them begin with.
+
+        Columns: before, after, row and other (of what proves it), by the time of the other.
+
+        A boot came after another if its first answer ended after the other's last one. Its count
+        is below only if it was asked for after the other had answered more; and if one that came
+        after goes on where the other ended, nothing is forgotten.
         """
         if not self.gone:
             rows = {"row": pl.UInt32, "other": pl.UInt32}
             return pl.DataFrame(schema={"before": pl.String, "after": pl.String, **rows})
-        first_answers = self.boots.select("clock", "first", after="boot").sort("first")
+        own = self.rows.filter(pl.col("op").is_in(state.kind.ops), outcome="ok")
+        has_value = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
+        answers = own.filter(has_value).with_columns(pl.col("boot").cast(pl.String)).collect()
+        base = pl.col("value") - (pl.col("op") == state.write).cast(pl.Int64)
+        after = answers.select("start", base=base, other="row", after="boot")
+        begun = after.group_by("after").agg(pl.col("start").min(), lowest=pl.col("base").min())
+        first_answers = self.boots.select("first", after="boot").join(begun, on="after")
         last_answers = self.boots.filter(pl.col("boot").is_in(self.gone))
-        pairs = first_answers.join_asof(
-            last_answers.select("clock", "last", before="boot").sort("last"),
+        last_answers = last_answers.select("last", before="boot").sort("last")
+        pairs = first_answers.sort("first").join_asof(
+            last_answers,
             left_on="first",
             right_on="last",
-            by="clock" if self.within else None,
             allow_exact_matches=False,
             check_sortedness=False,
         )
         # it came after the latest of those that went, and each of these is followed once
         pairs = pairs.drop_nulls("before").sort("first").unique("before", keep="first")
-        counter = self.rows.filter(pl.col("op").is_in(COUNTER.ops), outcome="ok")
-        has_value = pl.col("value").is_not_null() & pl.col("boot").is_not_null()
-        answers = counter.filter(has_value).with_columns(pl.col("boot").cast(pl.String)).collect()
         most = answers.sort(["value", "end"], descending=[True, False])
-        most = most.unique(["clock", "boot"], keep="first", maintain_order=True)
-        most = most.select("clock", "row", "value", "end", before="boot")
-        base = pl.col("value") - (pl.col("op") == COUNTER.write).cast(pl.Int64)
-        after = answers.select("clock", "start", base=base, other="row", after="boot")
+        most = most.unique("boot", keep="first", maintain_order=True)
+        most = most.select("row", "value", "end", before="boot")
+        heirs = pairs.select("before", "last").join(most, on="before")
+        heirs = heirs.join(first_answers.select("first", "lowest"), how="cross")
+        heirs = heirs.filter(
+            (pl.col("first") > pl.col("last")) & (pl.col("lowest") >= pl.col("value"))
+        )
         below = (
-            pairs.select("clock", "before", "after")
-            .join(most, on=["clock", "before"], nulls_equal=True)
-            .join(after, on=["clock", "after"], nulls_equal=True)
+            pairs.select("before", "after")
+            .join(heirs, on="before", how="anti")
+            .join(most, on="before")
+            .join(after, on="after")
             .filter((pl.col("start") > pl.col("end")) & (pl.col("base") < pl.col("value")))
         )
         shown = below.sort("start", "other").unique("before", keep="first", maintain_order=True)
         return shown.select("before", "after", "row", "other")
+
+    def drops(self, state: State, copy: Copy | None = None) -> pl.DataFrame:
+        """Return the writes that found less than one copy held, so that it went back.
+
+        Columns: row, other (an earlier write, of which `row` found less), by the time of `row`. The
+        rows are those of a worker's copy, or all of them. Reads do not count: they may come from an
+        old copy, such as a cache.
+
+        After a moment in which no write is under way, the state is what one of the last writes
+        wrote: one that ended after all the others had begun. Whatever losing updates does, no
+        later write goes below the lowest of these, so that a lower answer later comes from a state
+        that was set back. A blind write among them added one, at the least.
+        """
+        place = self.history.select(LEVELS["thread"]).with_row_index("row")
+        place = place.with_columns(pl.col("boot").cast(pl.String))
+        rows = state.ends.select("row")
+        if copy is not None:
+            here = pl.col("boot").eq_missing(pl.lit(copy.boot, dtype=pl.String))
+            here &= pl.col("worker").eq_missing(pl.lit(copy.worker, dtype=pl.UInt32))
+            rows = rows.join(place.filter(here), on="row", how="semi")
+        answered = state.writes.join(rows, on="row", how="semi")
+        columns = ["row", "start", "end", "value"]
+        blind = state.blind.join(rows, on="row", how="semi")
+        blind = blind.select("row", "start", "end", value=pl.lit(None, dtype=pl.Int64))
+        writes = pl.concat([answered.select(columns), blind.select(columns)])
+        found = answered.with_columns(base=pl.col("value") - 1)
+        if self.within or writes.is_empty():
+            return found.clear().select("row", other="row")
+        # an unknown write may write as late as it likes, so that no later moment is quiet
+        over = min(state.unknown["start"].to_list(), default=NEVER)
+        new = pl.col("start") > pl.col("end").cum_max().shift(1)
+        writes = writes.sort("start").with_columns(cluster=new.fill_null(True).cum_sum())
+        last = pl.col("end") >= pl.col("start").max().over("cluster")
+        ends = writes.group_by("cluster").agg(at=pl.col("end").max()).filter(pl.col("at") < over)
+        quiet = (
+            writes.filter(last)
+            .group_by("cluster")
+            .agg(pl.col("value").min(), blind=pl.col("value").has_nulls(), row=pl.col("row").last())
+        )
+        quiet = quiet.join(ends, on="cluster").sort("at")
+        least, other, lows = 0, None, []
+        for value, blind_too, row in quiet.select("value", "blind", "row").iter_rows():
+            low = least + 1 if blind_too else max(least, value)
+            other = row if low > least else other
+            least = low
+            lows.append((least, other))
+        lowest = pl.DataFrame(lows, schema={"least": pl.Int64, "other": pl.UInt32}, orient="row")
+        found = found.sort("start").join_asof(
+            quiet.select("at").hstack(lowest),
+            left_on="start",
+            right_on="at",
+            allow_exact_matches=False,
+        )
+        return found.filter(pl.col("base") < pl.col("least")).sort("end").select("row", "other")
 
     def operations(self, *rows: int) -> tuple[h.Operation, ...]:
         """These rows of the history."""

@@ -76,6 +76,7 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
+    overlapped    two acknowledged writes overlapped, so that one can have undone the other
     broken_since  the seconds after the first request, from which every request or write failed
     mixed_replies True if workers answered with each other's replies
     total_unread  True if no request reads a total, so that nothing can be missing from it
@@ -103,6 +104,7 @@ class Verdict:
     silence: float = 0.0
     late: bool = False
     unread: int = 0
+    overlapped: bool = True
     kinds: tuple[KindVerdict, ...] = ()
     broken_since: float | None = None
     total_unread: bool = False
@@ -195,7 +197,11 @@ class Verdict:
         # what a store forgot is not lost as well, unless two overlapped in one boot
         forgets = "reset" in names and divided != "request"
         overlapped = names["lost update"].witness if "lost update" in names else ()
-        loses = not forgets or divided != "none" or len({each.boot for each in overlapped}) == 1
+        went_back = forgets and (
+            divided in ("none", "unclear") or len({o.boot for o in names["reset"].witness}) == 1
+        )
+        loses = not went_back or len({each.boot for each in overlapped}) == 1
+        loses = loses and (self.overlapped or divided == "request")
         faults = {
             Failure.LOSES: loses and (self.lost > 0 or "lost item" in names),
             Failure.DIVIDED: self.division is not None and self.division.divided,
@@ -358,6 +364,7 @@ def judge(
         silence=silence(run),
         late=_late(run, {anomaly.name for anomaly in found}),
         unread=unread(run),
+        overlapped=any(map(run.overlapped, run.states)),
         kinds=others,
     )
 
@@ -391,10 +398,7 @@ def _division(run: Run) -> Division | None:
     """Of counter and list, the one that is divided; the counter if both or neither are."""
     used = [
         division
-        for state, division in (
-            (run.counter, run.counter_division),
-            (run.items, run.items_division),
-        )
+        for state, division in ((each, run.division_of(each)) for each in (run.counter, run.items))
         if state.acknowledged or division is not None
     ]
     known = [division for division in used if division is not None]
@@ -442,15 +446,29 @@ def _guarantees(run: Run, found: set[str]) -> dict[str, bool]:
 
 
 def _late(run: Run, found: set[str]) -> bool:
-    """Return True if all acknowledged writes were read and only late answers are wrong."""
+    """Return True if all acknowledged writes were read and only late answers are wrong.
+
+    An early read may also come from another copy: a wrong read is late if all who read had the one
+    copy, which they acknowledged a write to or read at the end.
+    """
     reads = {"stale read", "non-monotonic read", "read-your-writes", "not linearizable"}
     writes = {"duplicate value", "skipped value", "real-time inversion", "misplaced item"}
     for state in run.states:
         read = highest(state.audit["value"]) if state.audit.height else -1
-        if not state.acknowledged <= read <= state.acknowledged + state.unknown.height:
+        # an unknown write may stand for an acknowledged one that is gone
+        if state.acknowledged + state.unknown.height != read:
             return False
     unknown = any(state.unknown.height for state in run.states)
-    return bool(found) and found <= (reads if unknown else reads | writes)
+    if not (found and found <= (reads if unknown else reads | writes)):
+        return False
+    for state in run.states:
+        division = run.division_of(state)
+        # no copies explain it: there is one, or else the labels would show them
+        if not (run.labelled(state) if division is None else division.of == "none"):
+            return False
+        if division is None:
+            return True
+    return bool(found & writes) or all(map(run.all_had_it, run.states))
 
 
 def _why(found: tuple[Anomaly, ...], division: Division | None, guarantees: dict[str, bool]) -> str:

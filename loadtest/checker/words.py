@@ -24,7 +24,7 @@ def whose(operation: Operation) -> str:
 def answer(operation: Operation, at: int | None = None) -> str:
     """Describe an answer: "was answered 8", "read 3 items", or the number it must have taken."""
     if operation.value is None:
-        return f"must have been number {at:,}"
+        return "was acknowledged" if at is None else f"must have been number {at:,}"
     if operation.op == LIST.read:
         return f"read {number(operation.value, 'item')}"
     return f"was answered {operation.value:,}"

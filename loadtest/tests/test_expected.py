@@ -86,10 +86,11 @@ def test_greenlets_answer_late():
 
 
 def answers(*reads):
-    """Three increments, of which the second was not read by who came after it, and the audit."""
+    """Three increments, a read that shows one of them, and the final reads."""
     drawing = """
-        A@1, boot a  |-- increment → 1 --|  |-- increment → 2 --|                   |-- increment → 3 --|
-        B@2, boot b                                               |-- read → 1 --|
+        A@1.1, boot a  |-- increment → 1 --|  |-- increment → 2 --|
+        C@1.2, boot a                           |-- increment → 3 --|
+        B@2, boot b                                                     |-- read → 1 --|
         audit@1, boot a                                                                                   |-- read → {} --|
         audit@2, boot b                                                                                   |-- read → {} --|
         """  # noqa: E501

@@ -1,6 +1,8 @@
 """A history from a drawing.
 
     A@1.2  |-- increment → 1 --|        client A, answered by thread 2 of worker 1
+    B@1        |-- increment → 2 --|    answered by thread 1 of worker 1
+    B@1.?      |-- increment → 2 --|    a label without a thread
     B          |-- increment ----->     never answered
     C          |-- increment → ok --|   acknowledged without the count
     audit                |-- read → 1 --|
@@ -15,8 +17,17 @@ from loadtest import history as h
 from loadtest.history import Operation
 
 BAR = re.compile(r"\|-- (?P<words>.*?) -+[|>]")
-NAME = re.compile(r"\s*(?P<name>\w+)(@(?P<worker>\d+)(\.(?P<thread>\d+))?)?(, boot (?P<boot>\w+))?")
+NAME = re.compile(
+    r"\s*(?P<name>\w+)(@(?P<worker>\d+)(\.(?P<thread>\d+|\?))?)?(, boot (?P<boot>\w+))?"
+)
 MS = 1_000_000
+
+
+def thread_of(label: dict[str, str | None]) -> int | None:
+    """Return the thread of a drawing's label: 1 if it names none, and none of a question mark."""
+    if label["worker"] is None or label["thread"] == "?":
+        return None
+    return int(label["thread"] or 1)
 
 
 def drawn(drawing: str) -> list[Operation]:
@@ -47,7 +58,7 @@ def drawn(drawing: str) -> list[Operation]:
                     item=item or None,
                     items=items,
                     worker=label["worker"] and int(label["worker"]),
-                    thread=label["thread"] and int(label["thread"]),
+                    thread=thread_of(label),
                     boot=label["boot"],
                     phase="audit" if label["name"] == "audit" else "load",
                 )

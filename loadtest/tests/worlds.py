@@ -145,6 +145,7 @@ def live(seed: int) -> tuple[list[Operation], frozenset[Block]]:
                 outcome=outcome,
                 value=seen + (op == "increment") if told else None,
                 worker=worker if outcome == "ok" else None,
+                thread=1 if outcome == "ok" else None,
                 boot=f"b{worker}" if outcome == "ok" else None,
             )
         )
@@ -158,6 +159,7 @@ def live(seed: int) -> tuple[list[Operation], frozenset[Block]]:
                 end=now + 4 + 4 * n,
                 value=states[of[worker]],
                 worker=worker,
+                thread=1,
                 boot=f"b{worker}",
                 phase="audit",
             )

@@ -52,6 +52,7 @@ class Division:
 
     what       the divided state: the counter or the list
     at_least   the least number of copies, where it is unclear how many there are
+    in_turn    True if one copy may have followed the other, as where a worker was replaced
     """
 
     of: Owner
@@ -59,6 +60,7 @@ class Division:
     sentence: str
     what: str = COUNTER.name
     at_least: int = 1
+    in_turn: bool = False
 
     @property
     def lost(self) -> int:
@@ -86,10 +88,20 @@ class Division:
     def divided(self) -> bool:
         """There are several copies at one time."""
         several = sum(not copy.gone for copy in self.copies) > 1
+        if self.in_turn:
+            return False
         return self.at_least > 1 or (several and self.of in ("worker", "thread", "group", "client"))
 
 
-def describe(what: str, owner: Owner, copies: tuple[Copy, ...], written: int) -> str:
+def describe(
+    what: str,
+    owner: Owner,
+    copies: tuple[Copy, ...],
+    written: int,
+    unknown: int = 0,
+    *,
+    in_turn: bool = False,
+) -> str:
     """Return the sentence about several copies, of all `written` acknowledged writes."""
     whole = "total" if what == COUNTER.name else "whole"
     acknowledged = sum(copy.acknowledged for copy in copies)
@@ -97,6 +109,8 @@ def describe(what: str, owner: Owner, copies: tuple[Copy, ...], written: int) ->
     title = f"{len(copies)} {what}s, one per {owner}: "
     if owner == "group":
         title = f"{len(copies)} {what}s: {', '.join(copy.label for copy in copies)}: "
+    if in_turn:
+        title = f"{len(copies)} {what}s, one per {owner}, perhaps one after the other: "
     if len(copies) - len(gone) == 1:
         title = f"{len(copies)} {what}s, one after the other: "
     parts = _sum([copy.acknowledged for copy in copies])
@@ -111,7 +125,9 @@ def describe(what: str, owner: Owner, copies: tuple[Copy, ...], written: int) ->
         if unlabelled:
             audited = sum(copy.audited or 0 for copy in copies)
             return f"{begin} The copies hold {audited:,}, and {no_total}."
-        return f"{begin} Nothing lost, but {no_total}."
+        # an unknown write may stand for an acknowledged one that is gone
+        nothing = "Nothing is certainly lost" if unknown else "Nothing lost"
+        return f"{begin} {nothing}, but {no_total}."
     present = [min(c.acknowledged, c.audited) for c in copies if c.audited is not None]
     addends = f"{_sum(present)} = " if len(present) > 1 else ""
     begin = f"{title}{addends}{sum(present):,} left of {acknowledged:,} acknowledged{rest}."

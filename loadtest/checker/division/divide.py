@@ -10,7 +10,7 @@
   twice, or 20 were answered so. Of fewer, each may have been asked of another copy.
 - One state that loses and several copies would have given the same answers: `unclear`.
 
-Of up to five workers whose replies are all labelled, every way to share copies is tried (`ways`):
+Of up to six workers whose replies are all labelled, every way to share copies is tried (`ways`):
 the division is what is true of all that no answer refutes. A state that loses and has answered each
 worker exactly 1, 2, 3 … up to 20 at least is not believed. Some workers share where others do not
 only if no other way, of a state that loses and answers late, can have read the same by accident.
@@ -122,13 +122,22 @@ class Decision:
         if n <= read and not evidence.unknown:
             return self._one()
         ways = self.ways.possible
-        if n <= read and all(len(way) == 1 for way in ways):
+        # an unknown write may stand there for an acknowledged one in another copy
+        sure = read >= n + evidence.unknown or n >= MANY or self._threads_share()
+        if n <= read and (all(len(way) == 1 for way in ways) if ways else sure):
             return self._one()
+        if n <= read and not ways:
+            return self._unclear(0)
         if not read:
             # whoever asked may have been another client than those who wrote
             return self._several("client") if self._per_client() else self._unclear(0)
         if ways:
-            return self._common(ways)
+            division = self._common(ways)
+            # one state that went back to an earlier one would explain what a single answer refutes
+            several = division.of in (*LABELS, "group") or division.at_least > 1
+            sure = not several or any(copy.gone for copy in division.copies)
+            sure = sure or evidence.counts_up("worker") or evidence.refuted([], times=2)
+            return division if sure else self._unclear(0)
         return self._copies_that_end_alike() or self._loses_or_not_reached()
 
     def if_different(self) -> Division | None:
@@ -153,7 +162,7 @@ class Decision:
                 return self._unclear(0) if doubtful else self._several(owner)
         for owner in LABELS:
             labelled = evidence.labelled(evidence.answered, owner)
-            if labelled and evidence.refuted([]) and not evidence.refuted(LEVELS[owner]):
+            if labelled and evidence.refuted([], times=2) and not evidence.refuted(LEVELS[owner]):
                 return self._several(owner)
         if evidence.shared_evenly() or evidence.all_read("worker") or evidence.all_read("thread"):
             return self._unclear(0)
@@ -175,21 +184,23 @@ class Decision:
                 continue
             reached = written.join(evidence.audit, on=by, how="semi", nulls_equal=True)
             alone = owner == "worker" or evidence.audit.select(by).n_unique() == 1
-            if reached.height < n and alone and read <= reached.height + evidence.unknown:
+            possible = owner == "worker" or read <= reached.height + evidence.unknown
+            if reached.height < n and alone and possible:
                 if owner == "worker" and evidence.gone:
                     rest = written.join(evidence.audit, on=by, how="anti", nulls_equal=True)
                     if set(rest["boot"].cast(pl.String)) <= evidence.gone:
                         return self._several(owner)
                 missed = [c.label for c in self._copies(by) if c.audited is None]
                 which = f", of which the audit did not reach {both(missed)}"
-                return self._unclear(max(0, reached.height - read), which)
-        return self._one()
+                lost = 0 if evidence.threads_hidden else max(0, reached.height - read)
+                return self._unclear(lost, which)
+        return self._unclear(0) if evidence.threads_hidden and n > read else self._one()
 
     def _common(self, ways: list[Way]) -> Division:
         """Return the division that all these ways have in common."""
         evidence, workers = self.evidence, self.ways.workers
         if any(1 < len(way) < workers.height for way in ways):
-            ways = self.ways.possible_anyhow
+            ways = self.ways.possible_anyhow or ways
         (way, *others) = ways
         each = not others and len(way) == workers.height > 1
         # unknown writes would let many a state pass for that
@@ -198,11 +209,18 @@ class Decision:
         believed = missing and workers.select(exactly.all()).item()
         if each or (believed and evidence.counts_up("worker")):
             return self._several("worker")
-        threads = evidence.counts_up("thread")
+        threads = missing and (evidence.threads_hidden or evidence.counts_up("thread"))
         if others or threads:
             lost = 0 if threads else min(map(self.ways.lost, ways))
-            return self._unclear(lost, "", min(map(self.ways.alive, ways)))
+            return self._unclear(lost, "", min(map(self.ways.at_once, ways)))
         return self._one() if len(way) == 1 else self._grouped(way)
+
+    def _threads_share(self) -> bool:
+        """Return True if all threads of the only worker must have one copy."""
+        evidence = self.evidence
+        one_worker = evidence.answered.select(LEVELS["worker"]).n_unique() == 1
+        labelled = evidence.labelled(evidence.answered, "thread")
+        return one_worker and labelled and not evidence.within_bounds("thread")
 
     def _wrote_again(self) -> bool:
         """Return True if some client wrote more than once."""
@@ -234,13 +252,9 @@ class Decision:
         n, read, unknown = evidence.written.height, evidence.read, evidence.unknown
         lost = max(0, n - read)
         more = f" ({read - n:,} never acknowledged)" if read > n else ""
-        # unknown writes may stand for acknowledged ones that are gone
-        doubtful = min(n, unknown, n + unknown - read)
-        rest = f"{lost:,} lost." if lost else "Nothing lost."
-        if not lost and doubtful > 0:
-            rest = f"Nothing is certainly lost; {doubtful:,} may be."
+        rest = f" {lost:,} lost." if lost else _doubt(n, read, unknown) or " Nothing lost."
         shown = highest(evidence.audit["value"])
-        sentence = f"1 {evidence.what}: {n:,} acknowledged, {shown:,} read{more}. {rest}"
+        sentence = f"1 {evidence.what}: {n:,} acknowledged, {shown:,} read{more}.{rest}"
         values = evidence.written["value"].drop_nulls()
         late = late_answers(values.len() - values.n_unique(), n, read, unknown)
         copy = Copy(f"the {evidence.what}", None, None, None, n, read, lost, late)
@@ -258,6 +272,8 @@ class Decision:
             sentence = f"{counts}: {n - reads[0]:,} lost, or several copies{which}."
         elif at_least == 1:
             sentence = f"{counts}: one copy, or several."
+            if len(reads) == 1 and n and n <= reads[0]:
+                sentence += _doubt(n, reads[0], evidence.unknown)
         else:
             read = None
             sentence = f"{at_least} {what}s or more: {counts}, but who shares one is not clear."
@@ -276,6 +292,8 @@ class Decision:
     def _certainly_lost(self, copy: Copy) -> Copy:
         """Return a worker's copy, of which nothing is lost if its threads may have their own."""
         evidence, here = self.evidence, pl.lit(True)
+        if evidence.threads_hidden:
+            return replace(copy, lost=0, late=0)
         for name, label in (("boot", copy.boot), ("worker", copy.worker)):
             here &= pl.col(name).cast(pl.String).eq_missing(pl.lit(label).cast(pl.String))
         mine = replace(
@@ -301,7 +319,7 @@ class Decision:
         copies = []
         for (read,), workers in last.group_by("group", maintain_order=True):
             mine = evidence.written.join(workers, on=by, how="semi", nulls_equal=True).height
-            lost = max(0, mine - max(0, read))
+            lost = 0 if evidence.threads_hidden else max(0, mine - max(0, read))
             label = f"workers {both(_names(workers))}"
             copies.append(Copy(label, None, None, None, mine, read, lost))
         over = sum(max(0, (copy.audited or 0) - copy.acknowledged) for copy in copies)
@@ -320,6 +338,7 @@ class Decision:
             n, read = int(mine["n"].sum()), mine["read"].max()
             audited = max(0, read) if isinstance(read, int) else None
             lost = max(0, n - audited) if audited is not None else 0
+            lost = 0 if self.evidence.threads_hidden else lost
             gone = audited is None and set(mine["boot"]) <= self.evidence.gone
             label = f"{'worker' if len(names) == 1 else 'workers'} {both(names)}"
             copies.append(Copy(label, None, None, None, n, audited, lost, gone=gone))
@@ -327,9 +346,17 @@ class Decision:
         return self._division("group", tuple(copies))
 
     def _division(self, owner: Owner, copies: tuple[Copy, ...]) -> Division:
-        what = self.evidence.what
-        sentence = describe(what, owner, copies, self.evidence.written.height)
-        return Division(owner, copies, sentence, what)
+        what, written = self.evidence.what, self.evidence.written.height
+        owners = {(copy.boot, copy.worker): n for n, copy in enumerate(copies) if not copy.gone}
+        # threads of one worker are there at one time
+        threads = owner == "thread" and len(owners) < sum(not copy.gone for copy in copies)
+        in_turn = owner in LABELS and len(owners) > 1 and not threads
+        in_turn = in_turn and self.evidence.at_once(owners) < 2
+        unknown = self.evidence.unknown
+        sentence = describe(what, owner, copies, written, unknown, in_turn=in_turn)
+        if owner == "worker" and unknown and self.evidence.threads_hidden:
+            sentence += " A thread that no label names may have a copy of its own."
+        return Division(owner, copies, sentence, what, in_turn=in_turn)
 
     def _copies(self, by: list[str]) -> tuple[Copy, ...]:
         """Return the copy of each owner that acknowledged a write or was audited."""
@@ -370,6 +397,12 @@ class Decision:
                 Copy(label, boot, worker, thread, acknowledged, audited, lost, late, gone)
             )
         return tuple(copies)
+
+
+def _doubt(acknowledged: int, read: int, unknown: int) -> str:
+    """Return how many acknowledged writes unknown ones may stand for, in words."""
+    doubtful = min(acknowledged, unknown, acknowledged + unknown - read)
+    return f" Nothing is certainly lost; {doubtful:,} may be." if doubtful > 0 else ""
 
 
 def late_answers(twice: int, acknowledged: int, read: int, unknown: int) -> int:

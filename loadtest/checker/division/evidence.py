@@ -45,6 +45,44 @@ class Evidence:
         """The number of acknowledged writes that name no worker."""
         return self.written.filter(~LABELLED).height
 
+    @cached_property
+    def threads_hidden(self) -> bool:
+        """An answer names its worker and not its thread, so that threads may have their own."""
+        hidden = LABELLED & pl.col("thread").is_null()
+        return bool(self.answered.select(hidden.any()).item())
+
+    @cached_property
+    def spans(self) -> pl.DataFrame:
+        """The time in which each worker was surely there: clock, boot, worker, since, until.
+
+        That is from the end of its first answer to the start of its last one. Of a worker that
+        gave one answer, `since` comes after `until`: it was there at some moment between.
+        """
+        clock = pl.col("clock").to_physical().cast(pl.Int64).fill_null(-1)
+        boots = self.answered.filter(LABELLED).with_columns(clock, pl.col("boot").cast(pl.String))
+        boots = boots.filter(~pl.col("boot").is_in(list(self.gone)).fill_null(False))
+        return boots.group_by("clock", *LEVELS["worker"]).agg(
+            since=pl.col("end").min(), until=pl.col("start").max()
+        )
+
+    def at_once(self, owners: dict[tuple[str | None, int | None], int]) -> int:
+        """Return the most owners that were surely there at one time.
+
+        `owners` are those of (boot, worker).
+        """
+        spans = [
+            (clock, since, until, owners[boot, worker])
+            for clock, boot, worker, since, until in self.spans.iter_rows()
+            if (boot, worker) in owners
+        ]
+        most = 1
+        for clock, since, until, owner in spans:
+            # all of a time between two answers, or the beginning of a longer span
+            first, last = (since, since) if since <= until else (until, since)
+            there = {o for c, s, u, o in spans if c == clock and s <= first and last <= u}
+            most = max(most, len({*there, owner}))
+        return most
+
     @property
     def read(self) -> int:
         """The highest final read, 0 if that is negative."""
@@ -71,10 +109,12 @@ class Evidence:
         begun = self.answered.filter(pl.col("start") <= over)
         return begun.with_columns(pl.col("boot").cast(pl.String), early=pl.col("end") <= over)
 
-    def refuted(self, by: list[str]) -> bool:
+    def refuted(self, by: list[str], *, times: int = 1) -> bool:
         """Return True if some copy answered what no state that is read and then written answers.
 
-        Writes whose value nobody knows may explain an answer each. Several clocks refute nothing.
+        Writes whose value nobody knows may explain an answer each, and a state that went back to
+        an earlier one explains one each time: so many `times` are not believed. Several clocks
+        refute nothing.
         """
         if not self.one_clock:
             return False
@@ -85,7 +125,10 @@ class Evidence:
         if by in (LEVELS["worker"], LEVELS["thread"]):
             answers = answers.filter(LABELLED)
             nobody_knows += self.unlabelled
-        return unexplained(answers, by) > nobody_knows
+        count = unexplained(answers, by)
+        if times > 1 and count >= IMPOSSIBLE:
+            count += 1 - IMPOSSIBLE
+        return count >= nobody_knows + times
 
     def agree(self, by: list[str]) -> bool:
         """Return True if the final reads of each copy are reads of one state.

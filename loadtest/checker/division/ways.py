@@ -1,7 +1,7 @@
 """The ways in which a few workers can share copies of a state, and which of them are refuted.
 
-All workers share one copy, or each has its own, or anything between: with five workers there are
-52 ways. What is true of every way that no answer refutes is known, even if the way is not.
+All workers share one copy, or each has its own, or anything between: with six workers there are
+203 ways. What is true of every way that no answer refutes is known, even if the way is not.
 
 Of more workers, and where a reply names none, there are no ways to look at.
 """
@@ -15,9 +15,9 @@ from functools import cached_property
 import polars as pl
 
 from loadtest.checker.division.copies import LEVELS
-from loadtest.checker.division.evidence import Evidence, highest, unexplained
+from loadtest.checker.division.evidence import IMPOSSIBLE, Evidence, highest, unexplained
 
-FEW = 5  # workers, of which every way to share is tried
+FEW = 6  # workers, of which every way to share is tried
 
 Block = frozenset[int]
 """Numbers of workers that share a copy."""
@@ -89,9 +89,10 @@ class Ways:
         n, read, top = int(mine["n"].sum()), mine["read"].max(), highest(mine["top"])
         answered = max(top, read) if isinstance(read, int) else top
         more = max(0, answered - n)
-        if anyhow:
-            return max(changes, more)
         count, late = self._unexplained(block)
+        if anyhow:
+            # whatever becomes of writes, after one of them the state is not empty
+            return count if count >= IMPOSSIBLE else max(changes, more)
         late = late and (not isinstance(read, int) or n <= read)
         steps = max(0, count - int(mine["blind"].sum()))
         return max(changes, min(steps, more) if late else steps)
@@ -119,10 +120,14 @@ class Ways:
         """Return the rows of the workers of a block."""
         return self.workers.filter(pl.col("number").is_in(block))
 
-    def alive(self, way: Way) -> int:
-        """Count the copies that did not end with their workers."""
-        gone = self.workers.filter(pl.col("boot").is_in(list(self.evidence.gone)))["number"]
-        return sum(not block <= set(gone) for block in way)
+    def at_once(self, way: Way) -> int:
+        """Count the copies that were surely there at one time."""
+        owners = {
+            (boot, worker): n
+            for n, block in enumerate(way)
+            for boot, worker in self.members(block).select(LEVELS["worker"]).iter_rows()
+        }
+        return self.evidence.at_once(owners)
 
     def lost(self, way: Way) -> int:
         """Return the fewest acknowledged writes that are gone if this way is right."""

@@ -85,7 +85,7 @@ def test_late_list_of_a_losing_counter():
         audit@1, boot a                                                   |-- items → [x, y] --|
         audit@2, boot b                                                                             |-- items → [] --|
         """  # noqa: E501
-    assert judge(drawing, workers=1).failures == {Failure.LOSES, Failure.DIVIDED}
+    assert judge(drawing, workers=1).failures == {Failure.LOSES}
 
 
 def test_unknown_explains_overwriting():

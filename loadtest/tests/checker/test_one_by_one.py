@@ -117,7 +117,9 @@ def test_no_claim_is_untrue_of_its_world(seed):
 
 def test_number_given_twice():
     """Two equal numbers are not a loss where no request reads a total."""
-    run = load([1, 1, 2, 2, 3, 4], [4]).with_columns(worker=pl.lit(7), boot=pl.lit("a"))
+    run = load([1, 1, 2, 2, 3, 4], [4]).with_columns(
+        worker=pl.lit(7), thread=pl.lit(1), boot=pl.lit("a")
+    )
     verdict = judge(run)
     assert verdict.failures == {Failure.LOSES}
     given = without_total(verdict)

@@ -20,7 +20,7 @@ def why(drawing, name, **changed):
     [
         ("A@1.1", "B@1.2", " at worker 1, threads 1 and 2"),
         ("A@1.1", "B@1.1", " at worker 1, thread 1"),
-        ("A@1.1", "B@1", " at worker 1"),
+        ("A@1.1", "B@1.?", " at worker 1"),
         ("A@1.1", "B@2.1", " at workers 1 and 2"),
         ("A@1.1", "B", ""),
         ("A@1.1, boot a", "B@1.1, boot b", " at worker 1 (boots a and b)"),
@@ -66,7 +66,7 @@ def test_unexpected_item_is_described(sent, said, times):
 
 def test_what_nobody_began_is_no_number():
     assert why("A@1  |-- read → 5 --|", "over-count") == (
-        "Client 0's read was answered 5 at worker 1, and no increment ever began."
+        "Client 0's read was answered 5 at worker 1, thread 1, and no increment ever began."
     )
 
 

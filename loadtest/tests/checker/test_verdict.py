@@ -198,13 +198,15 @@ def test_json_fields():
     assert " ".join(document) == (
         "verdict why anomalies division operations acknowledged unknown failed audited lost "
         "appended guarantees missing bounds blind forgotten not_audited answered silence late "
-        "unread kinds broken_since total_unread mixed_replies"
+        "unread overlapped kinds broken_since total_unread mixed_replies"
     )
     fork = next(anomaly for anomaly in document["anomalies"] if anomaly["name"] == "fork")
     assert list(fork) == ["name", "count", "witness", "why"]
     assert [list(operation) for operation in fork["witness"]] == [list(h.SCHEMA)] * 2
     assert all(o["items"] is None and o["value"] > 20 for o in fork["witness"])
-    assert list(document["division"]) == ["of", "copies", "sentence", "what", "at_least"]
+    assert list(document["division"]) == [
+        *("of", "copies", "sentence", "what", "at_least", "in_turn")
+    ]
 
 
 def test_frames_of_other_makers_will_do():
