@@ -328,6 +328,12 @@ class Runs:
         # a locust worker keeps its own paths, whatever its master has
         self.paths = {name: getattr(environment.parsed_options, name) for name in PATHS}
         self.count = 0
+        # it counts from when the state is empty, which takes a while on a busy machine
+        self.seconds = None
+        options = environment.parsed_options
+        if options.headless and not is_worker(environment):
+            self.seconds, options.run_time = options.run_time, None
+        self.quitting = False
         self.going_on = False
         self.over = Event()
         self.over.set()
@@ -351,7 +357,11 @@ class Runs:
                 return
             self.live.begin(run.files)
             run.prepare()
+            if self.quitting:
+                raise Unready("it was stopped before it began")
             run.files.begins()
+            if self.seconds:
+                gevent.spawn_later(self.seconds, self.environment.runner.quit)
         except NotRecorded as error:
             self.abandon(str(error), NOT_RECORDED)
             raise StopTest(str(error)) from None
@@ -431,6 +441,8 @@ class Runs:
     def finish(self, **_: Any) -> None:
         """Audit and judge before locust decides its exit status."""
         environment = self.environment
+        # a master that still makes the state empty takes no notice of a stop
+        self.quitting = True
         environment.runner.stop()
         self.over.wait()
         if is_worker(environment) or environment.process_exit_code is not None:

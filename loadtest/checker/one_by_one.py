@@ -207,6 +207,7 @@ def without_total(verdict: Verdict) -> Verdict:
         lost=0,
         audited=None,
         total_unread=True,
+        guarantees={k: v for k, v in verdict.guarantees.items() if k != "eventual total"},
     )
 
 

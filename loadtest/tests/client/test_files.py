@@ -204,3 +204,16 @@ def test_killed_master_ends_its_workers(worker, tmp_path):
         assert alone.wait(40) == 2
     (log,) = tmp_path.glob("worker*.log")
     assert "the master has not answered for 10 s" in log.read_text()
+
+
+@pytest.mark.parametrize("distributed", [False, True], ids=["alone", "with a worker"])
+def test_time_counts_from_an_empty_state(worker, locust, distributed):
+    """A time limit counts from when the state is empty, however long that takes."""
+    port = free_port()
+    slow = lambda op, n: "slow" if op == "create" and n <= 32 else None  # noqa: E731
+    there = ("--master", "--master-bind-port", str(port), "--expect-workers", "1")
+    with odd(slow) as server, worker(port):
+        limit = ("-t", "1s", "--exit-by-verdict")
+        done = locust(server.url, *limit, *(there if distributed else ()), enough=lambda: False)
+    assert of(done, "increment")
+    assert done.returncode == 0, done.stdout + done.stderr
