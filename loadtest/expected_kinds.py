@@ -13,7 +13,7 @@ from loadtest.expected import Expectation, expect
 from loadtest.kinds import KINDS
 from loadtest.server.fault import Fault
 from loadtest.server.faults import fault_of
-from loadtest.server.servers import at_once, preloads
+from loadtest.server.servers import at_once, preloads, topology
 from loadtest.trial import Trial
 from variants.facts import SURVIVES, Facts, facts
 
@@ -51,7 +51,7 @@ def expectations(trial: Trial) -> dict[str, Expectation]:
 
 def place_of(trial: Trial, said: Facts, fault: Fault | None) -> Place:
     """Find the place of the state, from the facts of a variant and its server."""
-    server = trial.server
+    server = topology(trial.server)
     machines = fault.machines if fault else 1
     greenlets = server.worker_class == "gevent"
     name = said.preloaded if preloads(server) else said.lives_in

@@ -1,18 +1,21 @@
 """Servers other than gunicorn, started for real, and what is refused of them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadtest import ROOT, cell, history
 from loadtest.commands.server_options import Wanted
-from loadtest.expected import impossible
+from loadtest.expected import expectation, impossible
+from loadtest.expected_kinds import expectations
 from loadtest.server import template
 from loadtest.server.adapter import Start
 from loadtest.server.interpreter import PythonError, prepare
 from loadtest.server.servers import ADAPTERS, adapter_of, at_once, refusal
 from loadtest.trial import App, Server, Trial
+from variants import VARIANTS
 
 pytestmark = pytest.mark.timeout(400)
 FOLDER = Path(__file__).parents[2] / "server" / "servers"
@@ -189,3 +192,15 @@ def test_own_app_that_imports_uwsgi(tmp_path, here):
     done = cell.run(Trial("shop:app", server, own=own), tmp_path / "results")
     assert done.verdict.acknowledged >= 500
     assert done.as_expected, str(done.verdict)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_defaults_are_expected_as_numbers(variant):
+    """A server as it comes is expected to behave as its own workers and threads have it."""
+    for name in ADAPTERS:
+        as_it_comes = Server(0, 0, ADAPTERS[name].classes[0], name=name)
+        workers, threads = ADAPTERS[name].usual
+        numbers = replace(as_it_comes, workers=workers, threads=threads)
+        kinds = expectations(Trial(variant, as_it_comes))
+        assert kinds == expectations(Trial(variant, numbers)), name
+        assert expectation(Trial(variant, as_it_comes)) == expectation(Trial(variant, numbers))
