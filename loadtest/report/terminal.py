@@ -264,11 +264,11 @@ def worth(words: str, increments: int, appends: int) -> list[str]:
 def comparison(cell: Cell) -> str:
     """Compare what was expected with what was found."""
     others = "; ".join(surprises(cell))
-    if cell.verdict.only_kinds or cell.expectation.kept(cell.verdict):
+    if others and (cell.verdict.only_kinds or cell.expectation.kept(cell.verdict)):
         return f"{others}."
     word, figure, *more = words(cell)
     rest = "".join(f", {said}" for said in more) + f"; {others}" * bool(others)
-    holds = "linearizable"
+    holds = "no failure" if cell.verdict.only_kinds else "linearizable"
     expected = {
         "holds": holds,
         "breaks": " and ".join(sorted(cell.expectation.must)),

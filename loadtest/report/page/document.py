@@ -21,8 +21,9 @@ from markupsafe import Markup
 
 from loadtest.cell import Cell
 from loadtest.checker import SIGN, Anomaly, Failure, anomalies
+from loadtest.kinds import KINDS
 from loadtest.kinds.counter import COUNTER
-from loadtest.report import advice
+from loadtest.report import advice, kind_words
 from loadtest.report import terminal as report
 from loadtest.report.fault_costs import cost, quoted
 from loadtest.report.page.layout import Grid, about, beside_twins, filters
@@ -221,6 +222,15 @@ class Part:
         said = [getattr(kinds.get(COUNTER.write), name, None) for name in times]
         shown = ["–" if time is None else f"{time:,.1f}" for time in said]
         return [*shown, share(self.verdict.availability)]
+
+    @property
+    def kinds(self) -> Iterator[tuple[str, str]]:
+        """The verdict on each other kind of state: its sign, title and words, and a sentence."""
+        for outcome in self.cell.kinds:
+            verdict = outcome.verdict
+            title = f"{KINDS[outcome.kind].title}: {' '.join(kind_words.figures(verdict))}"
+            surprise = "" if outcome.as_expected else " (not as expected)"
+            yield f"{SIGN[verdict.verdict]} {title}{surprise}", verdict.why
 
     @property
     def guarantees(self) -> Iterator[tuple[str, str]]:

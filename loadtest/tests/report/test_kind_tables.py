@@ -59,6 +59,11 @@ def test_evidence_of_a_kind():
     assert sum("whoami ann → bob" in line for line in lines) == 1
 
 
+def test_comparison_without_surprise():
+    """A cell that is as expected is compared in words, too."""
+    assert terminal.comparison(cell("flask_g", Server(4, 8), OWN)) != "."
+
+
 @pytest.mark.parametrize(("variant", "names"), [("flask_g", SWAPPED), ("redis_key", OWN)])
 def test_surprise_of_a_kind(variant, names):
     """A kind that does not come out as expected is named, and the exit status is 1."""
