@@ -36,7 +36,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from loadtest import history  # noqa: E402
 from loadtest.cell import state_of_its_own  # noqa: E402
-from loadtest.checker import Verdict, judge  # noqa: E402
+from loadtest.checker import KindVerdict, Verdict, judge  # noqa: E402
 from loadtest.client.load import LoadError, apply  # noqa: E402
 from loadtest.report.pictures import charts as charts  # noqa: E402
 from loadtest.server.guardian import guarded  # noqa: E402
@@ -79,6 +79,11 @@ def cell(variant: str, workers: int, threads: int, **load: Any) -> Cell:
         apply(trial.load, gunicorn, path)
     seen = history.read(path)
     return Cell(trial, seen, judge(seen, workers=workers))
+
+
+def kind(cell: Cell, name: str) -> KindVerdict:
+    """Return the verdict on one kind of state: "request", "visitor" or "claim"."""
+    return next(verdict for verdict in cell.verdict.kinds if verdict.kind == name)
 
 
 def folder() -> Path:

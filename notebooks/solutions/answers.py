@@ -14,8 +14,10 @@ GUESSES = {
     },
     "3": {
         "predict-g": "b",
+        "predict-request": "abb",
         "predict-thread": "a",
         "predict-cookie": "b",
+        "predict-visitor": "b",
         "predict-kill": "b",
         "predict-deploy": "b",
     },
@@ -86,8 +88,10 @@ TOLD = {
     },
     "3": {
         "predict-g": "for each request",
+        "predict-request": "let go between",
         "predict-thread": "outlives its requests",
         "predict-cookie": "lives with the **client**",
+        "predict-visitor": "its copy has no text",
         "predict-kill": "any worker can go on",
         "predict-deploy": "dies with it",
     },

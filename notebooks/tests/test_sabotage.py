@@ -22,7 +22,7 @@ def variant(name):
 
 
 PLAIN, LOCKED = variant("plain_global"), variant("locked_global")
-SQLITE, REDIS = variant("sqlite_row"), variant("redis_key")
+SQLITE, REDIS, FLASK_G = variant("sqlite_row"), variant("redis_key"), variant("flask_g")
 READ = '    seen = cache["count"]\n'
 WRITE = 'cache["count"] = seen + 1\n'
 CLOSED = spoilt(PLAIN, f"{READ}    pause()\n", f"    pause()\n{READ}")
@@ -126,6 +126,23 @@ SABOTAGES = [
             "variant, 1, 1, SQLITE_PATH=FILE": "variant, 1, 1",
         },
         locked_global=SQLITE,
+    ),
+    sabotage(
+        "3",
+        "predict-request request predict-visitor visitor",
+        "leaks == | kept ==",
+        texts={
+            '"sqlite_row": (4, 1)': '"sqlite_row": (1, 1)',
+            "cell(name, 4, 1)": 'cell("sqlite_row", 4, 1)',
+        },
+    ),
+    sabotage(
+        "3",
+        "predict-request request",
+        "leaks ==",
+        flask_g=spoilt(FLASK_G, '    g.current = {"name": name}\n', "    current.append(name)\n")
+        .replace('g.current["name"]', "current[-1]")
+        .replace("\n\n\ndef create", "\n\ncurrent = []\n\n\ndef create"),
     ),
     sabotage(
         "4",
