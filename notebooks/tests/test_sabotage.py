@@ -132,7 +132,7 @@ SABOTAGES = [
         "predict-request request predict-visitor visitor",
         "leaks == | kept ==",
         texts={
-            '"sqlite_row": (4, 1)': '"sqlite_row": (1, 1)',
+            '"redis_key": (4, 1)': '"redis_key": (1, 1)',
             "cell(name, 4, 1)": 'cell("sqlite_row", 4, 1)',
         },
     ),
