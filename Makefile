@@ -25,7 +25,7 @@ $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))), \
 
 # two pips in one .venv would meet
 .NOTPARALLEL:
-.PHONY: help check faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit findings bench pictures setup lock clean
+.PHONY: help check servers faults soak serve-app locust-app $(VARIANTS) gallery $(GALLERY) diff judge report notebooks test test-apps test-notebooks test-gallery nightly deaths lint audit findings bench pictures setup lock clean
 
 menu = grep -hE '^[^ ]+:.* $(1) ' $(MAKEFILE_LIST) | sed -e 's/$$(VARIANTS):/<variant>:/' \
     -e 's/-%:/-<variant>:/' -e 's/:.* $(1) /\t/' -e 's/IDIOMS/$(words $(GALLERY))/' | \
@@ -44,6 +44,9 @@ check: .venv/run ## measure all variants, four topologies (VARIANT=…)
 
 faults: .venv/run ## inject every fault, and see what survives
 	@$(PY) -m loadtest faults $${VARIANT:+"$$VARIANT"}
+
+servers: .venv/run ## measure your server's defaults: flask run, uWSGI, …
+	@$(PY) -m loadtest servers $${SERVER:+"$$SERVER"} $(if $(README),--readme)
 
 $(VARIANTS): .venv/run ## measure that variant alone
 	@$(PY) -m loadtest check $@

@@ -22,6 +22,7 @@ COMMANDS = {
     "locust": "loadtest.commands.serve",
     "report": "loadtest.commands.report",
     "serve": "loadtest.commands.serve",
+    "servers": "loadtest.commands.servers",
     "soak": "loadtest.commands.faults",
 }
 """The module of each command. Only the called one is imported: some take a second."""
