@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from loadtest import cell
-from loadtest.cell import Cell
+from loadtest.cell import Cell, KindOutcome
 from loadtest.client.load import ON
 from loadtest.server.servers import topology
 from loadtest.server.shake_log import Coverage, Moment, ShakeLog, coverage, moment, read
@@ -62,8 +62,15 @@ class ShakenCell:
         """True if what was found is among what is expected of a variant."""
         if self.finding is None or self.finding.failed:
             return False
-        expected, failures = self.cell.expectation, self.finding.cell.verdict.failures
-        return bool(failures) and failures <= expected.must | expected.may
+        run = self.finding.cell
+        outcomes = [(each.expectation, each.verdict.failures) for each in run.kinds if red(each)]
+        if run.verdict.violated and not run.verdict.only_kinds:
+            outcomes.append((run.expectation, run.verdict.failures))
+        return all(found and found <= each.must | each.may for each, found in outcomes)
+
+
+def red(outcome: KindOutcome) -> bool:
+    return outcome.verdict.verdict == "violated"
 
 
 def clean(cell: Cell) -> bool:
@@ -73,8 +80,7 @@ def clean(cell: Cell) -> bool:
 
 def wrong(cell: Cell) -> bool:
     """Return True if a verdict of a cell is red; time-outs that rests cause are not counted."""
-    kinds = any(each.verdict == "violated" for each in cell.verdict.kinds)
-    return kinds or (cell.verdict.violated and not cell.verdict.only_kinds)
+    return any(map(red, cell.kinds)) or (cell.verdict.violated and not cell.verdict.only_kinds)
 
 
 def can_be_shaken(trial: Trial) -> bool:

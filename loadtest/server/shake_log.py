@@ -14,6 +14,8 @@ AT_ONCE = 64
 """So many requests before one may still be there when it comes."""
 TIMED_OUT = ("timeout", "timed out", "locked")
 """The words of an error that rests may have caused, because they made others wait."""
+NEAR = 20
+"""So many lines apart a rest may belong to a write that no read precedes."""
 PATIENCE_NS = 1_000_000_000
 
 
@@ -171,6 +173,8 @@ def window(one: Shaken, other: Shaken, has_read: bool) -> Moment | None:
             ]
             if not overwrote or bool(reads) != has_read:
                 continue
+            if not reads and not near(place, overwrote[0][1]):
+                continue
             both = [("A", *step) for step in (*reads, overwrote[0])]
             both += [("B", *step) for step in (*last(other, "read", name, when), written)]
             between = "between reading `{}` and writing it" if reads else "before writing `{}`"
@@ -180,6 +184,12 @@ def window(one: Shaken, other: Shaken, has_read: bool) -> Moment | None:
             steps = in_words(sorted(both, key=lambda step: step[1]))
             return Moment(f"{sentence}.", steps, one.worker != other.worker)
     return None
+
+
+def near(place: str, other: str) -> bool:
+    """Return True if two places are in one file, few lines apart."""
+    (file, _, line), (other_file, _, other_line) = place.rpartition(":"), other.rpartition(":")
+    return file == other_file and abs(int(line) - int(other_line)) <= NEAR
 
 
 def last(request: Shaken, kind: str, name: str, until: int) -> list[Step]:

@@ -112,3 +112,10 @@ def test_unfinished_line_is_left_out(tmp_path):
     log = read(path)
     assert (log.python, log.gil, len(log.requests)) == ("3.12.1", True, 1)
     assert read(tmp_path / "none").requests == ()
+
+
+@pytest.mark.parametrize(("line", "words"), [(14, "before writing `hits`"), (60, "rested at")])
+def test_write_far_from_the_rest_is_not_named(line, words):
+    """A write that no read precedes is named only if it is near the rest."""
+    one = request(10, 90, rests=[rest(20, 70)], steps=[step(80, line, "write")])
+    assert words in moment((one, LOST[1]), OPERATIONS).sentence
