@@ -107,7 +107,7 @@ test-gallery: .venv/dev .venv/gallery ### test every idiom, and the PostgreSQL t
 nightly: .venv/dev ### judge 100,000 histories, and odd requests (SEED=1)
 	@cd loadtest/tests/checker && HISTORIES=100000 SEED="$${SEED:-$$(date +%s)}" \
 	    ../../../$(PY) -m pytest --verbose --numprocesses 3 --timeout 0 \
-	    test_agreement.py test_truth.py test_witness.py test_worlds.py
+	    test_agreement.py test_truth.py test_witness.py test_worlds.py kinds/test_kinds_agree.py
 	@SHAKEN=$${SHAKEN:-100} $(PY) -m pytest loadtest/tests/test_shaken.py --timeout 0 -k 'twin or right'
 	@REQUESTS=10000 $(PY) -m pytest variants/tests/test_requests.py --numprocesses 3 \
 	    --hypothesis-seed "$${SEED:-$$(date +%s)}"
