@@ -6,7 +6,7 @@ Loses: nothing. Of two that read the same count one is refused with OptimisticCh
 Survives: store. The row is on the disk when the session ends, but a power cut may bring the journal
   back, which undoes the last commit: only synchronous=EXTRA or WAL keeps it.
 Served: not by gevent. A greenlet that waits for SQLite stops the one that has the lock as well.
-Steps: refuses, by hand: A reads 0; B reads 0; A writes 1 where there is 0, and commits; B wants to
+Steps: refuses, explored: A reads 0; B reads 0; A writes 1 where there is 0, and commits; B wants to
   write 1 where there is 0, is refused, since there is 1
 Seen in: github.com/ponyorm/pony-doc (transactions.rst), "Optimistic concurrency control"
 Instead: pony_for_update, or postgres_returning on two machines

@@ -5,7 +5,7 @@ Guard: transaction that refuses. Of two that read the same count one commits, th
 Loses: nothing. The refused one has to be done again, and here nobody does.
 Survives: machine. The row is in the log on the disk when commit returns.
 Needs: PostgreSQL
-Steps: refuses, by hand: A reads 0; B reads 0; A writes 1, and commits; B wants to write, is
+Steps: refuses, explored: A reads 0; B reads 0; A writes 1, and commits; B wants to write, is
   refused, since access could not be serialized
 Seen in: postgresql.org/docs/current/mvcc-serialization-failure-handling.html, as not enough
 Instead: postgres_serializable_retry

@@ -6,7 +6,7 @@ Loses: nothing of a client that waits for each answer; of two requests at once t
   back last undoes the other. And nobody else can read what it has.
 Survives: machine. It is not there at all. A browser may forget it, and many take none above 4 kB.
   All workers need one fixed secret key, and the visitor can read the cookie.
-Steps: divided, by hand: A brings no cookie, is answered 1, and keeps a cookie that says so; B
+Steps: divided, tested: A brings no cookie, is answered 1, and keeps a cookie that says so; B
   brings no cookie, is answered 1, and keeps a cookie that says so; C brings no cookie, and reads
   0
 Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-view

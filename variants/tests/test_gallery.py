@@ -170,6 +170,14 @@ def loses(idiom):
 
 
 @pytest.mark.parametrize("client", ["session_cookie"], indirect=True)
+def test_each_client_counts_in_its_cookie(client):
+    """Two clients without a cookie both count up to 1, and a third reads 0."""
+    clients = [client.application.test_client() for _ in "ABC"]
+    assert [each.post("/increment").json for each in clients[:2]] == [1, 1]
+    assert [each.get("/read").json for each in clients] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("client", ["session_cookie"], indirect=True)
 def test_last_cookie_wins(client):
     """Of two overlapping requests of one client, the last cookie undoes the other."""
     client.post("/create")
@@ -218,9 +226,16 @@ def known_as(kind):
 def test_six_orders_of_two(client, request, monkeypatch):
     """Of the six orders of two increments, the overlapping ones go wrong."""
     idiom = request.node.callspec.params["client"]
-    wrong = {"loses": [1, 1, 1], "answers late": [2, 2, 2]}[schedules.written(idiom)[0].fault]
+    failure = schedules.written(idiom)[0].fault
+    wrong = {"loses": [1, 1, 1], "answers late": [2, 2, 2]}
     for order in ("ABAB", "ABBA", "BAAB", "BABA"):
-        assert play(client.application, idiom, order, monkeypatch) == wrong
+        answers = play(client.application, idiom, order, monkeypatch)
+        if failure == "refuses":
+            # the last to go on is the one that is refused
+            assert "error" in answers.pop("AB".index(order[3]))
+            assert answers == [1, 1]
+        else:
+            assert answers == wrong[failure]
     assert play(client.application, idiom, "AABB", monkeypatch) == [1, 2, 2]
     assert play(client.application, idiom, "BBAA", monkeypatch) == [2, 1, 2]
 
@@ -342,7 +357,8 @@ def test_guard_among_greenlets(idiom, asked, answer):
 
 def test_played_orders_have_tests():
     """Each order marked as tested is played by a test above."""
-    assert known_as("tested") == ["lru_cache", "redis_lock_ttl", "shared_value", "thread_local"]
+    played = {"lru_cache", "redis_lock_ttl", "session_cookie", "shared_value", "thread_local"}
+    assert {*known_as("tested")} == played
 
 
 def test_failures_are_told_in_steps():
