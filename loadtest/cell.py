@@ -30,6 +30,7 @@ from loadtest.client.recorder import Recorder
 from loadtest.client.refusals import Refusals
 from loadtest.client.refusals import beside as beside_history
 from loadtest.client.sounding import understand_running
+from loadtest.errors import CouldNotRun
 from loadtest.expected import Expectation, expectation, outlives
 from loadtest.expected_kinds import expectations
 from loadtest.kinds import CREATE, OPERATIONS
@@ -40,7 +41,7 @@ from loadtest.server.fault import Injection
 from loadtest.server.faults import fault_of
 from loadtest.server.guardian import guarded
 from loadtest.server.redis import PREFIX
-from loadtest.server.running import exception, interpreter, launch
+from loadtest.server.running import ServerError, exception, interpreter, launch
 from loadtest.server.surroundings import surrounded
 from loadtest.trial import App, Server, Trial
 
@@ -166,6 +167,20 @@ def run(
     down = trial.own is not None and trial.own.descends
     said = tuple(-count if down else count for count in before(path).values())
     return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said, refusals)
+
+
+def not_run(trial: Trial, folder: Path, error: CouldNotRun) -> Cell:
+    """Return the cell of a trial that could not be run: inconclusive, for this error."""
+    path = folder / f"{trial.slug}.jsonl"
+    if not path.exists():
+        history.write(path, [])
+    doing = "start" if isinstance(error, ServerError) else "run"
+    server = trial.server
+    several = [*["workers"] * (server.workers > 1), *["threads"] * (server.threads > 1)]
+    shape = f"several {' and '.join(several)}" if several else "one worker"
+    why = f"It does not {doing} with {shape} ({error})."
+    verdict = inconclusive(judge(history.frame([])), why, f"does not {doing}")
+    return Cell(trial, expectation(trial), verdict, path, seconds=0)
 
 
 def of_own(verdict: Verdict, trial: Trial, path: Path, refusals: Refusals) -> Verdict:

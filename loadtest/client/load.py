@@ -24,7 +24,7 @@ from loadtest.server.environment import for_load
 from loadtest.server.fault import Target
 from loadtest.server.guardian import UNGUARDED, GuardianError
 from loadtest.server.guardian_process import GRACE
-from loadtest.server.running import Running
+from loadtest.server.running import Running, exception
 from loadtest.trial import Load, Trial
 
 DEADLINE_S = 120
@@ -93,7 +93,9 @@ def apply(
             f"({room(path)})"
         )
     if status:
-        raise LoadError(f"the load did not run: {why(log)}")
+        # an app says in its server's log why it answered 500
+        cause = exception(server.log) if server.log.exists() else ""
+        raise LoadError(f"the load did not run: {why(log)}{f' ({cause})' if cause else ''}")
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from loadtest import cell
 from loadtest.cell import Cell
 from loadtest.client.load import LoadError
 from loadtest.commands.results import postgres_for, redis_for
+from loadtest.errors import CouldNotRun
 from loadtest.server.postgres import schema
+from loadtest.server.running import ServerError
 from loadtest.trial import Trial
 
 # each waits for its processes, or for its fault, some of the time
@@ -50,6 +52,8 @@ def run_all(
 
     A cell that shows nothing is run again until it had so many `tries`: on a machine that is busy
     the load may not get through, or a thread not to its turn. What it shows is never asked again.
+    A trial whose server does not start, or that cannot be loaded, is a cell that shows nothing.
+    Raises its error if that is so of every trial.
     """
     over = threading.Event()
     with stores(trials, folder) as urls_of:
@@ -57,13 +61,24 @@ def run_all(
         def run(trial: Trial) -> Cell:
             with urls_of(trial) as urls:
                 once = partial(cell.run, trial, folder, **urls, progress=tell, over=over)
-                done = shown(once, tries, over)
+                try:
+                    done = shown(once, tries, over)
+                except (ServerError, LoadError) as error:
+                    if over.is_set():
+                        raise
+                    # the others may well run: a store may take one process alone
+                    refused.append(error)
+                    done = cell.not_run(trial, folder, error)
             tell(done)
             return done
 
+        refused: list[CouldNotRun] = []
         pool = ThreadPoolExecutor(at_once)
         try:
-            return list(pool.map(run, trials))
+            cells = list(pool.map(run, trials))
+            if len(refused) == len(trials):
+                raise refused[0]
+            return cells
         finally:
             # Ctrl-C, and an error, leave nothing waiting to be run, and nothing running for long
             over.set()

@@ -6,6 +6,8 @@ import pytest
 
 from loadtest.client.load import LoadError
 from loadtest.commands import cells
+from loadtest.server.guardian import GuardianError
+from loadtest.server.running import ServerError
 from loadtest.trial import ALONE, SERVERS, Trial
 
 ONE, *OTHERS = [Trial("plain_global", server) for server in SERVERS]
@@ -23,19 +25,47 @@ def runs(monkeypatch, tmp_path):
 
 
 def test_first_error_ends_the_others(runs):
-    """An error ends the other cells, and is the error that is reported."""
-    began, told = [], []
+    """An error that is nobody's own ends the other cells, and is the error that is reported."""
+    began, stopped = [], []
 
     def run(trial, folder, *, over, **_):
         began.append(trial)
         if trial == ONE:
-            raise LoadError("it broke")
-        told.append(over.wait(60))
+            raise GuardianError("it broke")
+        stopped.append(over.wait(60))
         raise LoadError("it was stopped")
 
-    with pytest.raises(LoadError, match="it broke"):
+    with pytest.raises(GuardianError, match="it broke"):
         runs([ONE, *OTHERS], run, at_once=2)
-    assert told == [True] * (len(began) - 1)
+    assert stopped == [True] * (len(began) - 1)
+
+
+@pytest.mark.parametrize("error", [ServerError, LoadError])
+def test_cell_that_cannot_start_costs_no_other(runs, error):
+    """A trial whose server does not start, or that is not loaded, is one cell of the table."""
+
+    def run(trial, folder, **_):
+        if trial == ONE:
+            raise error("BlockingIOError: busy")
+        return trial
+
+    first, *others = runs([ONE, *OTHERS], run)
+    assert others == OTHERS
+    assert first.verdict.inconclusive
+    assert first.verdict.why.startswith("It does not ")
+    assert first.verdict.why.endswith("with one worker (BlockingIOError: busy).")
+    assert not first.as_expected
+    assert first.history.exists()
+
+
+def test_nothing_runs_is_an_error(runs):
+    """If no trial can be run, the first error is reported in place of a table."""
+
+    def run(trial, folder, **_):
+        raise ServerError(f"{trial.server}: no room")
+
+    with pytest.raises(ServerError, match="1×1: no room"):
+        runs([ONE, *OTHERS], run)
 
 
 def test_what_was_stopped_is_not_run_again(runs):
