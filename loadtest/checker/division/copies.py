@@ -128,6 +128,8 @@ def describe(
         # an unknown write may stand for an acknowledged one that is gone
         nothing = "Nothing is certainly lost" if unknown else "Nothing lost"
         return f"{begin} {nothing}, but {no_total}."
+    if all(copy.audited is None for copy in copies):
+        return f"{title}{parts} = {acknowledged:,} acknowledged{rest}. None was read at the end."
     present = [min(c.acknowledged, c.audited) for c in copies if c.audited is not None]
     addends = f"{_sum(present)} = " if len(present) > 1 else ""
     begin = f"{title}{addends}{sum(present):,} left of {acknowledged:,} acknowledged{rest}."

@@ -64,10 +64,10 @@ def divide(
     answered no more. Unknown writes may happen as late as during the final reads: they widen what
     counts as agreement and are never called lost.
     """
-    if audit.is_empty():
-        return None
     evidence = Evidence(what, answered, audit, unknown, frozenset(gone))
     decision = Decision(evidence)
+    if audit.is_empty():
+        return decision.if_unread()
     return decision.per_request() or (
         decision.if_equal() if evidence.agree([]) else decision.if_different()
     )
@@ -112,6 +112,20 @@ class Decision:
         )
         copy = Copy("each request", None, None, None, n, 0, n)
         return Division("request", (copy,), sentence, evidence.what)
+
+    def if_unread(self) -> Division | None:
+        """Return a copy per worker if the answers alone show it; else None.
+
+        Nobody read the copies at the end. Every answer names its worker, no other way to share
+        explains the answers, and neither does one state that went back once.
+        """
+        workers = self.ways.workers.height
+        ways = self.ways.possible if workers > 1 else []
+        each = len(ways) == 1 and len(ways[0]) == workers
+        if not (each and self.evidence.refuted([], times=2)):
+            return None
+        division = self._several("worker")
+        return division if division.divided else None
 
     def if_equal(self) -> Division:
         """Decide where all final reads are equal: one copy, or several that ended alike."""
@@ -354,7 +368,8 @@ class Decision:
         in_turn = in_turn and self.evidence.at_once(owners) < 2
         unknown = self.evidence.unknown
         sentence = describe(what, owner, copies, written, unknown, in_turn=in_turn)
-        if owner == "worker" and unknown and self.evidence.threads_hidden:
+        doubtful = unknown or self.evidence.audit.is_empty()
+        if owner == "worker" and doubtful and self.evidence.threads_hidden:
             sentence += " A thread that no label names may have a copy of its own."
         return Division(owner, copies, sentence, what, in_turn=in_turn)
 

@@ -90,3 +90,15 @@ def test_two_machines():
 def test_negative_read(text):
     """A read of −2 is shown as it is."""
     assert text in verdict("read_minus_2").division.sentence
+
+
+def test_no_final_read():
+    """Answers that name their workers show a count for each, though nobody read them at the end."""
+    found = verdict("no_audit")
+    assert found.why.startswith("3 counters, one per worker: 2 + 1 + 2 = 5 acknowledged.")
+    assert found.failures == {Failure.DIVIDED}
+
+
+def test_count_that_begins_at_41():
+    """A number that was given twice comes before the remark that a count began elsewhere."""
+    assert verdict("begins_at_41").anomalies[0].name == "duplicate value"

@@ -57,7 +57,7 @@ def written(read):
 
 
 def base(o):
-    return o.value - (o.op == "increment")
+    return o.value - (o.op in ("increment", "append"))
 
 
 def reset(w, run, history):
