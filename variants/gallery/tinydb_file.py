@@ -22,9 +22,9 @@ from variants.pause import pause
 FOLDER = Path(os.environ.get("STATE_PATH", "state"))
 FOLDER.mkdir(parents=True, exist_ok=True)
 PATH = FOLDER / "db.json"
-with TinyDB(PATH) as db:
-    if not db.all():
-        db.insert({"count": 0})
+if not PATH.exists():
+    # all workers begin at once, and TinyDB would read a file that another one writes
+    PATH.write_text('{"_default": {"1": {"count": 0}}}')
 
 
 def create() -> int:
