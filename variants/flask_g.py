@@ -7,6 +7,8 @@ Loses: everything, at the end of each request.
 Survives: nothing.
 """
 
+from __future__ import annotations
+
 from flask import g
 
 from variants.pause import pause

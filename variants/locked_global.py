@@ -6,6 +6,8 @@ Loses: nothing within a worker, but the total between workers: they do not share
 Survives: request. It ends with its worker: at a deploy, a crash, a recycling.
 """
 
+from __future__ import annotations
+
 from threading import Lock
 
 from variants.pause import pause

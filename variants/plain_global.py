@@ -6,6 +6,8 @@ Loses: updates between the threads of a worker, and the total between workers.
 Survives: request. It ends with its worker: at a deploy, a crash, a recycling.
 """
 
+from __future__ import annotations
+
 from variants.pause import pause
 
 cache = {"count": 0}

@@ -10,6 +10,8 @@ Survives: store. Redis reads its append-only file when it starts again, if it ke
 Needs: Redis
 """
 
+from __future__ import annotations
+
 import os
 
 import redis

@@ -6,6 +6,8 @@ Loses: nothing. A writer that waits too long for the lock is refused, and told s
 Survives: machine. The file has it when COMMIT returns.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
 import threading

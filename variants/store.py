@@ -10,6 +10,8 @@ A variant whose store can be down or busy also names the exceptions that say so:
 One that is built on an extension of Flask has `init_app(app)`, as the extensions have.
 """
 
+from __future__ import annotations
+
 from typing import Protocol
 
 KINDS = {

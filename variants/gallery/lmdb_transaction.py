@@ -9,6 +9,8 @@ Seen in: tessl.io/registry/tessl/pypi-lmdb/1.7.0/files/docs/transactions.md ("ex
 Instead: redis_key on two machines
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path

@@ -11,6 +11,8 @@ Seen in: tessl.io/registry/tessl/pypi-lmdb/1.7.0/files/docs/transactions.md (rea
 Instead: redis_key
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path

@@ -13,6 +13,8 @@ Seen in: riptutorial.com/flask/example/9236/using-the-sessions-object-within-a-v
 Instead: redis_key
 """
 
+from __future__ import annotations
+
 from flask import Flask, session
 
 from variants.pause import pause
