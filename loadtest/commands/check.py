@@ -196,14 +196,22 @@ def show(
     cells: Sequence[Cell],
     shaken: Sequence[ShakenCell] = (),
     shaking: Shaking = NOT_SHAKING,
+    *,
+    table_last: bool = False,
 ) -> NoReturn:
-    """Prints what came out, and exits as it did."""
+    """Print what came out, and exit with its status.
+
+    With `table_last` long explanations do not push the table off the screen.
+    """
     out = terminal.console()
-    out.print(table)
-    out.print(terminal.meaning(cells))
-    out.print(terminal.explanations(cells))
-    out.print(kind_tables.explanations(cells))
-    out.print(terminal.documentation(cells))
+    explained = [
+        terminal.meaning(cells),
+        terminal.explanations(cells),
+        kind_tables.explanations(cells),
+        terminal.documentation(cells),
+    ]
+    for part in [*explained, table] if table_last else [table, *explained]:
+        out.print(part)
     out.print(f"Pictures and all requests: make report, or {RESULTS}/latest", style="dim")
     out.print(terminal.conclusion(cells))
     for line in lines(cells, shaken, shaking):

@@ -48,7 +48,7 @@ def faults(
     load = Load(users=users, pause_ms=pause_ms, increments=UNDER_FAULT)
     trials = under_faults(tuple(dict.fromkeys(variants)) or VARIANTS, server, load)
     cells = run(trials, at_once=AT_ONCE)
-    show(Group(terminal.survival(cells), kind_tables.survivals(cells)), cells)
+    show(Group(kind_tables.survivals(cells), terminal.survival(cells)), cells, table_last=True)
 
 
 def under_faults(variants: Sequence[str], server: Server, load: Load) -> list[Trial]:

@@ -54,7 +54,10 @@ def figures(verdict: Verdict, *, excused: bool = False) -> tuple[str, str]:
             return "forgets", f"{figure}/{verdict.acknowledged:,}"
         case _, found if Failure.DIVIDED in found:
             # who shares a copy is not known, so that more than what is certain may be lost
-            return copies, f"lost ?/{verdict.acknowledged:,}" if unclear and not lost_any else lost
+            if unclear and not lost_any:
+                return copies, f"lost ?/{verdict.acknowledged:,}"
+            # nothing is wrong in a copy; each has a part of what was acknowledged
+            return copies, lost if lost_any else f"parts of {verdict.acknowledged:,}"
         case _, found if Failure.LOSES in found:
             return "loses", lost
         case _, found if Failure.REPEATS in found:

@@ -190,4 +190,4 @@ def test_late_copies_are_copies():
     """
     verdict = judge(history.frame(drawn(late)), workers=2)
     assert verdict.failures == {"divided", "answers late"}
-    assert terminal.figures(verdict) == ("2 counters", "lost 0/5")
+    assert terminal.figures(verdict) == ("2 counters", "parts of 5")
