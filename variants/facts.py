@@ -112,12 +112,13 @@ def module_name(variant: str) -> str:
 def missing(names: Iterable[str]) -> list[str]:
     """The functions that a module with these names lacks to be a variant.
 
-    They are `create`, and the others of a kind that it has some of. A module that has neither
-    `create` nor all functions of any kind lacks whatever of the contract it does not have.
+    They are `create`, and the others of a kind that it has some of. A module that has none of
+    any kind, or neither `create` nor a whole kind, lacks all of the contract that it does not have.
     """
     there = set(names)
     begun = {name for functions in KINDS.values() if there & set(functions) for name in functions}
-    if "create" not in there and not any(there >= set(functions) for functions in KINDS.values()):
+    whole = any(there >= set(functions) for functions in KINDS.values())
+    if not begun or not ("create" in there or whole):
         begun = set(FUNCTIONS)
     return [name for name in FUNCTIONS if name not in there and name in {"create", *begun}]
 

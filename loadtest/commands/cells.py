@@ -64,7 +64,8 @@ def run_all(
                 try:
                     done = shown(once, tries, over)
                 except (ServerError, LoadError) as error:
-                    if over.is_set():
+                    # of one trial alone the error is all there is to say
+                    if over.is_set() or len(trials) == 1:
                         raise
                     # the others may well run: a store may take one process alone
                     refused.append(error)

@@ -11,6 +11,7 @@ import pytest
 from loadtest import ROOT, history
 from loadtest.server.guardian import guarded
 from loadtest.server.interpreter import theirs
+from loadtest.server.servers import ADAPTERS
 from loadtest.tests.copies import counting
 from loadtest.tests.locusts import answers, free_port
 from loadtest.tests.sockets import serving
@@ -119,7 +120,7 @@ def test_worker_that_the_app_names(tmp_path):
     server = [sys.executable, "-m", "gunicorn", "named:app", "--bind", f"127.0.0.1:{port}"]
     server += ["--workers", "3", "--chdir", str(tmp_path), "--no-control-socket"]
     url = f"http://127.0.0.1:{port}"
-    with guarded(server, log=tmp_path / "log", env=theirs()):
+    with guarded(server, log=tmp_path / "log", env=theirs(ADAPTERS["gunicorn"])):
         wait_until(lambda: answers(f"{url}/hits"))
         options = ["--url", url, "--increment", "POST /hits", "--read", "GET /hits"]
         done = check(*options, "--worker-header", "@X-Pid", cwd=tmp_path)

@@ -53,7 +53,9 @@ def hostile(tmp_path):
         path.write_text(text)
     ours = (ROOT / "variants" / "locked_global.py").read_text(encoding="utf-8")
     (tmp_path / "path" / "mine.py").write_text(ours, encoding="utf-8")
-    (tmp_path / "here.py").write_text("from mine import *\n", encoding="utf-8")
+    (tmp_path / "here.py").write_text(
+        "from mine import append, create, increment, items, read\n", encoding="utf-8"
+    )
     paths = os.pathsep.join((str(ROOT), str(tmp_path / "path")))
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": paths} | AGAINST_US
 

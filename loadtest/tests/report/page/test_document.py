@@ -115,7 +115,7 @@ def test_part_has_outcome_and_command(small):
         assert str(document.Markup.escape(each.verdict.why)) in words
         assert f"python -m loadtest check {each.trial.variant} --workers 4 --threads 8" in words
     assert "Expected: it is divided, because each worker counts for itself" in words
-    assert "Nothing lost, but no answer is the total." in words
+    assert "Nothing is certainly lost, but no answer is the total." in words
     assert "Not as expected: locked_global at 4×8" in words
     assert "Missing: " in words
     assert "gunicorn 27.0.1" in words
