@@ -41,34 +41,37 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
     """Writes the report of these cells to `path`; their histories are read again.
 
     `ran` says what was run, so that it can be repeated: names, and for each a text, a number, a
-    list of them or another mapping. A name that begins with "command" has commands.
+    list of them or another mapping. A name that begins with "command" has commands. Raises
+    OSError, which names the file, if it cannot be written.
     """
     drawings = Drawings()
     cells = beside_twins(cells)
     parts = [Part(cell, path, drawings, DOTS // len(cells)) for cell in cells]
     page = environment().get_template("page.html")
-    path.write_text(
-        page.render(
-            parts=parts,
-            part_of={part.id: part for part in parts},
-            grid=Grid(cells),
-            summary=report.all_as_expected(cells),
-            injected=injected(cells),
-            counts=Counter(part.variant for part in parts),
-            faults=[fault for fault in Failure if any(fault in c.verdict.failures for c in cells)],
-            sections=groupby(parts, key=lambda part: part.variant),
-            filters=filters(cells),
-            about=about,
-            variants={cell.trial.variant for cell in cells},
-            orders=orders,
-            ran=ran,
-            path=path,
-            meaning=advice.meaning(cells),
-            charts=drawings.to_json(),
-            bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
-        ),
-        encoding="utf-8",
+    text = page.render(
+        parts=parts,
+        part_of={part.id: part for part in parts},
+        grid=Grid(cells),
+        summary=report.all_as_expected(cells),
+        injected=injected(cells),
+        counts=Counter(part.variant for part in parts),
+        faults=[fault for fault in Failure if any(fault in c.verdict.failures for c in cells)],
+        sections=groupby(parts, key=lambda part: part.variant),
+        filters=filters(cells),
+        about=about,
+        variants={cell.trial.variant for cell in cells},
+        orders=orders,
+        ran=ran,
+        path=path,
+        meaning=advice.meaning(cells),
+        charts=drawings.to_json(),
+        bundle=Markup(bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")),
     )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        # a write that fails names no file
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def injected(cells: Sequence[Cell]) -> list[Fault]:
