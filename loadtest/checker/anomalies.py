@@ -465,7 +465,7 @@ def _less_than_before(
 def reset(run: Run) -> Finding | None:
     """Find a boot that went, of which no audit heard, while those after it count again below.
 
-    Or else one copy went back to an earlier state, while no write was under way that may have
+    Or else one copy went back to an earlier state, while no request was under way that may have
     written back what it read before; or one thread of a boot counts from 1 again. Counted: boots
     that went, or such answers.
 
@@ -495,8 +495,8 @@ def _went_back(run: Run, drops: pl.DataFrame) -> Finding:
     one, other = run.operations(*drops.select("other", "row").row(0))
     why = (
         f"{whose(one)} {answer(one)}{where(one)}, and later {whose(other)} {answer(other)}"
-        f"{where(other)}, though no write was under way in between that may have written back what "
-        "it read before: the state went back to an earlier one"
+        f"{where(other)}, though no request was under way in between that may have written back "
+        "what it read before: the state went back to an earlier one"
     )
     return Finding(drops.height, (one, other), sentence(why))
 

@@ -397,7 +397,7 @@ class Run:
         rows are those of a worker's copy, or all of them. Reads do not count: they may come from an
         old copy, such as a cache.
 
-        After a moment in which no write is under way, the state is what one of the last writes
+        After a moment in which no request is under way, the state is what one of the last writes
         wrote: one that ended after all the others had begun. Whatever losing updates does, no
         later write goes below the lowest of these, so that a lower answer later comes from a state
         that was set back. A blind write among them added one, at the least.
@@ -419,12 +419,19 @@ class Run:
             return found.clear().select("row", other="row")
         # an unknown write may write as late as it likes, so that no later moment is quiet
         over = min(state.unknown["start"].to_list(), default=NEVER)
-        new = pl.col("start") > pl.col("end").cum_max().shift(1)
-        writes = writes.sort("start").with_columns(cluster=new.fill_null(True).cum_sum())
-        last = pl.col("end") >= pl.col("start").max().over("cluster")
-        ends = writes.group_by("cluster").agg(at=pl.col("end").max()).filter(pl.col("at") < over)
+        until = pl.when(outcome="unknown").then(NEVER).otherwise("end")
+        asked = self.rows.select("row", "start", until=until).sort("start").collect()
+        new = pl.col("start") > pl.col("until").cum_max().shift(1)
+        asked = asked.with_columns(cluster=new.fill_null(True).cum_sum())
+        last = pl.col("until") >= pl.col("start").max().over("cluster")
+        ends = asked.group_by("cluster").agg(at=pl.col("until").max()).filter(pl.col("at") < over)
+        # a read among them may write back what it read before, as a session does
+        ends = ends.join(
+            asked.filter(last).join(writes, on="row", how="anti"), on="cluster", how="anti"
+        )
+        writes = writes.join(asked.filter(last).select("row", "cluster"), on="row")
         quiet = (
-            writes.filter(last)
+            writes.sort("start")
             .group_by("cluster")
             .agg(pl.col("value").min(), blind=pl.col("value").has_nulls(), row=pl.col("row").last())
         )

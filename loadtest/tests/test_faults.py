@@ -374,11 +374,12 @@ def test_restarted_count_is_forgotten(told, faults):
 
 
 def test_old_reader_may_write_back():
-    """A client that read the state before the fault may have written it back."""
-    told = increments(1, 2, 3, 2, 3)
-    slow = Operation(client=3, op="increment", start=-5, end=29, value=1, boot="a", thread=2)
-    assert judge(told).failures == {Failure.FORGETS}
-    assert judge(pl.concat([history.frame([slow]), told])).failures == {Failure.LOSES}
+    """A client that read the state before may have written it back: neither is certain."""
+    told = increments(1, 2, 3, 1, 2)
+    slow = Operation(client=3, op="read", start=-5, end=31, value=0, boot="a", thread=2)
+    over = Operation(client=3, op="read", start=-5, end=29, value=0, boot="a", thread=2)
+    assert judge(pl.concat([history.frame([slow]), told])).failures == set()
+    assert judge(pl.concat([history.frame([over]), told])).failures == {Failure.FORGETS}
 
 
 @pytest.mark.parametrize(
