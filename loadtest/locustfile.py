@@ -52,7 +52,7 @@ from loadtest.server import injections
 from loadtest.trial import DESCRIBED, App
 
 LEARNT = ("redirected", "descends")
-"""What is known of an app from the requests by hand."""
+"""Facts about an app from the requests by hand."""
 PATHS = ("history", "mapping", "target")
 """The options that name something on this machine."""
 NOT_RECORDED = os.EX_IOERR

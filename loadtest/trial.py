@@ -81,7 +81,7 @@ DESCRIBED = (
     *("increment", "read", "count", "increment_count", "mapping", "worker_header"),
     *("claim", "echo", "write", "read_back", "id"),
 )
-"""What people say of their app in words, by the names of the fields of App."""
+"""The description of an app in words, by the names of the fields of App."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ KindWord = Literal["holds", "violated", "inconclusive"]
 
 @dataclass(frozen=True)
 class Limit:
-    """How many claims of an item may succeed, and whether some may have before the run."""
+    """The number of claims of an item that may succeed; some may have before the run."""
 
     claims: int = 1
     claimed_before: bool = False

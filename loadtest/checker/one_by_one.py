@@ -31,7 +31,7 @@ ANYWHERE = ("duplicate value", "real-time inversion", "non-monotonic read", "rea
 
 @dataclass(frozen=True)
 class Evidence:
-    """What requests one at a time show.
+    """The findings of requests that are made one at a time.
 
     copies       the fewest copies of the state that can have given these answers
     tries        the requests, each of which could have met another copy

@@ -26,7 +26,7 @@ LEAST = 3
 
 @dataclass(frozen=True)
 class Growth:
-    """What a reading grew by under a server while nobody incremented, and in how many seconds."""
+    """The growth of a reading under a server while nobody incremented, and its seconds."""
 
     server: Server
     added: int
@@ -34,7 +34,7 @@ class Growth:
 
     @property
     def rate(self) -> float:
-        """How much it grew in a second."""
+        """The growth in a second."""
         return self.added / self.seconds
 
     def __str__(self) -> str:

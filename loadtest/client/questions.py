@@ -1,4 +1,4 @@
-"""What else somebody asks of their own app: a limit, a request's own data, a visitor's text.
+"""Further questions about somebody's app: a limit, a request's own data, a visitor's text.
 
 A person types a line for each, or writes functions into a file:
 

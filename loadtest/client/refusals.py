@@ -13,7 +13,7 @@ from loadtest.history.operation import short
 
 @dataclass
 class Refusals:
-    """How many answers had which status, and the text of the first from 500 on."""
+    """The number of answers by status, and the text of the first from 500 on."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     first: str = ""

@@ -38,7 +38,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Shaking:
-    """What a person wants to be shaken."""
+    """The shaken runs that a person asks for."""
 
     choice: Literal["", "0", "1", "strict"] = "0"
     also: tuple[str, ...] = ()

@@ -12,4 +12,4 @@ CLAIMS = Kind(
     rivals=4,
 )
 LIMIT = 1
-"""How often an item of `variants.app` may be taken."""
+"""The number of claims of an item of `variants.app` that may succeed."""

@@ -1,4 +1,4 @@
-"""What the rest of the project needs to know of a kind of state, as data."""
+"""The description of a kind of state, for the rest of the project, as data."""
 
 from __future__ import annotations
 

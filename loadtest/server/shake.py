@@ -182,7 +182,7 @@ def callee(before: list[dis.Instruction], arguments: int) -> str:
 
 
 class Shaker:
-    """Where and when the requests of this process rest, and their log."""
+    """The rests of the requests of this process: places, times and log."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.folders = set(map(Path, map(os.path.realpath, plan["folders"])))

@@ -1,4 +1,4 @@
-"""What the requests of a shaken server did: which instructions they rested at, and who met whom."""
+"""The log of a shaken server: the instructions that requests rested at, and who met whom."""
 
 import json
 from bisect import bisect_right

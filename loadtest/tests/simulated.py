@@ -97,13 +97,13 @@ class World:
 
     @property
     def forgotten(self) -> set[int]:
-        """Those that a worker or a store forgot, also if they had been undone before."""
+        """Writes that a worker or a store forgot, also if they had been undone before."""
         ended = {copy for copy, (_, until) in self.alive.items() if until < float("inf")}
         return {n for n in self.gone if n in self.went or self.acknowledged[n] in ended}
 
     @property
     def undone(self) -> set[int]:
-        """Those that another write undid."""
+        """Writes that another write undid."""
         if self.setup.owner == "request":
             return self.gone
         return self.gone - self.went

@@ -281,7 +281,7 @@ def test_check_of_a_flag_is_compared(town, tmp_path):
     ],
 )
 def test_unclear_question_says_what_to_try(served, asked, complaint):
-    """What is not understood by hand is one line, with what to try."""
+    """An answer that is not understood by hand is one line, with what to try."""
     with pytest.raises(Unclear) as error:
         understand_questions(described(App("town:app", **asked)), served)
     assert complaint in str(error.value)

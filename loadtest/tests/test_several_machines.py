@@ -1,4 +1,4 @@
-"""What the README says about several machines is run, on addresses of this one."""
+"""Tests that run the README's words on several machines, on addresses of this one."""
 
 import os
 import re

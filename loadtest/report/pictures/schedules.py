@@ -38,7 +38,7 @@ class Order(NamedTuple):
 
     @property
     def evidence(self) -> str:
-        """How the order is known, in words for people."""
+        """The source of the order, in words for people."""
         return KNOWN[self.known]
 
 

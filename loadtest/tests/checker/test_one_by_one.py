@@ -67,7 +67,7 @@ def test_copies_that_differed_before():
 
 
 def test_one_copy_loses():
-    """What is missing is lost if one copy answers, and the verdict says how sure that is."""
+    """A missing increment is lost if one copy answers; the verdict says how sure that is."""
     verdict = amended(one_by_one(range(1, 33)), [1, 1, 2, 2, 3, 4], [4])
     assert verdict.failures == {Failure.LOSES}
     assert verdict.lost == 2

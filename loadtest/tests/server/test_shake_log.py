@@ -91,7 +91,7 @@ def test_failed_request_names_its_exception():
     ],
 )
 def test_time_outs_are_no_failures(status, error, seconds, failed):
-    """What rests may have caused by making others wait is not a failure of the app."""
+    """A wait that rests may have caused is not a failure of the app."""
     asked = request(0, int(seconds * 1e9), status=status, error=error)
     assert asked.failed == failed
 

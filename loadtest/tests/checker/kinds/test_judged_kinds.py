@@ -1,4 +1,4 @@
-"""What the verdicts on requests, visitors and claims say, and which failures they name."""
+"""Tests of the verdicts on requests, visitors and claims, and of their failures."""
 
 import json
 from dataclasses import replace
@@ -113,7 +113,7 @@ def test_text_that_is_gone_is_forgotten():
 
 
 def test_restarted_worker_forgets():
-    """What went with the only worker is forgotten, not divided."""
+    """A text that went with the only worker is forgotten, not divided."""
     history = (save(0, "t0"), load(10, "t0"), load(20, None, "b"))
     assert verdict(*history, workers=1).failures == {Failure.FORGETS}
     assert verdict(*history).failures == frozenset()
@@ -128,7 +128,7 @@ def test_overlapped_save_is_lost():
 
 
 def test_text_seen_after_an_overlap_is_forgotten():
-    """What was read after an overlap had survived it: that it is gone later is no lost update."""
+    """A text that was read after an overlap had survived it: its later loss is no lost update."""
     overlapped = (save(0, "t0"), save(10, "t1"), load(12, "t0"))
     found = verdict(*overlapped, load(20, "t1"), load(30, "t0"))
     assert found.failures == {Failure.FORGETS}
@@ -236,7 +236,7 @@ def test_no_clock_can_fill_a_place():
 
 
 def test_places_taken_before_the_run_excuse_refusals():
-    """Where some places may have been taken before, a refusal is not early."""
+    """A refusal is not early if some places may have been taken before."""
     history = (claim(0, 1), claim(2, 0, client=2))
     assert verdict(*history, limit=9).failures == {Failure.TURNS_AWAY}
     assert verdict(*history, limit=9, claimed_before=True).verdict == "holds"
@@ -288,7 +288,7 @@ def test_kinds_alone_are_the_verdict():
 
 
 def test_create_begins_a_run():
-    """What was claimed before a create is not counted."""
+    """A claim before a create is not counted."""
     create = Operation(client=0, op="create", start=20, end=30, value=0)
     history = [claim(0, 1), create, claim(40, 1), replace(claim(42, 0), client=2)]
     assert judge(frame(history)).kinds[0].verdict == "holds"
