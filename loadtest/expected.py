@@ -221,7 +221,9 @@ def disturbed(alone: Expectation, said: Facts, fault: Fault, preload: bool) -> E
         return replace(alone, may=frozenset(may), why=why)
     if fault.ends == "machine" and said.survives == "store":
         why = f"{alone.why}, but a power cut may undo the last commit"
-        return replace(alone, may=frozenset({*may, Failure.FORGETS}), why=why)
+        # a count that starts lower explains what is missing as well as a lost update does
+        hides = alone.hides | (alone.must & {Failure.LOSES})
+        return replace(alone, may=frozenset({*may, Failure.FORGETS}), why=why, hides=hides)
     what = "store" if fault.ends == "disk" else fault.ends
     # the old and the new one may answer side by side for a while
     may |= {Failure.DIVIDED} if fault.ends in ("worker", "server") else set()
