@@ -17,41 +17,41 @@ def locked():
         yield
 
 
-def load():
+def from_file():
     return json.loads(PATH.read_text())
 
 
-def save(count, entries):
+def to_file(count, entries):
     PATH.write_text(json.dumps([count, entries]))
 
 
 def create():
     with locked():
-        save(0, [])
+        to_file(0, [])
         return 0
 
 
 def increment():
     with locked():
-        count, entries = load()
+        count, entries = from_file()
         pause()
-        save(count + 1, entries)
+        to_file(count + 1, entries)
         return count + 1
 
 
 def read():
     with locked():
-        return load()[0]
+        return from_file()[0]
 
 
 def append(item):
     with locked():
-        count, entries = load()
+        count, entries = from_file()
         pause()
-        save(count, [*entries, item])
+        to_file(count, [*entries, item])
         return len(entries) + 1
 
 
 def items():
     with locked():
-        return load()[1]
+        return from_file()[1]
