@@ -129,7 +129,7 @@ def expectation(trial: Trial) -> Expectation:
         why = f"{trial.variant} says nothing of itself, so it must be linearizable"
         return expect(may=may, why=why)
     fault = fault_of(trial.fault)
-    alone = undisturbed(trial, said, machines=fault.machines if fault else 1)
+    alone = undisturbed(trial, said)
     return disturbed(alone, said, fault, preloads(trial.server)) if fault else alone
 
 
@@ -148,32 +148,59 @@ def outlives(trial: Trial) -> bool:
     return trial.after_restart or (stored and not gone)
 
 
-def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
-    """Return the expectation without a fault."""
-    server = topology(trial.server)
+@dataclass(frozen=True)
+class Place:
+    """The place that a trial's state lives in.
+
+    `copies` is how many there are, and `sharing` how many requests may be in one at once; `workers`
+    are the processes that serve, on all machines.
+    """
+
+    name: str
+    copies: int
+    sharing: int
+    guard: str
+    workers: int
+    greenlets: bool
+
+
+def place_of(trial: Trial, said: Facts) -> Place:
+    """Find the place of the state, from the facts of a variant and its server."""
+    server, fault = topology(trial.server), fault_of(trial.fault)
+    machines = fault.machines if fault else 1
     greenlets = server.worker_class == "gevent"
-    place = said.preloaded if preloads(server) else said.lives_in
-    # a greenlet ends with its connection
-    if place == "request" or (place == "thread" and greenlets):
+    name = said.preloaded if preloads(server) else said.lives_in
+    if name == "thread" and greenlets:
+        # a greenlet ends with its connection
+        name = "request"
+    workers = server.workers * machines
+    copies = {"thread": workers * server.threads, "worker": workers, "machine": machines}
+    of_worker = at_once(server)
+    sharing = {"request": 1, "client": 1, "thread": 1, "worker": of_worker}
+    return Place(
+        name,
+        copies.get(name, 1),
+        sharing.get(name, server.workers * of_worker),
+        said.under_gevent if greenlets else said.guard,
+        workers,
+        greenlets,
+    )
+
+
+def undisturbed(trial: Trial, said: Facts) -> Expectation:
+    """Return the expectation without a fault."""
+    place = place_of(trial, said)
+    if place.name == "request":
         return expect(Failure.LOSES, why="the state ends with each request")
-    if place == "client":
+    if place.name == "client":
         why = "each client counts for itself, and nobody else can read what it has"
         return expect(Failure.DIVIDED, why=why)
-    workers = server.workers * machines
-    copies = {
-        "thread": workers * server.threads,
-        "worker": workers,
-        "machine": machines,
-    }.get(place, 1)
-    of_worker = at_once(server)
-    overlapping = {"thread": 1, "worker": of_worker}.get(place, server.workers * of_worker)
-    guard = said.under_gevent if greenlets else said.guard
-    must = [Failure.DIVIDED] if copies > 1 else []
-    each = f"each {place} counts for itself; " if copies > 1 else ""
-    if overlapping == 1:
+    must = [Failure.DIVIDED] if place.copies > 1 else []
+    each = f"each {place.name} counts for itself; " if place.copies > 1 else ""
+    if place.sharing == 1:
         return expect(*must, why=f"{each}nothing comes between a read and its write")
     may = [Failure.REFUSES] if said.refuses == "may" else []
-    if guard == "none":
+    if place.guard == "none":
         if trial.load.pause_ms:
             why = "others read between a read and its write"
             loses = expect(Failure.LOSES, *must, may=may, why=why)
@@ -190,17 +217,19 @@ def undisturbed(trial: Trial, said: Facts, machines: int) -> Expectation:
             # each copy may be asked too seldom
             return expect(*must, may=[Failure.ANSWERS_LATE, *may], why=why)
         waits = said.pauses and trial.load.pause_ms > 0
-        return late(may, why, certain=waits or not greenlets)
+        return late(may, why, certain=waits or not place.greenlets)
     if said.answers == "cached":
         why = f"{whole}, but reads come from a copy that may be old"
-        old = late([Failure.LOSES, *may], why, certain=workers > 1 and not greenlets)
+        certain = place.workers > 1 and not place.greenlets
+        old = late([Failure.LOSES, *may], why, certain=certain)
         return replace(old, hides=old.must)
     return expect(*must, may=may, why=whole)
 
 
 def disturbed(alone: Expectation, said: Facts, fault: Fault, preload: bool) -> Expectation:
     """Return the expectation under a fault, from the expectation without it."""
-    may = {*alone.may, Failure.REFUSES}
+    # what must come out is not left to chance
+    may = {*alone.may, Failure.REFUSES} - alone.must
     if said.expires and fault.outlasts_locks:
         why = "who stands still for longer than the lock lasts goes on without it"
         return replace(alone, may=frozenset({*may, Failure.LOSES, Failure.ANSWERS_LATE}), why=why)

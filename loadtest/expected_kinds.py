@@ -6,29 +6,16 @@ several copies of it, and an item is sold again by each copy, or between its che
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from loadtest.checker import Failure
-from loadtest.expected import Expectation, expect
+from loadtest.expected import Expectation, Place, expect, place_of
 from loadtest.kinds import KINDS
 from loadtest.server.fault import Fault
 from loadtest.server.faults import fault_of
-from loadtest.server.servers import at_once, preloads, topology
+from loadtest.server.servers import preloads
 from loadtest.trial import Trial
 from variants.facts import SURVIVES, Facts, facts
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place that a trial's state lives in.
-
-    `copies` is how many there are, and `sharing` how many requests may be in one at once.
-    """
-
-    name: str
-    copies: int
-    sharing: int
-    guard: str
 
 
 def expectations(trial: Trial) -> dict[str, Expectation]:
@@ -38,7 +25,7 @@ def expectations(trial: Trial) -> dict[str, Expectation]:
         right = expect(why="nothing is known of it, so it must be right")
         return dict.fromkeys(KINDS, right)
     fault = fault_of(trial.fault)
-    place = place_of(trial, said, fault)
+    place = place_of(trial, said)
     pauses = trial.load.pause_ms > 0
     alone = {kind: rule(place, pauses) for kind, rule in RULES.items()}
     if fault is None:
@@ -47,27 +34,6 @@ def expectations(trial: Trial) -> dict[str, Expectation]:
         kind: under_fault(each, said, fault, preloads(trial.server)) if kind != "request" else each
         for kind, each in alone.items()
     }
-
-
-def place_of(trial: Trial, said: Facts, fault: Fault | None) -> Place:
-    """Find the place of the state, from the facts of a variant and its server."""
-    server = topology(trial.server)
-    machines = fault.machines if fault else 1
-    greenlets = server.worker_class == "gevent"
-    name = said.preloaded if preloads(server) else said.lives_in
-    if name == "thread" and greenlets:
-        # a greenlet ends with its connection
-        name = "request"
-    workers = server.workers * machines
-    copies = {"thread": workers * server.threads, "worker": workers, "machine": machines}
-    of_worker = at_once(server)
-    sharing = {"request": 1, "client": 1, "thread": 1, "worker": of_worker}
-    return Place(
-        name,
-        copies.get(name, 1),
-        sharing.get(name, server.workers * of_worker),
-        said.under_gevent if greenlets else said.guard,
-    )
 
 
 def request(place: Place, pauses: bool) -> Expectation:
