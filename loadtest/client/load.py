@@ -66,8 +66,8 @@ def apply(
 ) -> None:
     """Loads a server with locust in a process of its own, and writes the history to `path`.
 
-    The load begins when every worker has answered. Raises ServerError or LoadError, which is
-    raised too as soon as `over` is set.
+    The load begins when every worker has answered. Raises ServerError, or LoadError: also as soon
+    as `over` is set.
     """
     log = path.with_suffix(".locust.log")
     enough = ("--at-least", str(load.seconds), str(load.increments))
@@ -93,6 +93,8 @@ def apply(
             f"({room(path)})"
         )
     if status:
+        if not server.trial.fault:
+            had_room(server)
         # an app says in its server's log why it answered 500
         cause = exception(server.log) if server.log.exists() else ""
         raise LoadError(f"the load did not run: {why(log)}{f' ({cause})' if cause else ''}")

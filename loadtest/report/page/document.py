@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from loadtest.cell import Cell
 from loadtest.checker import SIGN, Anomaly, Failure, anomalies
+from loadtest.errors import CouldNotRun
 from loadtest.kinds import KINDS
 from loadtest.kinds.counter import COUNTER
 from loadtest.report import advice, kind_words
@@ -42,7 +43,7 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
 
     `ran` says what was run, so that it can be repeated: names, and for each a text, a number, a
     list of them or another mapping. A name that begins with "command" has commands. Raises
-    OSError, which names the file, if it cannot be written.
+    CouldNotRun, which names the file, if it cannot be written.
     """
     drawings = Drawings()
     cells = beside_twins(cells)
@@ -70,8 +71,7 @@ def write(cells: Sequence[Cell], path: Path, ran: Mapping[str, Any]) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        # a write that fails names no file
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        raise CouldNotRun(f"the report could not be written to {path}: {error.strerror}") from None
 
 
 def injected(cells: Sequence[Cell]) -> list[Fault]:
