@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,7 +89,7 @@ class Cell:
     def name(self) -> str:
         return self.trial.name
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[KindOutcome, ...]:
         """The outcome of each kind of state that is judged beside the counter and the list."""
         expected = expectations(self.trial) if self.verdict.kinds else {}
@@ -155,18 +155,13 @@ def run(
                 # which end with the server
                 in_time(trial, asked)
     verdict, done = in_time(trial, judged)
-    if (by_hand := folder / BY_HAND).exists():
-        sounded = history.operations(history.read(by_hand))
-        verdict = amend(verdict, sounded, history.read(path))
-    refusals = beside_history(path)
-    if trial.own:
-        verdict = of_own(verdict, trial, path, refusals)
     if outlives(trial):
         in_time(trial, asked)
         verdict = outlived(verdict, path)
     down = trial.own is not None and trial.own.descends
     said = tuple(-count if down else count for count in before(path).values())
-    return Cell(trial, expected, verdict, path, time.monotonic() - began, done, said, refusals)
+    seconds = time.monotonic() - began
+    return Cell(trial, expected, verdict, path, seconds, done, said, beside_history(path))
 
 
 def not_run(trial: Trial, folder: Path, error: CouldNotRun) -> Cell:
@@ -183,19 +178,23 @@ def not_run(trial: Trial, folder: Path, error: CouldNotRun) -> Cell:
     return Cell(trial, expectation(trial), verdict, path, seconds=0)
 
 
-def of_own(verdict: Verdict, trial: Trial, path: Path, refusals: Refusals) -> Verdict:
+def of_own(verdict: Verdict, trial: Trial, path: Path, operations: pl.DataFrame) -> Verdict:
     """Return the verdict on somebody's own app, with what is only asked of these."""
     assert trial.own
+    if (by_hand := path.parent / BY_HAND).exists():
+        sounded = history.operations(history.read(by_hand))
+        verdict = amend(verdict, sounded, operations)
     ops = described(trial.own).ops
     if COUNTER.write in ops and COUNTER.read not in ops:
         verdict = without_total(verdict)
     if trial.fault:
         return verdict
     if trial.server.preload and trial.server.workers > 1:
-        verdict = mixed.amend(verdict, history.read(path))
-    verdict = broken.amend(verdict, history.read(path))
+        verdict = mixed.amend(verdict, operations)
+    verdict = broken.amend(verdict, operations)
     if verdict.broken_since is None:
         return verdict
+    refusals = beside_history(path)
     log = path.with_suffix(".server.log")
     logged = exception(log) if log.exists() else ""
     first = f" The first failure: {refusals.first}." if refusals.first else ""
@@ -348,6 +347,8 @@ def judge_file(path: Path, trial: Trial) -> Judged:
         missing = f"{trial.fault} was not done while requests were in flight"
         why = f"Nothing is shown of {trial.fault}: it was not done while requests were in flight."
         verdict = inconclusive(verdict, why, missing)
+    if trial.own:
+        verdict = of_own(verdict, trial, path, operations)
     return verdict, done
 
 

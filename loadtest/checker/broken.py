@@ -7,18 +7,18 @@ from dataclasses import replace
 import polars as pl
 
 from loadtest.checker.verdict import Verdict
-from loadtest.kinds import OPERATIONS
+from loadtest.kinds import CREATE, OPERATIONS
 
 ENOUGH = 20
 """Failures in a row; fewer may be a bad moment at the end of a load."""
 LONGER = 3
 """The last failures in a row are for good if they are so many times more than any before them."""
-WRITES = [name for name, each in OPERATIONS.items() if each.writes and name != "create"]
+WRITES = [name for name, each in OPERATIONS.items() if each.writes and each is not CREATE]
 
 
 def amend(verdict: Verdict, history: pl.DataFrame) -> Verdict:
     """Return the verdict, led by the moment since which every request, or write, failed."""
-    load = history.filter(phase="load").filter(pl.col("op") != "create").sort("start")
+    load = history.filter(phase="load").filter(pl.col("op") != CREATE.name).sort("start")
     what, requests = "request", load
     since = broken_since(requests)
     if since is None:

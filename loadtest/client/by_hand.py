@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,11 +51,17 @@ def understand(app: App, host: str) -> tuple[App, str]:
     down, are marked so. Raises Unclear.
     """
     asked = mapping(app)
+    with in_one_line(host), asked.connect(host) as http:
+        if COUNTER.read not in asked.ops:
+            return increments_alone(app, asked, http)
+        return between_reads(app, asked, http)
+
+
+@contextmanager
+def in_one_line(host: str) -> Iterator[None]:
+    """Turn whatever keeps a server from answering by hand into an Unclear."""
     try:
-        with asked.connect(host) as http:
-            if COUNTER.read not in asked.ops:
-                return increments_alone(app, asked, http)
-            return between_reads(app, asked, http)
+        yield
     except StepFailed as error:
         raise Unclear(str(error)) from None
     except requests.exceptions.InvalidURL as error:

@@ -6,10 +6,9 @@ was sent, what was answered, and what to try.
 
 from __future__ import annotations
 
-import requests
-
+from loadtest.client.by_hand import in_one_line
 from loadtest.client.http import Http
-from loadtest.client.mapping import StepFailed, Unclear
+from loadtest.client.mapping import Unclear
 from loadtest.client.questions import Questions, Visitor
 from loadtest.client.tokens import tokens
 from loadtest.history.operation import Op, short
@@ -26,7 +25,7 @@ LOGIN = "a login or two steps go into a file, MAPPING=shop.py"
 def understand_questions(asked: Questions, host: str) -> list[str]:
     """Return a sentence about each question. Raises Unclear."""
     sentences = []
-    try:
+    with in_one_line(host):
         if CLAIM.name in asked.ops:
             sentences.append(_claim(asked, host))
         if WHOAMI.name in asked.ops:
@@ -35,13 +34,6 @@ def understand_questions(asked: Questions, host: str) -> list[str]:
             sentences.append(_visit(asked, host))
         if CHECK.name in asked.ops:
             sentences.append(_check(asked, host))
-    except StepFailed as error:
-        raise Unclear(str(error)) from None
-    except requests.exceptions.InvalidURL as error:
-        raise Unclear(f"{error}; the load stays there") from None
-    except requests.RequestException as error:
-        why = "in time" if isinstance(error, requests.Timeout) else "at all"
-        raise Unclear(f"{host} does not answer {why} ({type(error).__name__})") from None
     return sentences
 
 

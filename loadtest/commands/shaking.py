@@ -78,12 +78,11 @@ def shake_all(
     shaking: Shaking,
     progress: Callable[[str], None],
 ) -> list[ShakenCell]:
-    """Shake the cells that are to be shaken, one after the other."""
+    """Shake these cells, one after the other."""
     over = threading.Event()
-    wanted = [cell for cell in cells if shaking.wants(cell)]
     try:
-        with stores([cell.trial for cell in wanted], folder) as urls_of:
-            return [one(cell, folder, shaking, progress, urls_of, over) for cell in wanted]
+        with stores([cell.trial for cell in cells], folder) as urls_of:
+            return [one(cell, folder, shaking, progress, urls_of, over) for cell in cells]
     finally:
         # Ctrl-C leaves nothing running for long
         over.set()
