@@ -265,12 +265,18 @@ class Run:
         return state.reads.join(state.known_rows(labels), on="row", how="anti").is_empty()
 
     def overlapped(self, state: State) -> bool:
-        """Return True if two acknowledged writes may have been under way at one time."""
+        """Return True if another request may have been under way during an acknowledged write.
+
+        A read, too, may write back what it read, as a session does.
+        """
         if self.within:
             return True
-        writes = pl.concat([part.select("start", "end") for part in (state.writes, state.blind)])
+        parts = ((state.writes, True), (state.blind, True), (state.reads, False))
+        asked = pl.concat([part.select("start", "end", write=pl.lit(w)) for part, w in parts])
         before = pl.col("end").cum_max().shift(1)
-        return bool(writes.sort("start").select((pl.col("start") <= before).any()).item())
+        written = pl.when("write").then("end").cum_max().forward_fill().shift(1)
+        meets = (pl.col("write") & (pl.col("start") <= before)) | (pl.col("start") <= written)
+        return bool(asked.sort("start").select(meets.fill_null(False).any()).item())
 
     def labelled(self, state: State) -> bool:
         """Return True if every operation is answered, by a worker and a thread that are known."""

@@ -76,7 +76,7 @@ class Verdict:
     silence       the longest time, in milliseconds, in which none was
     late          nothing can be missing from the state, and yet answers say something else
     unread        how much the audit asked without an answer
-    overlapped    two acknowledged writes overlapped, so that one can have undone the other
+    overlapped    another request overlapped an acknowledged write, and can have undone it
     broken_since  the seconds after the first request, from which every request or write failed
     mixed_replies True if workers answered with each other's replies
     total_unread  True if no request reads a total, so that nothing can be missing from it
